@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* progress.h - what a compute thread shares with the network thread: a counter that proves that work goes on
+ * (raised at least every 2 s of work), units for display, and the request to stop. */
+#ifndef COMMON_BASE_PROGRESS_H
+#define COMMON_BASE_PROGRESS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct progress {
+    atomic_uint_fast64_t counter;     /* only its change matters */
+    atomic_uint_fast64_t done, total; /* examples or training steps; total 0: unknown */
+    atomic_bool stop;                 /* set by the network thread: finish soon, return ERR_CANCELLED */
+};
+
+static inline void progress_tick(struct progress *p)
+{
+    if (p)
+        atomic_fetch_add_explicit(&p->counter, 1, memory_order_relaxed);
+}
+
+static inline bool progress_stopped(struct progress *p)
+{
+    return p && atomic_load_explicit(&p->stop, memory_order_relaxed);
+}
+
+#endif
