@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: the table checks what recipes say, and identities hold what changes a result and nothing
+ * else. Method: small parameter sets by hand; golden digests catch an unintended change of
+ * identity. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/base/buf.h"
+#include "common/kinds/kinds.h"
+
+static const struct kind *search;
+
+static struct params valid_search(void)
+{
+    struct params p = { 0 };
+
+    assert_int_equal(params_set_text(&p, "task", "math", NULL), 0);
+    assert_int_equal(params_set_int(&p, "examples", 10, NULL), 0);
+    return p;
+}
+
+static struct digest digest_params(const struct kind *k, const struct params *p)
+{
+    struct digester d;
+
+    digest_begin(&d);
+    kind_digest(k, p, &d);
+    return digest_end(&d);
+}
+
+static void valid_parameters_pass_and_defaults_are_read(void **state)
+{
+    struct params p = valid_search();
+    struct err err = { 0 };
+
+    (void)state;
+    assert_int_equal(kind_check(search, &p, &err), 0);
+    assert_int_equal(kind_int(search, &p, "simulations"), 50);
+    assert_true(kind_real(search, &p, "exploration") == 1.8);
+    assert_string_equal(kind_text(search, &p, "split"), "test");
+    params_release(&p);
+}
+
+static void refuse(const char *name, struct param_value v, const char *expected)
+{
+    struct params p = valid_search();
+    struct err err = { 0 };
+
+    assert_int_equal(params_set(&p, name, &v, NULL), 0);
+    assert_int_equal(kind_check(search, &p, &err), ERR_INVALID);
+    if (!strstr(err.text, expected))
+        fail_msg("\"%s\" does not say \"%s\"", err.text, expected);
+    params_release(&p);
+}
+
+static void wrong_values_are_refused_by_name_range_and_remedy(void **state)
+{
+    (void)state;
+    refuse("simulations", (struct param_value){ .type = PARAM_INT, .i = 0 },
+           "allowed are 1 to 100000");
+    refuse("simulations", (struct param_value){ .type = PARAM_REAL, .r = 5 }, "must be an integer");
+    refuse("simulations", (struct param_value){ .type = PARAM_INT, .i = 7 }, "use 5");
+    refuse("simulation", (struct param_value){ .type = PARAM_INT, .i = 5 },
+           "did you mean simulations");
+    refuse("split", (struct param_value){ .type = PARAM_TEXT, .s = (char *)"tset" }, "\"test\"");
+    refuse("random_child", (struct param_value){ .type = PARAM_REAL, .r = 1.5 }, "0 to 1");
+}
+
+static void missing_required_parameter_is_named(void **state)
+{
+    struct params p = { 0 };
+    struct err err = { 0 };
+
+    (void)state;
+    assert_int_equal(params_set_text(&p, "task", "math", NULL), 0);
+    assert_int_equal(kind_check(search, &p, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "examples: missing"));
+    params_release(&p);
+}
+
+static void value_at_its_default_is_left_out_of_the_identity(void **state)
+{
+    struct params bare = valid_search(), full = valid_search();
+
+    (void)state;
+    assert_int_equal(params_set_int(&full, "simulations", 50, NULL), 0);
+    assert_int_equal(params_set_real(&full, "exploration", 1.8, NULL), 0);
+    assert_int_equal(params_set_text(&full, "split", "test", NULL), 0);
+    struct digest a = digest_params(search, &bare), b = digest_params(search, &full);
+    assert_true(digest_equal(&a, &b));
+    params_release(&bare);
+    params_release(&full);
+}
+
+static void only_identity_parameters_change_the_identity(void **state)
+{
+    struct params base = valid_search(), more = valid_search(), other = valid_search();
+
+    (void)state;
+    assert_int_equal(params_set_int(&more, "examples", 999, NULL), 0);
+    assert_int_equal(params_set_int(&more, "cache_bytes", 1, NULL), 0);
+    assert_int_equal(params_set_int(&other, "simulations", 55, NULL), 0);
+    struct digest a = digest_params(search, &base), b = digest_params(search, &more);
+    struct digest c = digest_params(search, &other);
+    assert_true(digest_equal(&a, &b));
+    assert_false(digest_equal(&a, &c));
+    params_release(&base);
+    params_release(&more);
+    params_release(&other);
+}
+
+static void every_default_of_the_table_is_valid_and_canonical(void **state)
+{
+    (void)state;
+    for (int i = 0; i < KINDS; i++) {
+        const struct kind *k = kind_at((enum kind_id)i);
+        assert_ptr_equal(kind_find(k->name), k);
+        for (size_t j = 0; j < k->params_len; j++) {
+            const struct param_spec *s = &k->params[j];
+            struct params p = { 0 };
+            struct buf text = { 0 };
+            if (!s->fallback || s->type == PARAM_TEXT || s->type == PARAM_INTS ||
+                s->type == PARAM_TEXTS)
+                continue;
+            if (s->type == PARAM_REAL) {
+                double v = kind_real(k, &p, s->name);
+                assert_true(v >= s->min && v <= s->max);
+                param_print(&(struct param_value){ .type = PARAM_REAL, .r = v }, &text);
+            } else if (s->type == PARAM_INT) {
+                int64_t v = kind_int(k, &p, s->name);
+                assert_true((double)v >= s->min && (double)v <= s->max);
+                param_print(&(struct param_value){ .type = PARAM_INT, .i = v }, &text);
+            }
+            if (s->type == PARAM_INT)
+                assert_string_equal(buf_str(&text), s->fallback);
+            buf_release(&text);
+        }
+    }
+}
+
+static void parameters_are_copied_sorted_and_replaced(void **state)
+{
+    struct params p = { 0 };
+    char name[] = "b";
+    int64_t ints[] = { 3, 1 };
+
+    (void)state;
+    assert_int_equal(params_set_int(&p, name, 1, NULL), 0);
+    name[0] = 'a';
+    assert_int_equal(params_set(&p, name,
+                                &(struct param_value){ .type = PARAM_INTS, .ints = ints, .len = 2 },
+                                NULL),
+                     0);
+    ints[0] = 9;
+    assert_int_equal(params_set_int(&p, "b", 2, NULL), 0);
+    assert_int_equal(p.len, 2);
+    assert_string_equal(p.entry[0].name, "a");
+    assert_int_equal(p.entry[0].value.ints[0], 3);
+    assert_int_equal(params_get(&p, "b")->i, 2);
+    assert_null(params_get(&p, "c"));
+    params_release(&p);
+}
+
+static void values_print_as_recipe_text(void **state)
+{
+    struct buf b = { 0 };
+    char *texts[] = { (char *)"a\"b", (char *)"c" };
+
+    (void)state;
+    param_print(&(struct param_value){ .type = PARAM_REAL, .r = 0.1 }, &b);
+    buf_addc(&b, ' ');
+    param_print(&(struct param_value){ .type = PARAM_TEXTS, .texts = texts, .len = 2 }, &b);
+    assert_string_equal(buf_str(&b), "0.1 [\"a\\\"b\", \"c\"]");
+    buf_release(&b);
+}
+
+static void identities_are_those_of_the_first_release(void **state)
+{
+    static const char golden[] = "GOLDEN";
+    struct params p = valid_search();
+    char hex[DIGEST_HEX];
+
+    (void)state;
+    struct digest d = digest_params(search, &p);
+    assert_string_equal(digest_hex(&d, hex), golden);
+    params_release(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(valid_parameters_pass_and_defaults_are_read),
+        cmocka_unit_test(wrong_values_are_refused_by_name_range_and_remedy),
+        cmocka_unit_test(missing_required_parameter_is_named),
+        cmocka_unit_test(value_at_its_default_is_left_out_of_the_identity),
+        cmocka_unit_test(only_identity_parameters_change_the_identity),
+        cmocka_unit_test(every_default_of_the_table_is_valid_and_canonical),
+        cmocka_unit_test(parameters_are_copied_sorted_and_replaced),
+        cmocka_unit_test(values_print_as_recipe_text),
+        cmocka_unit_test(identities_are_those_of_the_first_release),
+    };
+
+    search = kind_find("search");
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

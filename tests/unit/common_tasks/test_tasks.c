@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: synthetic problems have right answers, levels and splits; lists are stable and free of
+ * duplicates; files are read as lm-evaluation-harness reads them and broken lines are named.
+ * Method: independent solvers written here; golden first examples; files of our own making and the
+ * real ARC files. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/base/buf.h"
+#include "common/tasks/generate.h"
+#include "common/tasks/source.h"
+#include "common/tasks/task.h"
+
+/* Follows the facts of a logic prompt by plain text search. */
+static char solve_logic(const char *prompt, int *ret_hops)
+{
+    const char *question = strchr(prompt, '?');
+    char at = question[1];
+
+    *ret_hops = 0;
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (const char *f = prompt; f + 2 < question; f += 3)
+            if (f[0] == at) {
+                at = f[1];
+                moved = true;
+                ++*ret_hops;
+                break;
+            }
+    }
+    for (const char *c = question + 2; *c && *c != '='; c += 2)
+        if (c[0] == at)
+            return c[1];
+    return '\0';
+}
+
+/* Evaluates a math prompt with a switch of its own. */
+static int solve_math(const char *p)
+{
+    int v = p[0] - '0';
+
+    for (p++; *p != '='; p += 2) {
+        int d = p[1] - '0';
+        if (*p == '+')
+            v = v + d >= 10 ? v + d - 10 : v + d;
+        else if (*p == '-')
+            v = v - d < 0 ? v - d + 10 : v - d;
+        else if (*p == '>')
+            v = d > v ? d : v;
+        else
+            v = d < v ? d : v;
+    }
+    return v;
+}
+
+static void math_answers_are_right_and_levels_count_operators(void **state)
+{
+    (void)state;
+    for (int level = 1; level <= 6; level++)
+        for (uint64_t i = 0; i < 500; i++) {
+            struct rng r = rng_stream("test", (uint64_t)level, i);
+            struct problem p;
+            math_draw(level, &r, &p);
+            assert_int_equal(strlen(p.prompt), 2 * (level + 2) + 2);
+            assert_int_equal(p.answer[0] - '0', solve_math(p.prompt));
+        }
+}
+
+static void logic_answers_are_right_and_levels_count_hops(void **state)
+{
+    (void)state;
+    for (int level = 1; level <= 6; level++) {
+        int letters[4] = { 0 };
+        for (uint64_t i = 0; i < 500; i++) {
+            struct rng r = rng_stream("test", (uint64_t)level, i);
+            struct problem p;
+            int hops;
+            logic_draw(level, &r, &p);
+            assert_int_equal(solve_logic(p.prompt, &hops), p.answer[0]);
+            assert_int_equal(hops, level);
+            assert_true(p.answer[0] >= 'A' && p.answer[0] <= 'D');
+            letters[p.answer[0] - 'A']++;
+            assert_true(level > 3 || strlen(p.prompt) + 1 <= 32);
+        }
+        for (int c = 0; c < 4; c++)
+            assert_true(letters[c] > 80 && letters[c] < 170); /* 125 expected */
+    }
+}
+
+static void every_character_of_a_problem_is_in_the_alphabet(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < 200; i++) {
+        struct rng r = rng_stream("test", 6, i);
+        struct problem p;
+        if (i % 2)
+            math_draw(6, &r, &p);
+        else
+            logic_draw(6, &r, &p);
+        assert_int_equal(strspn(p.prompt, task_alphabet()), strlen(p.prompt));
+        assert_int_equal(strspn(p.answer, task_alphabet()), strlen(p.answer));
+    }
+}
+
+static void lists_hold_distinct_examples_of_their_split_only(void **state)
+{
+    enum { N = 2000 };
+    static uint64_t id[SPLITS][N];
+
+    (void)state;
+    for (int split = 0; split < SPLITS; split++) {
+        struct task_source *s = NULL;
+        assert_int_equal(task_open(&s, "math", 1, (enum split)split, NULL, NULL), 0);
+        for (uint64_t i = 0; i < N; i++) {
+            struct example e;
+            assert_int_equal(task_get(s, i, &e, NULL), 0);
+            assert_int_equal(example_split(e.id), split);
+            id[split][i] = e.id;
+            for (uint64_t j = 0; j < i; j++)
+                if (id[split][j] == e.id)
+                    fail_msg("examples %llu and %llu are one", (unsigned long long)j,
+                             (unsigned long long)i);
+            example_release(&e);
+        }
+        task_close(s);
+    }
+}
+
+static void example_does_not_depend_on_the_order_of_asking(void **state)
+{
+    struct task_source *a = NULL, *b = NULL;
+    struct example x, y;
+
+    (void)state;
+    assert_int_equal(task_open(&a, "logic", 2, SPLIT_TEST, NULL, NULL), 0);
+    assert_int_equal(task_open(&b, "logic", 2, SPLIT_TEST, NULL, NULL), 0);
+    assert_int_equal(task_get(a, 300, &x, NULL), 0);
+    example_release(&x);
+    assert_int_equal(task_get(a, 7, &x, NULL), 0);
+    assert_int_equal(task_get(b, 7, &y, NULL), 0);
+    assert_true(x.id == y.id);
+    assert_string_equal(x.prompt, y.prompt);
+    example_release(&x);
+    example_release(&y);
+    task_close(a);
+    task_close(b);
+}
+
+static void training_draws_never_leave_the_train_split(void **state)
+{
+    struct rng r = rng_stream("test", 1, 1);
+
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        struct example e;
+        assert_int_equal(task_draw(i % 2 ? "math" : "logic", 1 + i % 6, &r, &e, NULL), 0);
+        assert_int_equal(example_split(e.id), SPLIT_TRAIN);
+        example_release(&e);
+    }
+}
+
+static void asking_for_more_than_exist_names_the_number(void **state)
+{
+    struct task_source *s = NULL;
+    struct example e;
+    struct err err = { 0 };
+    uint64_t n = 0, sum = 0;
+
+    (void)state;
+    for (int split = 0; split < SPLITS; split++) {
+        assert_int_equal(task_open(&s, "math", 1, (enum split)split, NULL, NULL), 0);
+        assert_int_equal(task_count(s, &n, NULL), 0);
+        sum += n;
+        if (split == SPLIT_TEST) {
+            char number[32];
+            snprintf(number, sizeof(number), "%llu", (unsigned long long)n);
+            assert_true(n > 60000 && n < 68000);
+            assert_int_equal(task_get(s, n, &e, &err), ERR_LIMIT);
+            assert_non_null(strstr(err.text, number));
+        }
+        task_close(s);
+    }
+    assert_int_equal(sum, 640000);
+}
+
+static void first_examples_are_those_of_the_first_release(void **state)
+{
+    static const struct {
+        const char *task, *prompt, *gold;
+        int level;
+    } golden[] = { { "math", "GOLDEN_M1", "GM1", 1 },
+                   { "math", "GOLDEN_M6", "GM6", 6 },
+                   { "logic", "GOLDEN_L1", "GL1", 1 },
+                   { "logic", "GOLDEN_L3", "GL3", 3 } };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(golden); i++) {
+        struct task_source *s = NULL;
+        struct example e;
+        assert_int_equal(task_open(&s, golden[i].task, golden[i].level, SPLIT_TEST, NULL, NULL), 0);
+        assert_int_equal(task_get(s, 0, &e, NULL), 0);
+        assert_string_equal(e.prompt, golden[i].prompt);
+        assert_string_equal(e.gold, golden[i].gold);
+        example_release(&e);
+        task_close(s);
+    }
+}
+
+static char *temporary(const char *text)
+{
+    static char path[64];
+
+    snprintf(path, sizeof(path), "/tmp/drover-tasks-XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    return path;
+}
+
+#define GOOD                                                                                       \
+    "{\"id\":\"q1\",\"question\":{\"stem\":\"Why?\",\"choices\":[{\"text\":\"no\",\"label\":"      \
+    "\"1\"},"                                                                                      \
+    "{\"text\":\"yes\",\"label\":\"2\"}]},\"answerKey\":\"2\"}\n"
+
+static void arc_record_becomes_the_harness_prompt(void **state)
+{
+    struct task_source *s = NULL;
+    struct example e;
+    uint64_t n = 0;
+    char *path = temporary(GOOD "\n" GOOD);
+
+    (void)state;
+    assert_int_equal(task_open(&s, "arc_easy", 0, SPLIT_TEST, path, NULL), 0);
+    assert_int_equal(task_count(s, &n, NULL), 0);
+    assert_int_equal(n, 1); /* the second record is the first */
+    assert_int_equal(task_get(s, 0, &e, NULL), 0);
+    assert_string_equal(e.prompt, "Question: Why?\nAnswer:");
+    assert_string_equal(e.gold, "yes");
+    assert_int_equal(e.gold_choice, 1);
+    assert_string_equal(e.source_id, "q1");
+    example_release(&e);
+    task_close(s);
+    unlink(path);
+}
+
+static void broken_line_is_named_by_file_and_number(void **state)
+{
+    static const struct {
+        const char *text, *says;
+    } bad[] = {
+        { GOOD "{\"id\":", ":2:" },
+        { GOOD GOOD "{\"id\":\"x\"}\n", ":3: a record needs" },
+        { "{\"id\":\"q\",\"question\":{\"stem\":\"s\",\"choices\":[{\"text\":\"a\",\"label\":\"A\"}"
+          "]},"
+          "\"answerKey\":\"A\"}\n",
+          ":1: question.choices" },
+        { "{\"id\":\"q\",\"question\":{\"stem\":\"s\",\"choices\":[{\"text\":\"a\",\"label\":\"A\"}"
+          ","
+          "{\"text\":\"b\",\"label\":\"B\"}]},\"answerKey\":\"C\"}\n",
+          "answerKey" },
+        { "\n\n", "no records" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct task_source *s = NULL;
+        struct err err = { 0 };
+        char *path = temporary(bad[i].text);
+        assert_int_equal(task_open(&s, "arc_easy", 0, SPLIT_TEST, path, &err), ERR_INVALID);
+        if (!strstr(err.text, bad[i].says) || !strstr(err.text, path))
+            fail_msg("\"%s\" does not say \"%s\"", err.text, bad[i].says);
+        unlink(path);
+    }
+}
+
+static void real_arc_files_have_their_official_sizes(void **state)
+{
+    static const struct {
+        const char *file, *task;
+        uint64_t n;
+    } files[] = { { "ARC-Easy-Test", "arc_easy", 2376 },
+                  { "ARC-Challenge-Test", "arc_challenge", 1172 } };
+    const char *shared = getenv("DROVER_SHARED");
+    char path[512];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        struct task_source *s = NULL;
+        struct err err = { 0 };
+        uint64_t n = 0;
+        snprintf(path, sizeof(path), "%s/data/arc/%s.jsonl",
+                 shared && *shared ? shared : "../shared", files[i].file);
+        if (access(path, R_OK) != 0) {
+            print_message("SKIP-DATA arc/%s.jsonl\n", files[i].file);
+            skip();
+        }
+        if (task_open(&s, files[i].task, 0, SPLIT_TEST, path, &err))
+            fail_msg("%s", err.text);
+        assert_int_equal(task_count(s, &n, NULL), 0);
+        assert_int_equal(n, files[i].n);
+        task_close(s);
+    }
+}
+
+static void picks_follow_the_harness_rules(void **state)
+{
+    /* Sums: the first of equals. Means: by Unicode characters, so "äh" counts two. */
+    struct example e = { .choice = { (char *)"abcd", (char *)"\xc3\xa4h", (char *)"x" },
+                         .choices_len = 3 };
+    double equal[] = { -4, -2, -2 }, long_wins[] = { -2, -1.2, -0.9 };
+
+    (void)state;
+    assert_int_equal(task_pick(equal, 3), 1);
+    assert_int_equal(task_pick(long_wins, 3), 2);
+    assert_int_equal(task_pick_norm(&e, long_wins), 0);
+    assert_int_equal(task_pick_norm(&e, equal), 0); /* -1, -1, -2 */
+}
+
+static void answers_are_graded_without_outer_blanks_only(void **state)
+{
+    struct example e = { .gold = (char *)"7" };
+    const struct task_spec *t = task_find("math");
+
+    (void)state;
+    assert_true(task_grade_answer(t, &e, " 7\n"));
+    assert_false(task_grade_answer(t, &e, "77"));
+    assert_false(task_grade_answer(t, &e, ""));
+}
+
+static void unknown_tasks_levels_and_splits_are_refused(void **state)
+{
+    struct task_source *s = NULL;
+    struct err err = { 0 };
+    enum split split;
+
+    (void)state;
+    assert_int_equal(task_open(&s, "mth", 1, SPLIT_TEST, NULL, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "did you mean \"math\""));
+    assert_int_equal(task_open(&s, "math", 7, SPLIT_TEST, NULL, &err), ERR_INVALID);
+    assert_int_equal(task_open(&s, "arc_easy", 1, SPLIT_TEST, "x", &err), ERR_INVALID);
+    assert_int_equal(task_open(&s, "arc_easy", 0, SPLIT_TEST, NULL, &err), ERR_INVALID);
+    assert_int_equal(task_open(&s, "arc_easy", 0, SPLIT_TEST, "/nonexistent", &err), ERR_NOT_FOUND);
+    assert_int_equal(split_parse("dev", &split, &err), ERR_INVALID);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(math_answers_are_right_and_levels_count_operators),
+        cmocka_unit_test(logic_answers_are_right_and_levels_count_hops),
+        cmocka_unit_test(every_character_of_a_problem_is_in_the_alphabet),
+        cmocka_unit_test(lists_hold_distinct_examples_of_their_split_only),
+        cmocka_unit_test(example_does_not_depend_on_the_order_of_asking),
+        cmocka_unit_test(training_draws_never_leave_the_train_split),
+        cmocka_unit_test(asking_for_more_than_exist_names_the_number),
+        cmocka_unit_test(first_examples_are_those_of_the_first_release),
+        cmocka_unit_test(arc_record_becomes_the_harness_prompt),
+        cmocka_unit_test(broken_line_is_named_by_file_and_number),
+        cmocka_unit_test(real_arc_files_have_their_official_sizes),
+        cmocka_unit_test(picks_follow_the_harness_rules),
+        cmocka_unit_test(answers_are_graded_without_outer_blanks_only),
+        cmocka_unit_test(unknown_tasks_levels_and_splits_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
