@@ -12,10 +12,10 @@
 /* Run FN(&variable) when the variable leaves its scope. */
 #define CLEANUP(FN) __attribute__((cleanup(FN)))
 
-#define ARRAY_LEN(A) (sizeof(A) / sizeof((A)[0]))
-#define BIT(N) (1u << (N))
+#define ARRAY_LEN(A)  (sizeof(A) / sizeof((A)[0]))
+#define BIT(N)        (1u << (N))
 #define IMPLIES(A, B) (!(A) || (B))
-#define MIN(A, B) ((A) < (B) ? (A) : (B))
-#define MAX(A, B) ((A) > (B) ? (A) : (B))
+#define MIN(A, B)     ((A) < (B) ? (A) : (B))
+#define MAX(A, B)     ((A) > (B) ? (A) : (B))
 
 #endif

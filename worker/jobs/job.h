@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* job.h - what a job kind gets from the worker's shell, and what it gives back. One file per kind implements job_run_fn. */
+/* job.h - what a job kind gets from the worker's shell, and what it gives back. One file per kind
+ * implements job_run_fn. */
 #ifndef WORKER_JOBS_JOB_H
 #define WORKER_JOBS_JOB_H
 
@@ -22,17 +23,21 @@ struct job_output {
 /* The shell's services. All calls come from the job's own thread. */
 struct job_services {
     void *arg;
-    /* Local path of input NAME (a blob file, or for a model the folder / file with its members), fetched if needed. Valid until the job
-     * ends. ERR_NOT_FOUND: the job has no such input; ERR_IO, ERR_CORRUPT. */
+    /* Local path of input NAME (a blob file, or for a model the folder / file with its members),
+     * fetched if needed. Valid until the job ends. ERR_NOT_FOUND: the job has no such input;
+     * ERR_IO, ERR_CORRUPT. */
     int (*input)(void *arg, const char *name, char *path, size_t path_size, struct err *err);
-    /* Store one example's result durably: sends it and waits for the coordinator's ack, so that a kill repeats at most this example.
-     * ERR_CANCELLED, ERR_STALE: stop, the attempt is over. */
+    /* Store one example's result durably: sends it and waits for the coordinator's ack, so that a
+     * kill repeats at most this example. ERR_CANCELLED, ERR_STALE: stop, the attempt is over. */
     int (*example_result)(void *arg, Drover__ExampleResult *result, struct err *err);
     /* Metrics of training: name, step, value. Buffered, sent with the next message. */
     void (*metric)(void *arg, const char *name, uint64_t step, double value);
-    /* Make SIZE bytes / the file PATH a blob at the coordinator. A folder output is a manifest blob (see model_blob.h). */
-    int (*put_bytes)(void *arg, const char *name, const void *bytes, size_t size, struct job_output *ret, struct err *err);
-    int (*put_folder)(void *arg, const char *name, const char *dir, struct job_output *ret, struct err *err);
+    /* Make SIZE bytes / the file PATH a blob at the coordinator. A folder output is a manifest blob
+     * (see model_blob.h). */
+    int (*put_bytes)(void *arg, const char *name, const void *bytes, size_t size,
+                     struct job_output *ret, struct err *err);
+    int (*put_folder)(void *arg, const char *name, const char *dir, struct job_output *ret,
+                      struct err *err);
     /* An empty scratch folder of this attempt, removed afterwards. */
     const char *(*scratch)(void *arg);
 };
@@ -40,27 +45,34 @@ struct job_services {
 struct job {
     const Drover__Lease *lease;
     const struct kind *kind;
-    struct params params;          /* decoded and checked */
-    struct progress *progress;     /* tick at least every 2 s of work; done/total for display */
-    struct pool *pool;             /* the slot's threads, or more when the job's parameter threads asks */
+    struct params params;      /* decoded and checked */
+    struct progress *progress; /* tick at least every 2 s of work; done/total for display */
+    struct pool *pool; /* the slot's threads, or more when the job's parameter threads asks */
     const struct job_services *services;
     struct job_output output[JOB_OUTPUTS_MAX];
     size_t outputs_len;
 };
 
-/* Runs the job. 0: done, outputs set. ERR_CANCELLED when stopped; ERR_NOMEM (cause OOM); ERR_DIVERGED; else FAILED with the text. */
+/* Runs the job. 0: done, outputs set. ERR_CANCELLED when stopped; ERR_NOMEM (cause OOM);
+ * ERR_DIVERGED; else FAILED with the text. */
 typedef int (*job_run_fn)(struct job *j, struct err *err);
 /* The implementation of KIND. */
 job_run_fn job_implementation(enum kind_id kind);
 
 /* True when example ID is among the lease's finished ones. */
 bool job_finished(const struct job *j, uint64_t example_id);
-/* Names of the numeric classes that this worker offers: {"packed-1", "packed-1+openblas-..."}; NULL-terminated. */
+/* Names of the numeric classes that this worker offers: {"packed-1", "packed-1+openblas-..."};
+ * NULL-terminated. */
 const char *const *job_classes(void);
 
-/* Process-wide cache of opened models by manifest digest, reference-counted, so that slots share weights. */
+/* Process-wide cache of opened models by manifest digest, reference-counted, so that slots share
+ * weights. */
 struct model;
-int job_model_open(struct job *j, const char *input, const struct model **ret, struct err *err) MUST_CHECK;
+int job_model_open(struct job *j, const char *input, const struct model **ret,
+                   struct err *err) MUST_CHECK;
 void job_model_close(const struct model *m);
+/* Close the models that no job uses (they are kept for the next one): at the end of the process, or
+ * when memory is short. */
+void job_models_drop(void);
 
 #endif

@@ -19,7 +19,7 @@
 #define KERNELS_CLASS "packed-1"
 
 enum kernels_level { KERNELS_GENERIC, KERNELS_V3, KERNELS_V4, KERNELS_LEVELS };
-enum { KERNELS_PANEL = 48 };
+enum { KERNELS_PANEL = 48, KERNELS_ATTENTION_ROWS = 32 };
 
 /* A weight matrix W (N,K) ("y = W x", Hugging Face layout), packed into ceil(N/48) column panels of K x 48. */
 struct packed {
@@ -32,6 +32,12 @@ int packed_alloc(struct packed *p, size_t k, size_t n, struct err *err) MUST_CHE
 void packed_release(struct packed *p);
 void packed_fill(struct packed *p, const float *w, size_t ldw);            /* W is (N,K), row stride ldw */
 void packed_fill_transposed(struct packed *p, const float *wt, size_t ldw);/* W^T is (K,N), row stride ldw */
+
+/* Floats of scratch for attention and attention_back over T keys: a block of score rows. */
+static inline size_t attention_scratch_floats(size_t t)
+{
+    return KERNELS_ATTENTION_ROWS * ((t + 15) / 16 * 16);
+}
 
 struct kernels {
     const char *name;
@@ -50,12 +56,14 @@ struct kernels {
                  bool interleaved, size_t rows, size_t heads, size_t e);
     /* One sequence: OUT (rows, H*E) = causal attention of Q (rows, H*E) over K, V (t, G*E), where row r sees keys
      * 0..(t - rows + r). Strides in floats. ATT, when not NULL, gets the probabilities (H, rows, t), 0 beyond the row's
-     * reach, for the backward pass. SCRATCH: t floats. Each row's result depends only on the keys it sees. */
+     * reach, for the backward pass; it changes no bit of OUT. SCRATCH: attention_scratch_floats(t). Each row's result
+     * depends only on the keys it sees, in the order of their index. 1 <= rows <= t, e <= 256, heads % kv_heads == 0. */
     void (*attention)(float *out, size_t ldo, float *att, const float *q, size_t ldq, const float *k, size_t ldk,
                       const float *v, size_t ldv, float *scratch, size_t rows, size_t t, size_t heads,
                       size_t kv_heads, size_t e);
-    /* Whole sequence (rows == t). DQ, DK, DV are overwritten. SCRATCH: 2 * t floats. */
-    void (*attention_back)(float *dq, size_t ldq_, float *dk, float *dv, size_t ldk_, const float *dout, size_t ldo,
+    /* Whole sequence (rows == t). DQ (stride lddq), DK, DV (stride lddk) are overwritten. SCRATCH:
+     * attention_scratch_floats(t). */
+    void (*attention_back)(float *dq, size_t lddq, float *dk, float *dv, size_t lddk, const float *dout, size_t ldo,
                            const float *att, const float *q, size_t ldq, const float *k, size_t ldk, const float *v,
                            size_t ldv, float *scratch, size_t t, size_t heads, size_t kv_heads, size_t e);
     /* OUT = silu(GATE) * UP, n elements; backward overwrites DGATE and DUP. */
@@ -63,11 +71,11 @@ struct kernels {
     void (*swiglu_back)(float *dgate, float *dup, const float *dout, const float *gate, const float *up, size_t n);
     void (*add)(float *x, const float *y, size_t n);            /* X += Y */
     void (*scale_add)(float *x, const float *y, float a, size_t n); /* X = fma(a, Y, X) */
-    /* log-sum-exp of one row of V logits, exact to the stated bound (math.h of this folder). */
+    /* log-sum-exp of one row of V logits, exact to the bound stated in fmath.h of this folder. */
     float (*logsumexp)(const float *logits, size_t v);
     size_t (*argmax)(const float *logits, size_t v);             /* ties: the first */
     /* Softmax cross entropy of ROWS rows: LOSS (rows) = logsumexp - logit[target]; DLOGITS = (p - onehot) * WEIGHT[row],
-     * may be the same array as LOGITS. */
+     * may be the same array as LOGITS; NULL: only the loss. */
     void (*cross_entropy)(float *loss, float *dlogits, const float *logits, const uint32_t *target, const float *weight,
                           size_t rows, size_t v);
     double (*sum_squares)(const float *x, size_t n);             /* fixed order, in double */
@@ -75,6 +83,9 @@ struct kernels {
      * bias corrections 1 - beta^t, computed by the caller; GRAD is multiplied by GSCALE first. */
     void (*adamw)(float *w, float *m, float *v, const float *grad, float gscale, float lr, float beta1, float beta2,
                   float eps, float decay, float bc1, float bc2, size_t n);
+    /* OUT = exp(X), OUT = 1 / (1 + exp(-X)); ranges and error bounds: fmath.h of this folder. */
+    void (*exp)(float *out, const float *x, size_t n);
+    void (*sigmoid)(float *out, const float *x, size_t n);
 };
 
 /* The table of LEVEL, or NULL when this CPU cannot run it. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sweep.h - one pass over the layers serves many evaluations, whatever each skips or repeats (design: section 7).
+/* sweep.h - one pass over the layers serves many evaluations, whatever each skips or repeats
+ * (design: section 7).
  *
- * For each layer the rows of all sequences that execute it are gathered, pass through the block once, and those that repeat
- * it pass a second time. A row's result does not depend on who shares the pass. A repeated layer is the block applied twice to the
- * same positions; a cache holds one slot per path position. */
+ * For each layer the rows of all sequences that execute it are gathered, pass through the block
+ * once, and those that repeat it pass a second time. A row's result does not depend on who shares
+ * the pass, nor on threads or CPU level. A repeated layer is the block applied twice to the same
+ * positions; a cache holds one slot per path position. */
 #ifndef WORKER_MODEL_SWEEP_H
 #define WORKER_MODEL_SWEEP_H
 
@@ -16,46 +18,72 @@
 
 enum routing { ROUTING_SKIP, ROUTING_EXECUTE, ROUTING_REPEAT };
 
-/* Keys and values of one sequence under one routing: SLOTS x CAPACITY positions. */
+/* Keys and values of one sequence under one routing: (sum of the routing) slots of up to CAPACITY
+ * positions. */
 struct kv;
-/* SLOTS = sum of the routing; grows with use up to CAPACITY positions. ERR_NOMEM. */
-int kv_new(struct kv **ret, const struct model_conf *c, const uint8_t *routing, size_t capacity, struct err *err) MUST_CHECK;
+/* ROUTING (layers bytes) is copied. Memory grows with use. ERR_LIMIT: CAPACITY is above the model's
+ * positions. */
+int kv_new(struct kv **ret, const struct model_conf *c, const uint8_t *routing, size_t capacity,
+           struct err *err) MUST_CHECK;
+/* A copy with the same positions held, to continue one context in several ways. ERR_NOMEM. */
+int kv_copy(struct kv **ret, const struct kv *from, struct err *err) MUST_CHECK;
 void kv_free(struct kv *kv);
 size_t kv_len(const struct kv *kv); /* positions held */
+/* Forget the positions from LEN (<= kv_len, asserted) on. */
+void kv_truncate(struct kv *kv, size_t len);
 
 struct sweep_seq {
     const uint32_t *tokens; /* [rows], ids < vocab (asserted); not read when START is given */
-    size_t rows;
-    const uint8_t *routing; /* [layers], 0 skip, 1 execute, 2 repeat */
-    size_t start_layer;     /* 0, or the layer whose input START is */
-    const float *start;     /* (rows, dim), the state in front of start_layer; NULL with start_layer 0 */
-    struct kv *kv;          /* appended to: rows are at positions kv_len..; NULL: positions 0..rows-1, no cache */
-    float **save;           /* NULL, or [layers + 1]: where save[l] is not NULL the state (rows, dim) in front of layer l (l = layers: in
-                               front of the final norm) is copied to it, for l >= start_layer */
-    size_t logits_from;     /* rows logits_from..rows-1 get logits; = rows: none */
-    float *logits;          /* (rows - logits_from, vocab) */
+    size_t rows;            /* >= 1 (asserted) */
+    const uint8_t *
+        routing; /* [layers], 0 skip, 1 execute, 2 repeat; entries below start_layer are not read */
+    size_t start_layer; /* 0, or the layer whose input START is (layers: only the head is left) */
+    const float
+        *start; /* (rows, dim), the state in front of start_layer; NULL with start_layer 0 */
+    struct kv *
+        kv; /* appended to: rows are at positions kv_len..; NULL: positions 0..rows-1, no cache.
+               Needs the cache's own routing and start_layer 0 (asserted); one sequence per cache */
+    float **save; /* NULL, or [layers + 1]: where save[l] is not NULL the state (rows, dim) in front
+                     of layer l (l = layers: in front of the final norm) is copied to it, for l >=
+                     start_layer */
+    size_t logits_from; /* rows logits_from..rows-1 get logits; = rows: none */
+    float *logits;      /* (rows - logits_from, vocab) */
 };
 
 struct sweep;
-/* Scratch for one slot over model M; POOL may be NULL. Not thread-safe; one per slot. */
+/* Scratch for one slot over model M (borrowed); POOL may be NULL. Not thread-safe; one per slot. */
 struct sweep *sweep_new(const struct model *m, struct pool *pool);
 void sweep_free(struct sweep *s);
-/* Run all sequences. Scratch grows with the largest pass (ERR_NOMEM). Ticks PROGRESS (may be NULL) once per layer and
- * returns ERR_CANCELLED when it is stopped; then outputs are undefined. ERR_LIMIT: positions beyond the model's. */
-int sweep_run(struct sweep *s, struct sweep_seq *seq, size_t n, struct progress *progress, struct err *err) MUST_CHECK;
+/* Run all sequences. Scratch grows with the largest pass (ERR_NOMEM). Ticks PROGRESS (may be NULL)
+ * once per block of rows in a layer and returns ERR_CANCELLED when it is stopped; then outputs are
+ * undefined and caches as they were. ERR_LIMIT: positions beyond the model's or the cache's. Logits
+ * buffers that follow each other in memory in the order of SEQ save a copy. */
+int sweep_run(struct sweep *s, struct sweep_seq *seq, size_t n, struct progress *progress,
+              struct err *err) MUST_CHECK;
 
-/* Layer applications weighted by token rows since sweep_new: the cost unit of searches and tables. */
+/* Layer applications weighted by token rows since sweep_new: the cost unit of searches and tables.
+ */
 uint64_t sweep_layer_rows(const struct sweep *s);
-/* Time inside gemm calls and in all of sweep_run, nanoseconds, and floating point operations of the former, for the bench. */
+/* Measuring, for the bench: time inside gemm calls (summed over threads) and in all of sweep_run,
+ * nanoseconds, and floating point operations of the former, since the last sweep_measure(s, true).
+ */
 struct sweep_stats {
     uint64_t gemm_ns, total_ns, gemm_flop;
 };
 void sweep_measure(struct sweep *s, bool on);
 struct sweep_stats sweep_stats(const struct sweep *s);
 
-/* Greedy text from PROMPT ids: up to MAX_NEW tokens, stopping at eos. Cached decoding; bit-equal to running without a cache. Appends to
- * *RET ids (capacity MAX_NEW). */
-int generate_greedy(struct sweep *s, const uint32_t *prompt, size_t prompt_len, const uint8_t *routing, size_t max_new, uint32_t *ret,
-                    size_t *ret_len, struct progress *progress, struct err *err) MUST_CHECK;
+/* Called with each token as it is chosen; non-zero stops the generation without error. */
+typedef int (*generate_fn)(void *arg, uint32_t token);
+/* Continue PROMPT (>= 1 ids) greedily: up to MAX_NEW tokens, ending before bos or eos or at the
+ * model's last position. Cached decoding, bit-equal to running without a cache. *RET_LEN ids are
+ * written to RET (room for MAX_NEW). */
+int generate_greedy(struct sweep *s, const uint32_t *prompt, size_t prompt_len,
+                    const uint8_t *routing, size_t max_new, uint32_t *ret, size_t *ret_len,
+                    struct progress *progress, struct err *err) MUST_CHECK;
+/* The same, telling FN (may be NULL) as it goes. */
+int generate_each(struct sweep *s, const uint32_t *prompt, size_t prompt_len,
+                  const uint8_t *routing, size_t max_new, generate_fn fn, void *arg,
+                  struct progress *progress, struct err *err) MUST_CHECK;
 
 #endif

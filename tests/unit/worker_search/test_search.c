@@ -71,7 +71,7 @@ static double always(const uint8_t *r, size_t layers)
 
 static double odd_length(const uint8_t *r, size_t layers)
 {
-    return routing_length(r, layers) % 2;
+    return (double)(routing_length(r, layers) % 2);
 }
 
 static struct search_result run(const struct search_params *p, size_t layers, uint64_t seed,

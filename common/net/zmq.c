@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* zmq.c - the transport over ZeroMQ: ROUTER listens, DEALER connects. The only file that includes
+ * <zmq.h>.
+ *
+ * A ROUTER names a peer that brings no name by five bytes, new for every connection; they become
+ * the 64-bit peer id (length in the top byte). Peers that bring longer names of their own are no
+ * drover programs: their messages are bad. Each transport has a context of its own: one I/O thread,
+ * and closing one never waits for another. */
+#include "common/net/transport.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+#include <zmq.h>
+
+#include "common/base/buf.h"
+#include "common/base/mem.h"
+
+enum {
+    LINGER_MS = 1000,
+    HANDSHAKE_MS = 5000,
+    RECONNECT_MS = 100,
+    RECONNECT_MS_MAX = 10000,
+    HEARTBEAT_MS = 2000,          /* ZMTP ping: finds dead hosts, not hung programs */
+    HEARTBEAT_TIMEOUT_MS = 10000, /* no answer for so long ends the connection */
+    QUEUE_RETRY_MS = 5,
+    BACKLOG = 1024,
+    NAME_BYTES_MAX = 7,
+    GONE_MAX = 256, /* events kept; a peer more is told at its next message */
+};
+
+struct waiting {
+    struct waiting *next;
+    size_t len;
+    char bytes[];
+};
+
+/* Messages that one peer did not take yet. Exists only while it is not empty. */
+struct queue {
+    uint64_t peer;
+    struct waiting *first, **last;
+    size_t bytes;
+    UT_hash_handle hh;
+};
+
+struct zmq_transport {
+    struct transport base;
+    void *context, *socket, *monitor;
+    bool listening, connected;
+    char endpoint[TRANSPORT_ENDPOINT_MAX];
+    struct queue *queues;
+    struct {
+        uint64_t peer;
+        const char *why;
+    } gone[GONE_MAX];
+    size_t gone_len;
+    zmq_msg_t message; /* of the last event */
+};
+
+static struct zmq_transport *of(struct transport *t)
+{
+    return (struct zmq_transport *)t;
+}
+
+/* --- peers
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+static uint64_t peer_of(const void *name, size_t len)
+{
+    uint64_t peer = (uint64_t)len << 56;
+
+    if (len == 0 || len > NAME_BYTES_MAX)
+        return 0;
+    for (size_t i = 0; i < len; i++)
+        peer |= (uint64_t)((const uint8_t *)name)[i] << (8 * i);
+    return peer;
+}
+
+static size_t name_of(uint64_t peer, uint8_t name[NAME_BYTES_MAX])
+{
+    size_t len = peer >> 56;
+
+    assert(len >= 1 && len <= NAME_BYTES_MAX);
+    for (size_t i = 0; i < len; i++)
+        name[i] = (uint8_t)(peer >> (8 * i));
+    return len;
+}
+
+static void add_gone(struct zmq_transport *t, uint64_t peer, const char *why)
+{
+    if (t->gone_len == GONE_MAX)
+        return;
+    t->gone[t->gone_len].peer = peer;
+    t->gone[t->gone_len++].why = why;
+}
+
+/* --- sending
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+static void queue_drop(struct zmq_transport *t, struct queue *q)
+{
+    while (q->first) {
+        struct waiting *w = q->first;
+
+        q->first = w->next;
+        free(w);
+    }
+    HASH_DEL(t->queues, q);
+    free(q);
+}
+
+static int queue_add(struct zmq_transport *t, struct queue *q, uint64_t peer, const void *bytes,
+                     size_t len, struct err *err)
+{
+    struct waiting *w;
+
+    if (q && q->bytes + len > TRANSPORT_QUEUE_BYTES_MAX) {
+        if (t->listening) {
+            queue_drop(t, q);
+            add_gone(t, peer, "it takes no messages");
+        }
+        return err_set(err, ERR_LIMIT, "%d MiB wait for a peer that takes no messages",
+                       TRANSPORT_QUEUE_BYTES_MAX >> 20);
+    }
+    if (!q) {
+        q = mem_calloc(1, sizeof(*q));
+        q->peer = peer;
+        q->last = &q->first;
+        HASH_ADD(hh, t->queues, peer, sizeof(q->peer), q);
+    }
+    w = mem_calloc(1, sizeof(*w) + len);
+    w->len = len;
+    memcpy(w->bytes, bytes, len);
+    *q->last = w;
+    q->last = &w->next;
+    q->bytes += len + sizeof(*w);
+    return 0;
+}
+
+/* 0 sent, else EAGAIN, or what makes the peer gone. */
+static int send_now(struct zmq_transport *t, uint64_t peer, const void *bytes, size_t len)
+{
+    if (t->listening) {
+        uint8_t name[NAME_BYTES_MAX];
+        size_t name_len = name_of(peer, name);
+
+        if (zmq_send(t->socket, name, name_len, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+            return zmq_errno();
+    }
+    /* After a ROUTER took the name it takes the rest or drops both. */
+    if (zmq_send(t->socket, bytes, len, ZMQ_DONTWAIT) < 0)
+        return zmq_errno();
+    return 0;
+}
+
+static int zmq_transport_send(struct transport *base, uint64_t peer, const void *bytes, size_t len,
+                              struct err *err)
+{
+    struct zmq_transport *t = of(base);
+    struct queue *q;
+    int rc;
+
+    assert(t->listening == (peer != 0));
+    HASH_FIND(hh, t->queues, &peer, sizeof(peer), q);
+    if (q)
+        return queue_add(t, q, peer, bytes, len, err);
+    rc = send_now(t, peer, bytes, len);
+    if (rc == EAGAIN)
+        return queue_add(t, NULL, peer, bytes, len, err);
+    if (rc != 0)
+        add_gone(t, peer, rc == EHOSTUNREACH ? "its connection is closed" : zmq_strerror(rc));
+    return 0;
+}
+
+static void queues_flush(struct zmq_transport *t)
+{
+    struct queue *q, *tmp;
+
+    HASH_ITER(hh, t->queues, q, tmp)
+    {
+        int rc = 0;
+
+        while (q->first && (rc = send_now(t, q->peer, q->first->bytes, q->first->len)) == 0) {
+            struct waiting *w = q->first;
+
+            q->first = w->next;
+            q->bytes -= w->len + sizeof(*w);
+            free(w);
+        }
+        if (rc != 0 && rc != EAGAIN)
+            add_gone(t, q->peer,
+                     rc == EHOSTUNREACH ? "its connection is closed" : zmq_strerror(rc));
+        if (rc != EAGAIN)
+            queue_drop(t, q);
+    }
+}
+
+/* --- receiving
+ * -------------------------------------------------------------------------------------------------
+ */
+
+/* Receive one frame into the transport's message. */
+static bool receive(struct zmq_transport *t, void *socket)
+{
+    int rc;
+
+    do
+        rc = zmq_msg_recv(&t->message, socket, ZMQ_DONTWAIT);
+    while (rc < 0 && zmq_errno() == EINTR);
+    return rc >= 0;
+}
+
+static size_t skip_frames(struct zmq_transport *t)
+{
+    size_t skipped = 0;
+
+    while (zmq_msg_more(&t->message) && receive(t, t->socket))
+        skipped++;
+    return skipped;
+}
+
+static bool next_message(struct zmq_transport *t, struct transport_event *ret)
+{
+    uint64_t peer = 0;
+    bool named = true;
+
+    if (!receive(t, t->socket))
+        return false;
+    if (t->listening) {
+        peer = peer_of(zmq_msg_data(&t->message), zmq_msg_size(&t->message));
+        named = peer != 0;
+        if (!zmq_msg_more(&t->message) || !receive(t, t->socket)) {
+            *ret = (struct transport_event){ .type = TRANSPORT_BAD,
+                                             .peer = peer,
+                                             .why = "empty message" };
+            return true;
+        }
+    }
+    *ret = (struct transport_event){ .type = TRANSPORT_BAD, .peer = peer, .why = "" };
+    if (skip_frames(t) > 0)
+        ret->why = "message of several frames";
+    else if (!named)
+        ret->why = "message from a peer with a name of its own";
+    else if (zmq_msg_size(&t->message) > TRANSPORT_MESSAGE_MAX)
+        ret->why = "message longer than 16 MiB";
+    else {
+        ret->type = TRANSPORT_MESSAGE;
+        ret->bytes = zmq_msg_data(&t->message);
+        ret->len = zmq_msg_size(&t->message);
+    }
+    return true;
+}
+
+/* One event of libzmq's monitor; true when it is one of ours. */
+static bool monitor_event(struct zmq_transport *t, struct transport_event *ret)
+{
+    uint16_t number = 0;
+
+    if (zmq_msg_size(&t->message) >= 6)
+        memcpy(&number, zmq_msg_data(&t->message), sizeof(number));
+    while (zmq_msg_more(&t->message) && receive(t, t->monitor))
+        continue;
+    *ret = (struct transport_event){ .why = "" };
+    switch (number) {
+    case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+        if (t->listening)
+            return false;
+        t->connected = true;
+        ret->type = TRANSPORT_CONNECTED;
+        return true;
+    case ZMQ_EVENT_DISCONNECTED:
+        if (t->listening || !t->connected)
+            return false;
+        t->connected = false;
+        if (t->queues)
+            queue_drop(t, t->queues);
+        ret->type = TRANSPORT_DISCONNECTED;
+        ret->why = "connection closed";
+        return true;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+        ret->type = TRANSPORT_BAD;
+        ret->why = "peer does not speak ZMTP";
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool zmq_transport_next(struct transport *base, struct transport_event *ret)
+{
+    struct zmq_transport *t = of(base);
+
+    if (t->queues)
+        queues_flush(t);
+    if (t->gone_len > 0) {
+        t->gone_len--;
+        *ret = (struct transport_event){ .type = TRANSPORT_GONE,
+                                         .peer = t->gone[t->gone_len].peer,
+                                         .why = t->gone[t->gone_len].why };
+        return true;
+    }
+    while (receive(t, t->monitor))
+        if (monitor_event(t, ret))
+            return true;
+    return next_message(t, ret);
+}
+
+/* --- polling
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+static bool readable(void *socket)
+{
+    int events = 0;
+    size_t len = sizeof(events);
+
+    return zmq_getsockopt(socket, ZMQ_EVENTS, &events, &len) == 0 && (events & ZMQ_POLLIN);
+}
+
+static bool zmq_transport_pending(struct transport *base)
+{
+    struct zmq_transport *t = of(base);
+
+    return t->gone_len > 0 || readable(t->monitor) || readable(t->socket);
+}
+
+static uint64_t zmq_transport_retry_ms(struct transport *base)
+{
+    return of(base)->queues ? QUEUE_RETRY_MS : UINT64_MAX;
+}
+
+static size_t zmq_transport_fds(struct transport *base, int fds[TRANSPORT_FDS_MAX])
+{
+    struct zmq_transport *t = of(base);
+    size_t len = sizeof(fds[0]);
+    int rc = zmq_getsockopt(t->socket, ZMQ_FD, &fds[0], &len);
+
+    assert(rc == 0);
+    len = sizeof(fds[1]);
+    rc = zmq_getsockopt(t->monitor, ZMQ_FD, &fds[1], &len);
+    assert(rc == 0);
+    return 2;
+}
+
+static const char *zmq_transport_endpoint(struct transport *base)
+{
+    return of(base)->endpoint;
+}
+
+/* --- life
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+static void close_socket(void *socket, int linger_ms)
+{
+    if (!socket)
+        return;
+    (void)zmq_setsockopt(socket, ZMQ_LINGER, &linger_ms, sizeof(linger_ms));
+    (void)zmq_close(socket);
+}
+
+static void zmq_transport_close(struct transport *base)
+{
+    struct zmq_transport *t = of(base);
+
+    while (t->queues)
+        queue_drop(t, t->queues);
+    if (t->socket)
+        (void)zmq_socket_monitor(t->socket, NULL, 0);
+    close_socket(t->monitor, 0);
+    close_socket(t->socket, LINGER_MS);
+    (void)zmq_msg_close(&t->message);
+    if (t->context)
+        while (zmq_ctx_term(t->context) < 0 && zmq_errno() == EINTR)
+            continue;
+    free(t);
+}
+
+static const struct transport_ops zmq_ops = {
+    .send = zmq_transport_send,
+    .next = zmq_transport_next,
+    .pending = zmq_transport_pending,
+    .retry_ms = zmq_transport_retry_ms,
+    .fds = zmq_transport_fds,
+    .endpoint = zmq_transport_endpoint,
+    .close = zmq_transport_close,
+};
+
+static int set_int(struct zmq_transport *t, int option, int value)
+{
+    return zmq_setsockopt(t->socket, option, &value, sizeof(value));
+}
+
+static int set_options(struct zmq_transport *t)
+{
+    int64_t frame_max = TRANSPORT_FRAME_MAX;
+    int rc = 0;
+
+    rc |= zmq_setsockopt(t->socket, ZMQ_MAXMSGSIZE, &frame_max, sizeof(frame_max));
+    rc |= set_int(t, ZMQ_LINGER, LINGER_MS);
+    rc |= set_int(t, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
+    rc |= set_int(t, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
+    rc |= set_int(t, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS);
+    rc |= set_int(t, ZMQ_IPV6, 0);
+    if (t->listening) {
+        rc |= set_int(t, ZMQ_ROUTER_MANDATORY, 1);
+        rc |= set_int(t, ZMQ_BACKLOG, BACKLOG);
+        return rc;
+    }
+    rc |= set_int(t, ZMQ_IMMEDIATE, 1);
+    rc |= set_int(t, ZMQ_RECONNECT_IVL, RECONNECT_MS);
+    rc |= set_int(t, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MS_MAX);
+    return rc;
+}
+
+/* The monitor tells of connections by an inproc PAIR of the same context. */
+static int start_monitor(struct zmq_transport *t)
+{
+    int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
+                 ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                 ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+
+    if (zmq_socket_monitor(t->socket, "inproc://monitor", events) < 0)
+        return -1;
+    t->monitor = zmq_socket(t->context, ZMQ_PAIR);
+    return t->monitor ? zmq_connect(t->monitor, "inproc://monitor") : -1;
+}
+
+static int endpoint_error(int number, const char *verb, const char *endpoint, struct err *err)
+{
+    enum err_code code = ERR_IO;
+
+    if (number == EADDRINUSE)
+        code = ERR_CONFLICT;
+    else if (number == EINVAL || number == EPROTONOSUPPORT || number == ENODEV ||
+             number == ENAMETOOLONG)
+        code = ERR_INVALID;
+    return err_set(err, code, "%s %s: %s", verb, endpoint, zmq_strerror(number));
+}
+
+static int attach(struct zmq_transport *t, const char *endpoint, struct err *err)
+{
+    size_t len = sizeof(t->endpoint);
+
+    if (t->listening) {
+        if (zmq_bind(t->socket, endpoint) < 0)
+            return endpoint_error(zmq_errno(), "listen on", endpoint, err);
+        if (zmq_getsockopt(t->socket, ZMQ_LAST_ENDPOINT, t->endpoint, &len) < 0)
+            return err_set(err, ERR_IO, "listen on %s: %s", endpoint, zmq_strerror(zmq_errno()));
+        return 0;
+    }
+    (void)snprintf(t->endpoint, sizeof(t->endpoint), "%s", endpoint);
+    if (zmq_connect(t->socket, endpoint) < 0)
+        return endpoint_error(zmq_errno(), "connect to", endpoint, err);
+    return 0;
+}
+
+/* libzmq takes many malformed endpoints and then never connects. */
+static bool endpoint_valid(const char *endpoint, bool listening)
+{
+    const char *port;
+    char *end;
+    long number;
+
+    if (strlen(endpoint) >= TRANSPORT_ENDPOINT_MAX)
+        return false;
+    if (strncmp(endpoint, "ipc://", 6) == 0)
+        return endpoint[6] != '\0';
+    if (strncmp(endpoint, "tcp://", 6) != 0)
+        return false;
+    port = strrchr(endpoint + 6, ':');
+    if (!port || port == endpoint + 6)
+        return false;
+    if (strcmp(port + 1, "*") == 0)
+        return listening;
+    if (!listening && endpoint[6] == '*')
+        return false;
+    number = strtol(port + 1, &end, 10);
+    return end != port + 1 && *end == '\0' && number >= !listening && number <= UINT16_MAX;
+}
+
+static int open_transport(struct transport **ret, bool listening, const char *endpoint,
+                          struct err *err)
+{
+    struct zmq_transport *t;
+    int rc;
+
+    if (!endpoint_valid(endpoint, listening))
+        return err_set(err, ERR_INVALID,
+                       "\"%.256s\" is no endpoint; write tcp://ADDRESS:PORT or ipc://PATH",
+                       endpoint);
+    t = mem_calloc(1, sizeof(*t));
+    t->base.ops = &zmq_ops;
+    t->listening = listening;
+    (void)zmq_msg_init(&t->message);
+    t->context = zmq_ctx_new();
+    if (t->context)
+        t->socket = zmq_socket(t->context, listening ? ZMQ_ROUTER : ZMQ_DEALER);
+    if (!t->socket || set_options(t) != 0 || start_monitor(t) != 0)
+        rc = err_set(err, ERR_IO, "open a socket for %s: %s", endpoint, zmq_strerror(zmq_errno()));
+    else
+        rc = attach(t, endpoint, err);
+    if (rc < 0) {
+        zmq_transport_close(&t->base);
+        return rc;
+    }
+    *ret = &t->base;
+    return 0;
+}
+
+int transport_listen(struct transport **ret, const char *endpoint, struct err *err)
+{
+    return open_transport(ret, true, endpoint, err);
+}
+
+int transport_connect(struct transport **ret, const char *endpoint, struct err *err)
+{
+    return open_transport(ret, false, endpoint, err);
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rules.c - the limits of every field, in one table, and a walk over any message that holds them.
+ *
+ * A field without a row has the defaults: text and bytes up to WIRE_NAME_MAX bytes, lists up to
+ * LIST_MAX. All text is UTF-8, all enums are in range, whatever the table says. */
+#include "common/wire/rules.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "common/base/digest.h"
+#include "common/base/utf8.h"
+#include "common/wire/wire.h"
+
+enum { LIST_MAX = 4096 };
+
+enum form {
+    ANY,
+    DIGEST, /* 32 bytes */
+    DIGEST_OR_EMPTY,
+    WORKER_ID, /* 16 bytes */
+    ROUTING,   /* at most WIRE_ROUTING_MAX bytes, each 0, 1 or 2 */
+    PRESENT,   /* a message that must be there */
+};
+
+struct rule {
+    const char *field;
+    enum form form;
+    size_t count_max; /* of a list; 0: LIST_MAX */
+    size_t bytes_max; /* of text or bytes; 0: WIRE_NAME_MAX */
+};
+
+struct rules {
+    const ProtobufCMessageDescriptor *message;
+    struct rule rule[12]; /* ended by a row without field */
+};
+
+static const struct rules table[] = {
+    { &drover__text_list__descriptor, { { "v", ANY, WIRE_PARAMS_MAX, WIRE_TEXT_MAX } } },
+    { &drover__int_list__descriptor, { { "v", ANY, WIRE_PARAMS_MAX, 0 } } },
+    { &drover__param__descriptor, { { "s", ANY, 0, WIRE_TEXT_MAX } } },
+    { &drover__input__descriptor,
+      { { "digest", DIGEST_OR_EMPTY, 0, 0 },
+        { "path", ANY, 0, WIRE_PATH_MAX },
+        { "content", ANY, 0, WIRE_CHUNK_MAX } } },
+    { &drover__example__descriptor,
+      { { "source_id", ANY, 0, WIRE_TEXT_MAX },
+        { "question", ANY, 0, WIRE_TEXT_MAX },
+        { "gold", ANY, 0, WIRE_TEXT_MAX } } },
+    { &drover__search_entry__descriptor,
+      { { "routing", ROUTING, 0, 0 }, { "answer", ANY, 0, WIRE_TEXT_MAX } } },
+    { &drover__label__descriptor,
+      { { "routing", ROUTING, 0, 0 },
+        { "base_answer", ANY, 0, WIRE_TEXT_MAX },
+        { "label_answer", ANY, 0, WIRE_TEXT_MAX },
+        { "log", ANY, WIRE_ENTRIES_MAX, 0 } } },
+    { &drover__score__descriptor,
+      { { "routing", ROUTING, 0, 0 }, { "answer", ANY, 0, WIRE_TEXT_MAX } } },
+    { &drover__example_result__descriptor, { { "example", PRESENT, 0, 0 } } },
+    { &drover__output__descriptor, { { "digest", DIGEST, 0, 0 } } },
+    { &drover__job_result__descriptor,
+      { { "text", ANY, 0, WIRE_TEXT_MAX },
+        { "environment", ANY, 0, WIRE_TEXT_MAX },
+        { "log", ANY, 0, WIRE_LOG_MAX },
+        { "outputs", ANY, WIRE_OUTPUTS_MAX, 0 },
+        { "metrics", ANY, WIRE_METRICS_MAX, 0 } } },
+    { &drover__hello__descriptor,
+      { { "worker", WORKER_ID, 0, 0 },
+        { "classes", ANY, WIRE_CLASSES_MAX, 0 },
+        { "held", ANY, WIRE_HELD_MAX, 0 },
+        { "blobs", DIGEST, WIRE_BLOBS_MAX, 0 } } },
+    { &drover__welcome__descriptor,
+      { { "keep", ANY, WIRE_HELD_MAX, 0 }, { "drop", ANY, WIRE_HELD_MAX, 0 } } },
+    { &drover__refuse__descriptor, { { "text", ANY, 0, WIRE_TEXT_MAX } } },
+    { &drover__renew__descriptor,
+      { { "held", ANY, WIRE_HELD_MAX, 0 }, { "metrics", ANY, WIRE_METRICS_MAX, 0 } } },
+    { &drover__lease__descriptor,
+      { { "key", DIGEST, 0, 0 },
+        { "params", ANY, WIRE_PARAMS_MAX, 0 },
+        { "inputs", ANY, WIRE_INPUTS_MAX, 0 },
+        { "finished", ANY, WIRE_FINISHED_MAX, 0 } } },
+    { &drover__cancel__descriptor, { { "why", ANY, 0, WIRE_TEXT_MAX } } },
+    { &drover__family__descriptor, { { "key", DIGEST, 0, 0 } } },
+    { &drover__plan_job__descriptor,
+      { { "key", DIGEST, 0, 0 },
+        { "params", ANY, WIRE_PARAMS_MAX, 0 },
+        { "inputs", ANY, WIRE_INPUTS_MAX, 0 },
+        { "needs", ANY, WIRE_JOBS_MAX, 0 },
+        { "runs", ANY, WIRE_RUNS_MAX, 0 },
+        { "families", ANY, WIRE_FAMILIES_MAX, 0 },
+        { "family_examples", ANY, WIRE_FAMILIES_MAX, 0 } } },
+    { &drover__run_param__descriptor, { { "value", ANY, 0, WIRE_TEXT_MAX } } },
+    { &drover__plan_run__descriptor,
+      { { "digest", DIGEST, 0, 0 }, { "families", ANY, WIRE_FAMILIES_MAX, 0 } } },
+    { &drover__plan__descriptor,
+      { { "revision", DIGEST, 0, 0 },
+        { "recipe", ANY, 0, WIRE_RECIPE_MAX },
+        { "recipe_path", ANY, 0, WIRE_PATH_MAX },
+        { "runs", ANY, WIRE_RUNS_MAX, 0 },
+        { "families", ANY, WIRE_FAMILIES_MAX, 0 },
+        { "jobs", ANY, WIRE_JOBS_MAX, 0 },
+        { "files", ANY, WIRE_FILES_MAX, 0 } } },
+    { &drover__submit__descriptor, { { "plan", PRESENT, 0, 0 } } },
+    { &drover__experiment_status__descriptor, { { "failures", ANY, 0, 2 * WIRE_TEXT_MAX } } },
+    { &drover__status__descriptor, { { "workers", ANY, 20000, 0 } } },
+    { &drover__blob_get__descriptor, { { "digest", DIGEST, 0, 0 } } },
+    { &drover__blob_chunk__descriptor,
+      { { "digest", DIGEST, 0, 0 },
+        { "data", ANY, 0, WIRE_CHUNK_MAX },
+        { "path", ANY, 0, WIRE_PATH_MAX } } },
+    { &drover__blob_put__descriptor,
+      { { "digest", DIGEST, 0, 0 }, { "data", ANY, 0, WIRE_CHUNK_MAX } } },
+    { &drover__blob_state__descriptor, { { "digest", DIGEST, 0, 0 } } },
+    { &drover__ack__descriptor, { { "seq", ANY, WIRE_FINISHED_MAX, 0 } } },
+};
+
+static const struct rule no_rule = { .form = ANY };
+
+static const struct rule *rules_of(const ProtobufCMessageDescriptor *message)
+{
+    for (size_t i = 0; i < ARRAY_LEN(table); i++)
+        if (table[i].message == message)
+            return table[i].rule;
+    return &no_rule;
+}
+
+static const struct rule *rule_of(const struct rule *rules, const char *field)
+{
+    for (; rules->field; rules++)
+        if (strcmp(rules->field, field) == 0)
+            return rules;
+    return &no_rule;
+}
+
+static int field_error(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
+                       const char *what, size_t is, size_t limit, struct err *err)
+{
+    return err_set(err, ERR_PROTO, "%s.%s: %s %zu, allowed are %zu", m->descriptor->short_name,
+                   f->name, what, is, limit);
+}
+
+static int check_bytes(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
+                       const struct rule *rule, ProtobufCBinaryData b, struct err *err)
+{
+    size_t limit = rule->bytes_max ? rule->bytes_max : WIRE_NAME_MAX;
+
+    switch (rule->form) {
+    case DIGEST_OR_EMPTY:
+        if (b.len == 0)
+            return 0;
+        /* fall through */
+    case DIGEST:
+        return b.len == DIGEST_BYTES ? 0 : field_error(m, f, "bytes", b.len, DIGEST_BYTES, err);
+    case WORKER_ID:
+        return b.len == WIRE_WORKER_BYTES
+                   ? 0
+                   : field_error(m, f, "bytes", b.len, WIRE_WORKER_BYTES, err);
+    case ROUTING:
+        limit = WIRE_ROUTING_MAX;
+        for (size_t i = 0; i < b.len; i++)
+            if (b.data[i] > 2)
+                return field_error(m, f, "a layer's value is", b.data[i], 2, err);
+        break;
+    case ANY:
+    case PRESENT:
+        break;
+    }
+    return b.len <= limit ? 0 : field_error(m, f, "bytes", b.len, limit, err);
+}
+
+static int check_text(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
+                      const struct rule *rule, const char *s, struct err *err)
+{
+    size_t limit = rule->bytes_max ? rule->bytes_max : WIRE_NAME_MAX;
+
+    if (strlen(s) > limit)
+        return field_error(m, f, "bytes", strlen(s), limit, err);
+    if (!utf8_valid(s))
+        return err_set(err, ERR_PROTO, "%s.%s: not UTF-8", m->descriptor->short_name, f->name);
+    return 0;
+}
+
+/* One value of field F at P. */
+static int check_value(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
+                       const struct rule *rule, const void *p, struct err *err)
+{
+    const ProtobufCMessage *sub;
+    const char *s;
+    int number;
+
+    if (f->type == PROTOBUF_C_TYPE_MESSAGE) {
+        memcpy(&sub, p, sizeof(sub));
+        if (sub)
+            return rules_check(sub, err);
+        return rule->form != PRESENT ? 0
+                                     : err_set(err, ERR_PROTO, "%s.%s is missing",
+                                               m->descriptor->short_name, f->name);
+    }
+    if (f->type == PROTOBUF_C_TYPE_STRING) {
+        memcpy(&s, p, sizeof(s));
+        return s ? check_text(m, f, rule, s, err) : 0;
+    }
+    if (f->type == PROTOBUF_C_TYPE_BYTES)
+        return check_bytes(m, f, rule, *(const ProtobufCBinaryData *)p, err);
+    if (f->type == PROTOBUF_C_TYPE_ENUM) {
+        memcpy(&number, p, sizeof(number));
+        if (!protobuf_c_enum_descriptor_get_value(f->descriptor, number))
+            return err_set(err, ERR_PROTO, "%s.%s: %d is no value of it", m->descriptor->short_name,
+                           f->name, number);
+    }
+    return 0;
+}
+
+/* Bytes of one element of a list; 0 when elements need no look. */
+static size_t element_size(const ProtobufCFieldDescriptor *f)
+{
+    if (f->type == PROTOBUF_C_TYPE_MESSAGE || f->type == PROTOBUF_C_TYPE_STRING)
+        return sizeof(void *);
+    if (f->type == PROTOBUF_C_TYPE_BYTES)
+        return sizeof(ProtobufCBinaryData);
+    return f->type == PROTOBUF_C_TYPE_ENUM ? sizeof(int) : 0;
+}
+
+static int check_field(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
+                       const struct rule *rule, struct err *err)
+{
+    const char *base = (const char *)m;
+    size_t limit = rule->count_max ? rule->count_max : LIST_MAX, size = element_size(f), n;
+    const char *list;
+    uint32_t which;
+    int rc = 0;
+
+    if (f->label == PROTOBUF_C_LABEL_REPEATED) {
+        memcpy(&n, base + f->quantifier_offset, sizeof(n));
+        memcpy(&list, base + f->offset, sizeof(list));
+        if (n > limit)
+            return field_error(m, f, "entries", n, limit, err);
+        for (size_t i = 0; size && i < n && rc == 0; i++)
+            rc = check_value(m, f, rule, list + i * size, err);
+        return rc;
+    }
+    if (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
+        memcpy(&which, base + f->quantifier_offset, sizeof(which));
+        if (which != f->id)
+            return 0;
+    }
+    return check_value(m, f, rule, base + f->offset, err);
+}
+
+int rules_check(const ProtobufCMessage *m, struct err *err)
+{
+    const struct rule *rules = rules_of(m->descriptor);
+
+    for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
+        int rc = check_field(m, f, rule_of(rules, f->name), err);
+
+        if (rc < 0)
+            return rc;
+    }
+    if (m->descriptor == &drover__example_result__descriptor) {
+        const Drover__ExampleResult *r = (const Drover__ExampleResult *)m;
+
+        if (!r->label == !r->score)
+            return err_set(err, ERR_PROTO, "ExampleResult: exactly one of label and score");
+    }
+    return 0;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* event.h - what the scheduler is told. Users include sched.h. */
+#ifndef COORDINATOR_CORE_EVENT_H
+#define COORDINATOR_CORE_EVENT_H
+
+#include "coordinator/core/types.h"
+
+enum sched_event_kind {
+    EV_START,  /* .start: the first event */
+    EV_OPEN,   /* .open: an attempt of before the restart, kept for its worker for reattach_ms */
+    EV_JOB,    /* .job: an answer to LOAD; a known job is ignored */
+    EV_LOADED, /* .loaded: the answer's end */
+    EV_READY,  /* .ready: jobs of the store became ready */
+    EV_CANCEL, /* .cancel: nothing happens when the core does not know the job */
+    EV_TICK,   /* time passes */
+    /* From workers, with .peer. A peer without a Hello is answered Refuse ERR_STALE. */
+    EV_HELLO,
+    EV_CREDITS,     /* .credits: leases wanted at one time, 0 = draining */
+    EV_HEARTBEAT,   /* it lives */
+    EV_RENEW,       /* .renew */
+    EV_EXAMPLE,     /* .result, outcome unused */
+    EV_RESULT,      /* .result; peer 0: the shell ends the attempt (its inputs are gone), no ack */
+    EV_GOODBYE,     /* .goodbye: leases left end PREEMPTED */
+    EV_UNREACHABLE, /* messages to it were dropped: no new leases until its next Hello */
+    SCHED_EVENTS
+};
+
+struct sched_event {
+    enum sched_event_kind kind;
+    uint64_t now_ms;
+    uint64_t peer; /* the connection, as the transport names it; > 0 */
+    union {
+        struct {
+            uint32_t incarnation; /* > 0, greater than every earlier one, < 2^23 */
+        } start;
+        struct {
+            struct sched_job job; /* job.epoch is the attempt's */
+            uint64_t attempt;
+            bool cancelling; /* the store says JOB_CANCELLING: cancelled now */
+        } open;
+        struct sched_job job;
+        struct {
+            uint32_t given;
+        } loaded;
+        struct {
+            int32_t priority; /* the highest among them */
+        } ready;
+        struct {
+            uint64_t job;
+        } cancel;
+        struct {
+            uint64_t worker;       /* its 16 bytes as a number > 0; under a new peer it is still
+                                    * the same worker */
+            uint32_t credits;      /* its slots; more than SCHED_CREDITS_MAX count as so many */
+            uint64_t classes;      /* mask */
+            const uint64_t *blobs; /* digest_u64 of its cache; as many as fit are remembered */
+            size_t blobs_len;
+            const struct sched_held *held;
+            size_t held_len; /* <= SCHED_HELD_MAX */
+        } hello;
+        struct {
+            uint32_t total;
+        } credits;
+        struct {
+            const struct sched_held *held;
+            size_t held_len; /* <= SCHED_HELD_MAX */
+        } renew;
+        struct {
+            uint64_t attempt;
+            uint32_t epoch;
+            uint64_t seq; /* echoed in the ack */
+            enum sched_cause outcome;
+        } result;
+        struct {
+            uint64_t seq;
+        } goodbye;
+    };
+};
+
+#endif

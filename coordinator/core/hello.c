@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hello.c - a worker comes, or comes back: what it holds is compared with what it should hold. */
+#include <assert.h>
+
+#include "coordinator/core/core.h"
+
+enum fate { KEEP, DROP };
+
+/* What becomes of one attempt that W says it holds. */
+static enum fate look_at(struct sched *s, struct worker *w, const struct sched_held *h)
+{
+    struct lease *l = lease_find(s, h->attempt, h->epoch);
+
+    if (l && l->state == LEASE_WAITING)
+        lease_adopt(s, l, w, h->progress);
+    if (!l || l->worker != index_of_worker(s, w)) /* over; a finished result is worth comparing */
+        return h->finished ? KEEP : DROP;
+    l->listed = true;
+    if (l->state == LEASE_REVOKED || s->jobs[l->job].state == JOB_CANCELLING) {
+        lease_send_cancel(s, l);
+    } else if (h->finished || h->progress > l->progress) {
+        l->progress = MAX(l->progress, h->progress);
+        lease_renew(s, l);
+    }
+    l->seen = true;
+    return KEEP;
+}
+
+/* End the leases of W that it did not list: they never arrived, or it forgot them. A fresh one on
+ * the same connection may still be on its way to a worker that repeated its Hello. */
+static void end_unlisted(struct sched *s, struct worker *w, bool same_peer)
+{
+    for (uint32_t i = w->leases.head, next; i != NONE; i = next) {
+        struct lease *l = &s->leases[i];
+        next = list_next(&w->leases, i);
+        bool on_its_way = same_peer && !l->seen && s->now_ms - l->begun_ms < s->limits.quiet_ms;
+        if (!l->listed && !on_its_way)
+            lease_end(s, l, CAUSE_LOST, false);
+        l->listed = false;
+    }
+}
+
+void on_hello(struct sched *s, const struct sched_event *e)
+{
+    assert(e->hello.worker != 0 && e->hello.held_len <= SCHED_HELD_MAX);
+    struct worker *w = worker_of_id(s, e->hello.worker);
+    bool known = w != NULL, same_peer = known && w->peer == e->peer, dropped = false;
+
+    if (!known)
+        w = worker_add(s, e->hello.worker, e->hello.credits);
+    if (!w) {
+        struct sched_action *a = act(s, ACT_SEND_REFUSE);
+        a->peer = e->peer;
+        a->code = ERR_LIMIT;
+        return;
+    }
+    act_trace(s, known ? TRACE_WORKER_BACK : TRACE_WORKER_NEW, NULL)->worker = w->id;
+    worker_connect(s, w, e->peer, e->hello.classes);
+    worker_heard(s, w);
+    worker_remember(s, w, e->hello.blobs, e->hello.blobs_len);
+
+    struct sched_held *keep = s->out->held, *drop = keep + SCHED_HELD_MAX;
+    struct sched_action *welcome = act(s, ACT_SEND_WELCOME);
+    for (size_t i = 0; i < e->hello.held_len; i++) {
+        const struct sched_held *h = &e->hello.held[i];
+        if (look_at(s, w, h) == KEEP) {
+            *keep++ = *h;
+        } else {
+            *--drop = *h;
+            dropped = true;
+        }
+    }
+    end_unlisted(s, w, same_peer);
+    if (dropped)
+        worker_pause(s, w); /* its slots need a moment to stop */
+    welcome->peer = w->peer;
+    welcome->worker = w->id;
+    welcome->keep = s->out->held;
+    welcome->keep_len = (uint32_t)(keep - s->out->held);
+    welcome->drop = drop;
+    welcome->drop_len = (uint32_t)(s->out->held + SCHED_HELD_MAX - drop);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* start.c - after a restart: what the store shows as begun goes back into the core, or is ended. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "coordinator/shell.h"
+
+/* Nobody waits for this attempt any more. */
+static int end_open(struct server *s, const struct store_attempt *a, struct err *err)
+{
+    struct store_result r = {
+        .attempt = a->attempt,
+        .epoch = a->epoch,
+        .outcome = a->job_open ? STORE_LOST : STORE_CANCELLED,
+        .text = "the coordinator was restarted",
+    };
+
+    return store_attempt_end(s->store, &r, false, NULL, err);
+}
+
+static int take_up(struct server *s, const struct store_attempt *a, struct err *err)
+{
+    struct sched_event e = { .kind = EV_OPEN };
+    struct store_job job CLEANUP(store_job_release) = { 0 };
+    struct attempt *t;
+    int class, rc;
+
+    if (!a->job_open || !a->latest)
+        return end_open(s, a, err);
+    rc = store_job_load(s->store, a->job, &job, err);
+    if (rc == ERR_NOT_FOUND) /* its inputs are gone: the next lease will say so */
+        return end_open(s, a, err);
+    if (rc < 0)
+        return rc;
+    class = shell_class(s, job.numeric_class);
+    if (class < 0)
+        return end_open(s, a, err);
+    t = attempts_add(s->attempts, a->attempt, a->epoch, a->attempt, a->epoch, a->job);
+    (void)snprintf(t->step, sizeof(t->step), "%s", job.step);
+    e.open.attempt = a->attempt;
+    e.open.job = (struct sched_job){ .id = job.id,
+                                     .class = (uint8_t) class,
+                                     .tries = job.tries,
+                                     .losses = job.losses,
+                                     .retries = job.retries,
+                                     .epoch = a->epoch };
+    shell_step(s, &e);
+    return 0;
+}
+
+int shell_start(struct server *s, struct err *err)
+{
+    struct sched_event start = { .kind = EV_START };
+    struct store_attempt *open CLEANUP(mem_cleanup) = NULL;
+    size_t open_len = 0;
+    int rc = store_new_incarnation(s->store, &s->incarnation, err);
+
+    if (rc < 0)
+        return rc;
+    start.start.incarnation = (uint32_t)s->incarnation;
+    s->starting = true;
+    shell_step(s, &start);
+    rc = store_list_open(s->store, &open, &open_len, err);
+    if (rc == 0 && open_len > 0 && !shell_transaction(s))
+        rc = s->failed;
+    for (size_t i = 0; i < open_len && rc == 0 && !s->failed; i++)
+        rc = take_up(s, &open[i], err);
+    if (rc < 0)
+        return rc;
+    if (open_len > 0)
+        log_info("restarted", "incarnation=%llu attempts=%zu", (unsigned long long)s->incarnation,
+                 open_len);
+    s->starting = false;
+    s->ready = true;
+    shell_flush(s);
+    if (s->failed)
+        *err = s->failure;
+    return s->failed;
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* submit.c - a plan becomes rows in one transaction of its own; cancelling. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "coordinator/shell.h"
+
+/* What the indexes of a plan have become. */
+struct submission {
+    struct store_submission sub;
+    uint64_t *runs, *families, *jobs; /* ids in the store; jobs so far */
+};
+
+static void submission_release(struct submission *p)
+{
+    free(p->runs);
+    free(p->families);
+    free(p->jobs);
+}
+
+static int copy_text(char *to, size_t size, const char *from, const char *what, struct err *err)
+{
+    if (strlen(from) >= size)
+        return err_set(err, ERR_INVALID, "%s \"%.100s\" is longer than %zu bytes", what, from,
+                       size - 1);
+    memcpy(to, from, strlen(from) + 1);
+    return 0;
+}
+
+static int submit_files(struct server *s, const Drover__Plan *plan, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < plan->n_files && rc == 0; i++) {
+        const Drover__Input *f = plan->files[i];
+        struct digest digest = wire_digest(f->digest), stored;
+        const char *path = f->path;
+
+        if (digest_is_zero(&digest))
+            return err_set(err, ERR_INVALID, "plan.files[%zu]: no digest", i);
+        if (f->content.len > 0) {
+            stored = digest_of(f->content.data, f->content.len);
+            if (!digest_equal(&stored, &digest))
+                return err_set(err, ERR_INVALID, "plan.files[%zu]: content and digest differ", i);
+            rc = blobs_put(store_blobs(s->store), f->content.data, f->content.len, &stored, err);
+            path = "";
+        }
+        if (rc == 0)
+            rc = store_submit_file(s->store, &digest, f->size, path, f->folder, err);
+    }
+    return rc;
+}
+
+static int submit_families(struct server *s, const Drover__Plan *plan, struct submission *p,
+                           struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < plan->n_families && rc == 0; i++) {
+        const Drover__Family *w = plan->families[i];
+        struct store_family f = { .key = wire_digest(w->key), .level = w->level };
+
+        rc = copy_text(f.kind, sizeof(f.kind), w->kind, "kind", err);
+        if (rc == 0)
+            rc = copy_text(f.task, sizeof(f.task), w->task, "task", err);
+        if (rc == 0)
+            rc = copy_text(f.split, sizeof(f.split), w->split, "split", err);
+        if (rc == 0)
+            rc = store_submit_family(s->store, &f, &p->families[i], err);
+    }
+    return rc;
+}
+
+static int submit_run(struct server *s, const Drover__Plan *plan, struct submission *p, size_t i,
+                      struct err *err)
+{
+    const Drover__PlanRun *w = plan->runs[i];
+    struct store_param *params CLEANUP(mem_cleanup) = mem_calloc(w->n_params, sizeof(*params));
+    struct digest point = wire_digest(w->digest);
+    int rc;
+
+    for (size_t k = 0; k < w->n_params; k++)
+        params[k] = (struct store_param){ w->params[k]->name, w->params[k]->value };
+    rc =
+        store_submit_run(s->store, &p->sub, &point, w->seed, params, w->n_params, &p->runs[i], err);
+    for (size_t k = 0; k < w->n_families && rc == 0; k++) {
+        const Drover__StepFamily *f = w->families[k];
+
+        if (f->family >= plan->n_families)
+            return err_set(err, ERR_INVALID, "plan.runs[%zu]: no family %u", i, f->family);
+        rc = store_submit_run_family(s->store, p->runs[i], f->step, p->families[f->family],
+                                     f->examples, err);
+    }
+    return rc;
+}
+
+static int take_inputs(const Drover__PlanJob *w, const struct submission *p, size_t job,
+                       struct store_input *ret, struct err *err)
+{
+    for (size_t i = 0; i < w->n_inputs; i++) {
+        const Drover__Input *in = w->inputs[i];
+        int rc = copy_text(ret[i].name, sizeof(ret[i].name), in->name, "input", err);
+
+        if (rc == 0)
+            rc = copy_text(ret[i].path, sizeof(ret[i].path), in->path, "path", err);
+        if (rc == 0)
+            rc = copy_text(ret[i].output, sizeof(ret[i].output), in->output, "output", err);
+        if (rc < 0)
+            return rc;
+        ret[i].source = (enum store_source)in->source;
+        ret[i].digest = wire_digest(in->digest);
+        ret[i].size_bytes = in->size;
+        ret[i].folder = in->folder;
+        if (in->source == DROVER__INPUT__SOURCE__BLOB && in->digest.len == 0)
+            return err_set(err, ERR_INVALID, "plan.jobs[%zu]: input %s has no digest", job,
+                           in->name);
+        if (in->source != DROVER__INPUT__SOURCE__OUTPUT)
+            continue;
+        if (in->producer >= job)
+            return err_set(err, ERR_INVALID, "plan.jobs[%zu]: input %s comes from job %u behind it",
+                           job, in->name, in->producer);
+        ret[i].producer = p->jobs[in->producer];
+    }
+    return 0;
+}
+
+/* Indexes into a list of LEN ids become those ids. */
+static int take_ids(const uint32_t *indexes, size_t n, const uint64_t *ids, size_t len,
+                    uint64_t *ret, const char *what, size_t job, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (indexes[i] >= len)
+            return err_set(err, ERR_INVALID, "plan.jobs[%zu]: no %s %u before it", job, what,
+                           indexes[i]);
+        ret[i] = ids[indexes[i]];
+    }
+    return 0;
+}
+
+static void print_params(const Drover__PlanJob *w, struct buf *out)
+{
+    for (size_t i = 0; i < w->n_params; i++) {
+        const Drover__Param *p = w->params[i];
+
+        buf_printf(out, "%s = ", p->name);
+        switch (p->value_case) {
+        case DROVER__PARAM__VALUE_I:
+            buf_printf(out, "%lld", (long long)p->i);
+            break;
+        case DROVER__PARAM__VALUE_R:
+            buf_printf(out, "%.17g", p->r);
+            break;
+        case DROVER__PARAM__VALUE_S:
+            buf_printf(out, "\"%s\"", p->s);
+            break;
+        case DROVER__PARAM__VALUE_B:
+            buf_adds(out, p->b ? "true" : "false");
+            break;
+        case DROVER__PARAM__VALUE_TEXTS:
+            for (size_t k = 0; k < p->texts->n_v; k++)
+                buf_printf(out, "%s\"%s\"", k ? ", " : "[", p->texts->v[k]);
+            buf_adds(out, p->texts->n_v ? "]" : "[]");
+            break;
+        case DROVER__PARAM__VALUE_INTS:
+            for (size_t k = 0; k < p->ints->n_v; k++)
+                buf_printf(out, "%s%lld", k ? ", " : "[", (long long)p->ints->v[k]);
+            buf_adds(out, p->ints->n_v ? "]" : "[]");
+            break;
+        case DROVER__PARAM__VALUE__NOT_SET:
+        case _DROVER__PARAM__VALUE__CASE_IS_INT_SIZE:
+            break;
+        }
+        buf_addc(out, '\n');
+    }
+}
+
+struct job_parts {
+    struct store_input inputs[WIRE_INPUTS_MAX];
+    uint64_t *needs, *runs, *families;
+    struct store_job_family *job_families;
+    struct buf params, text;
+};
+
+static void job_parts_release(struct job_parts *j)
+{
+    free(j->needs);
+    free(j->runs);
+    free(j->families);
+    free(j->job_families);
+    buf_release(&j->params);
+    buf_release(&j->text);
+}
+
+static int take_job(const Drover__Plan *plan, const struct submission *p, size_t i,
+                    struct job_parts *j, struct err *err)
+{
+    const Drover__PlanJob *w = plan->jobs[i];
+    int rc;
+
+    if (w->n_family_examples != 0 && w->n_family_examples != w->n_families)
+        return err_set(err, ERR_INVALID, "plan.jobs[%zu]: %zu family_examples for %zu families", i,
+                       w->n_family_examples, w->n_families);
+    j->needs = mem_calloc(w->n_needs, sizeof(*j->needs));
+    j->runs = mem_calloc(w->n_runs, sizeof(*j->runs));
+    j->families = mem_calloc(w->n_families, sizeof(*j->families));
+    j->job_families = mem_calloc(w->n_families, sizeof(*j->job_families));
+    rc = take_inputs(w, p, i, j->inputs, err);
+    if (rc == 0)
+        rc = take_ids(w->needs, w->n_needs, p->jobs, i, j->needs, "job", i, err);
+    if (rc == 0)
+        rc = take_ids(w->runs, w->n_runs, p->runs, plan->n_runs, j->runs, "run", i, err);
+    if (rc == 0)
+        rc = take_ids(w->families, w->n_families, p->families, plan->n_families, j->families,
+                      "family", i, err);
+    for (size_t k = 0; k < w->n_families && rc == 0; k++)
+        j->job_families[k] =
+            (struct store_job_family){ j->families[k],
+                                       w->n_family_examples ? w->family_examples[k] : 0 };
+    lease_pack_params(w->params, w->n_params, &j->params);
+    print_params(w, &j->text);
+    return rc;
+}
+
+static int submit_job(struct server *s, const Drover__Plan *plan, struct submission *p, size_t i,
+                      struct err *err)
+{
+    const Drover__PlanJob *w = plan->jobs[i];
+    struct job_parts j CLEANUP(job_parts_release) = { 0 };
+    struct store_job_spec spec = { .key = wire_digest(w->key) };
+    int rc = take_job(plan, p, i, &j, err);
+
+    if (rc < 0)
+        return rc;
+    spec.kind = w->kind;
+    spec.numeric_class = w->numeric_class;
+    spec.step = w->step;
+    spec.kind_version = w->kind_version;
+    spec.params = buf_str(&j.params);
+    spec.params_len = j.params.len;
+    spec.params_text = buf_str(&j.text);
+    spec.begin = w->begin;
+    spec.end = w->end;
+    spec.seed = w->seed;
+    spec.retries = w->retries;
+    spec.inputs = j.inputs;
+    spec.inputs_len = w->n_inputs;
+    spec.needs = j.needs;
+    spec.needs_len = w->n_needs;
+    spec.runs = j.runs;
+    spec.runs_len = w->n_runs;
+    spec.families = j.job_families;
+    spec.families_len = w->n_families;
+    rc = store_submit_job(s->store, &p->sub, &spec, &p->jobs[i], err);
+    return rc < 0 ? err_wrap(err, rc, "plan.jobs[%zu]", i) : 0;
+}
+
+static int submit_all(struct server *s, const Drover__Plan *plan, struct submission *p,
+                      struct store_ids *withdrawn, struct err *err)
+{
+    struct digest revision = wire_digest(plan->revision);
+    int rc = store_submit_begin(s->store, plan->name, &revision, plan->recipe, plan->recipe_path,
+                                &p->sub, err);
+
+    if (rc == 0)
+        rc = submit_files(s, plan, err);
+    if (rc == 0)
+        rc = submit_families(s, plan, p, err);
+    for (size_t i = 0; i < plan->n_runs && rc == 0; i++)
+        rc = submit_run(s, plan, p, i, err);
+    for (size_t i = 0; i < plan->n_jobs && rc == 0; i++)
+        rc = submit_job(s, plan, p, i, err);
+    if (rc == 0)
+        rc = store_submit_end(s->store, &p->sub, withdrawn, err);
+    return rc;
+}
+
+/* Jobs without a claim leave the core; running ones go on unless STOP. */
+static void withdraw(struct server *s, const struct store_ids *ids, bool stop)
+{
+    for (size_t i = 0; i < ids->len; i++) {
+        const unsigned runs = WHY_RUNNING | WHY_REATTACH;
+
+        if (stop || !(sched_why(s->sched, ids->v[i]).rules & runs))
+            shell_step(s, &(struct sched_event){ .kind = EV_CANCEL, .cancel.job = ids->v[i] });
+    }
+}
+
+void shell_submit(struct server *s, const Drover__Plan *plan, uint64_t request)
+{
+    struct submission p CLEANUP(submission_release) = {
+        .runs = mem_calloc(plan->n_runs, sizeof(uint64_t)),
+        .families = mem_calloc(plan->n_families, sizeof(uint64_t)),
+        .jobs = mem_calloc(plan->n_jobs, sizeof(uint64_t)),
+    };
+    struct store_ids withdrawn CLEANUP(store_ids_release) = { 0 };
+    Drover__Submitted m = DROVER__SUBMITTED__INIT;
+    struct err err = { 0 };
+    uint64_t peer = s->peer;
+    int rc;
+
+    shell_flush(s); /* the plan's transaction is its own */
+    if (s->failed)
+        return;
+    rc = submit_all(s, plan, &p, &withdrawn, &err);
+    if (rc < 0) {
+        store_submit_abort(s->store);
+        log_warn("submit_refused", "experiment=\"%s\" reason=\"%s\"", plan->name, err.text);
+        shell_refuse(s, peer, request, rc, err.text);
+        return;
+    }
+    log_info("submitted", "experiment=\"%s\" jobs=%u cached=%u added=%u", plan->name, p.sub.jobs,
+             p.sub.cached, p.sub.added);
+    m.experiment = p.sub.experiment;
+    m.revision = p.sub.revision;
+    m.jobs = p.sub.jobs;
+    m.cached = p.sub.cached;
+    m.added = p.sub.added + p.sub.restarted;
+    shell_send(s, peer, DROVER__ENVELOPE__BODY_SUBMITTED, &m, request);
+    s->message = NULL;
+    withdraw(s, &withdrawn, false);
+    s->ready = true;
+}
+
+void shell_cancel(struct server *s, const char *experiment, uint64_t request)
+{
+    struct store_ids withdrawn CLEANUP(store_ids_release) = { 0 };
+    Drover__Cancelled m = DROVER__CANCELLED__INIT;
+    struct err err = { 0 };
+    uint64_t peer = s->peer;
+    int rc;
+
+    if (!shell_transaction(s))
+        return;
+    rc = store_cancel(s->store, experiment, &withdrawn, &err);
+    if (rc < 0) {
+        if (shell_fatal(rc))
+            shell_fail(s, rc, &err);
+        else
+            shell_refuse(s, peer, request, rc, err.text);
+        return;
+    }
+    log_info("cancelled", "experiment=\"%s\" jobs=%zu", experiment, withdrawn.len);
+    m.jobs = (uint32_t)withdrawn.len;
+    shell_send(s, peer, DROVER__ENVELOPE__BODY_CANCELLED, &m, request);
+    s->message = NULL;
+    withdraw(s, &withdrawn, true);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "experiments/cli/cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/buf.h"
+#include "common/base/nearest.h"
+#include "experiments/cli/tables.h"
+
+error_t options_take(struct options *o, int key, char *arg, struct argp_state *state)
+{
+    switch (key) {
+    case 's':
+        o->store = arg;
+        return 0;
+    case KEY_COORDINATOR:
+        o->coordinator = arg;
+        return 0;
+    case KEY_SET:
+        if (o->sets_len == CLI_SETS_MAX)
+            argp_error(state, "--set may be given at most %d times", CLI_SETS_MAX);
+        o->set[o->sets_len++] = arg;
+        return 0;
+    case KEY_JSON:
+        o->json = true;
+        return 0;
+    case KEY_CSV:
+        o->csv = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const char *options_store(const struct options *o)
+{
+    return o->store ? o->store : "results.db";
+}
+
+long options_number(struct argp_state *state, const char *option, const char *arg, long min,
+                    long max)
+{
+    char *end;
+
+    errno = 0;
+    long v = strtol(arg, &end, 10);
+    if (end == arg || *end || errno || v < min || v > max)
+        argp_error(state, "--%s: \"%s\" is no number from %ld to %ld", option, arg, min, max);
+    return v;
+}
+
+int cli_fail(const struct env *env, const struct err *err)
+{
+    fflush(stdout);
+    fprintf(stderr, "%s: %s\n", env->command, err->text);
+    return CLI_FAILED;
+}
+
+bool cli_cache_folder(char *path, size_t size)
+{
+    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    int len = 0;
+
+    if (xdg && *xdg == '/')
+        len = snprintf(path, size, "%s", xdg);
+    else if (home && *home == '/')
+        len = snprintf(path, size, "%s/.cache", home);
+    if (len <= 0 || (size_t)len + sizeof("/drover") > size)
+        return false;
+    (void)mkdir(path, 0700); /* mostly there; the next call tells */
+    memcpy(path + len, "/drover", sizeof("/drover"));
+    return mkdir(path, 0700) == 0 || errno == EEXIST;
+}
+
+static const struct embedded_recipe *find_embedded(const char *name)
+{
+    for (const struct embedded_recipe *e = embedded_recipes; e->name; e++)
+        if (strcmp(e->name, name) == 0)
+            return e;
+    return NULL;
+}
+
+static int no_recipe(const char *name, struct err *err)
+{
+    const char *names[16] = { NULL };
+    struct buf list CLEANUP(buf_release) = { 0 };
+
+    for (size_t i = 0; embedded_recipes[i].name && i + 1 < ARRAY_LEN(names); i++) {
+        names[i] = embedded_recipes[i].name;
+        buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
+    }
+    const char *near = nearest_find(name, names);
+    if (near)
+        return err_set(err, ERR_NOT_FOUND, "%s: no such file; did you mean the recipe \"%s\"?",
+                       name, near);
+    return err_set(err, ERR_NOT_FOUND,
+                   "%s: no such file, and no recipe of that name comes with "
+                   "drover (%s)",
+                   name, buf_str(&list));
+}
+
+static int read_recipe(const char *name, const struct options *o, struct recipe **ret,
+                       struct conf **ret_conf, struct err *err)
+{
+    const struct embedded_recipe *e = access(name, F_OK) == 0 ? NULL : find_embedded(name);
+    int rc;
+
+    if (e) {
+        rc = conf_open_text(ret_conf, e->name, e->text, strlen(e->text), err);
+        return rc ? rc : recipe_parse(e->text, e->name, o->set, o->sets_len, ret, err);
+    }
+    if (access(name, F_OK) != 0)
+        return no_recipe(name, err);
+    rc = conf_open(ret_conf, name, err);
+    return rc ? rc : recipe_load(name, o->set, o->sets_len, ret, err);
+}
+
+int cli_recipe(const char *name, const struct options *o, struct recipe **ret, struct err *err)
+{
+    struct conf *c CLEANUP(conf_cleanup) = NULL;
+    int rc = read_recipe(name, o, ret, &c, err);
+
+    return rc ? rc : tables_check(c, *ret, err);
+}
+
+int cli_plan(const char *name, const struct options *o, const struct env *env,
+             struct recipe **ret_recipe, struct plan **ret_plan, struct err *err)
+{
+    char folder[4096], cache[4128];
+    struct plan_options options = { .openblas_class = cli_openblas_class, .arg = (void *)env };
+
+    *ret_recipe = NULL;
+    *ret_plan = NULL;
+    if (cli_cache_folder(folder, sizeof(folder))) {
+        snprintf(cache, sizeof(cache), "%s/digests", folder);
+        options.digest_cache = cache;
+    }
+    int rc = cli_recipe(name, o, ret_recipe, err);
+    return rc ? rc : plan_make(*ret_recipe, &options, ret_plan, err);
+}
+
+int cli_exec(const struct env *env, const char *program, char **argv)
+{
+    struct buf path CLEANUP(buf_release) = { 0 };
+
+    buf_printf(&path, "%s/%s", env->folder, program);
+    execv(buf_str(&path), argv);
+    fprintf(stderr, "drover: cannot start %s: %s\n", buf_str(&path), strerror(errno));
+    return CLI_FAILED;
+}
+
+int cli_openblas_class(void *arg, char *out, size_t size, struct err *err)
+{
+    const struct env *env = arg;
+    struct buf command CLEANUP(buf_release) = { 0 };
+    char line[256];
+    FILE *f;
+
+    *out = '\0';
+    if (strchr(env->folder, '\''))
+        return err_set(err, ERR_INVALID, "%s: a folder with a quote in its name", env->folder);
+    buf_printf(&command, "'%s/drover-worker' --classes", env->folder);
+    f = popen(buf_str(&command), "re");
+    if (!f)
+        return err_errno(err, errno, "start %s", buf_str(&command));
+    while (fgets(line, sizeof(line), f)) {
+        line[strcspn(line, "\r\n")] = '\0';
+        if (strstr(line, "openblas") && strlen(line) < size)
+            memcpy(out, line, strlen(line) + 1);
+    }
+    if (pclose(f) != 0 || !*out)
+        return err_set(err, ERR_NOT_FOUND, "%s names no openblas class; say gemm = \"packed\"",
+                       buf_str(&command));
+    return 0;
+}

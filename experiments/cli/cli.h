@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli.h - what every subcommand of drover shares: its entry, its options, failing, and reading a
+ * recipe.
+ *
+ * Exit codes: 0 done, 1 failed, 2 wrong usage. Results go to standard output, progress and errors
+ * to standard error. */
+#ifndef EXPERIMENTS_CLI_CLI_H
+#define EXPERIMENTS_CLI_CLI_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/base/err.h"
+#include "experiments/plan/plan.h"
+
+enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+enum { CLI_SETS_MAX = 256 };
+
+/* What the environment gives a command. */
+struct env {
+    const char *command; /* "drover run" */
+    const char *folder;  /* of the executable: the daemons lie beside it */
+};
+
+typedef int (*command_fn)(int argc, char **argv, const struct env *env);
+int cmd_run(int argc, char **argv, const struct env *env);
+int cmd_plan(int argc, char **argv, const struct env *env);
+int cmd_submit(int argc, char **argv, const struct env *env);
+int cmd_status(int argc, char **argv, const struct env *env);
+int cmd_cancel(int argc, char **argv, const struct env *env);
+int cmd_table(int argc, char **argv, const struct env *env);
+int cmd_query(int argc, char **argv, const struct env *env);
+int cmd_labels(int argc, char **argv, const struct env *env);
+
+/* ---- options ---- */
+
+/* Options that several commands share; a command lists the rows that it takes in its argp table. */
+struct options {
+    const char *store, *coordinator;
+    const char *set[CLI_SETS_MAX];
+    size_t sets_len;
+    bool json, csv;
+};
+enum {
+    KEY_COORDINATOR = 0x100,
+    KEY_SET,
+    KEY_JSON,
+    KEY_CSV,
+    KEY_OWN /* a command's own start here */
+};
+#define OPTION_STORE                                                                               \
+    {                                                                                              \
+        "store", 's', "FILE", 0, "The results database (default results.db)", 0                    \
+    }
+#define OPTION_COORDINATOR                                                                         \
+    {                                                                                              \
+        "coordinator", KEY_COORDINATOR, "ENDPOINT", 0,                                             \
+            "Ask this coordinator, e.g. tcp://10.0.0.1:7400", 0                                    \
+    }
+#define OPTION_SET                                                                                 \
+    {                                                                                              \
+        "set", KEY_SET, "NAME=VALUE", 0,                                                           \
+            "Replace a value: STEP.PARAMETER, seed, paths.NAME or vars.NAME; may be repeated", 0   \
+    }
+#define OPTION_JSON                                                                                \
+    {                                                                                              \
+        "json", KEY_JSON, NULL, 0, "Print JSON (with a version field)", 0                          \
+    }
+#define OPTION_CSV                                                                                 \
+    {                                                                                              \
+        "csv", KEY_CSV, NULL, 0, "Print comma-separated values", 0                                 \
+    }
+
+/* Take a shared option; ARGP_ERR_UNKNOWN when KEY is none of them. */
+error_t options_take(struct options *o, int key, char *arg, struct argp_state *state);
+/* The store's file: what --store says, else results.db. */
+const char *options_store(const struct options *o);
+/* A whole number MIN..MAX from a command-line argument; anything else ends the program with usage
+ * (exit code 2). */
+long options_number(struct argp_state *state, const char *option, const char *arg, long min,
+                    long max);
+
+/* ---- failing ---- */
+
+/* Print "COMMAND: text" to standard error and return CLI_FAILED. */
+int cli_fail(const struct env *env, const struct err *err);
+
+/* ---- recipes and plans ---- */
+
+/* The file NAME, else the embedded recipe of that name ("quickstart"); its table specifications are
+ * checked too. *RET may be set even when it fails: free it. */
+int cli_recipe(const char *name, const struct options *o, struct recipe **ret,
+               struct err *err) MUST_CHECK;
+/* A recipe and its plan. */
+int cli_plan(const char *name, const struct options *o, const struct env *env,
+             struct recipe **ret_recipe, struct plan **ret_plan, struct err *err) MUST_CHECK;
+/* $XDG_CACHE_HOME/drover or ~/.cache/drover (made when absent) in PATH; false when there is none.
+ */
+bool cli_cache_folder(char *path, size_t size);
+
+/* Recipes inside the program, ended by a row without name. */
+struct embedded_recipe {
+    const char *name, *text;
+};
+extern const struct embedded_recipe embedded_recipes[];
+
+/* ---- daemons ---- */
+
+/* Replace this process by FOLDER/PROGRAM; returns only on failure. */
+int cli_exec(const struct env *env, const char *program, char **argv);
+/* The last words of `FOLDER/drover-worker --classes` that names an openblas class. For
+ * plan_options. */
+int cli_openblas_class(void *arg, char *out, size_t size, struct err *err);
+
+#endif

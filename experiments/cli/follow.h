@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* follow.h - submit a plan to a coordinator and stay until its experiment has ended. */
+#ifndef EXPERIMENTS_CLI_FOLLOW_H
+#define EXPERIMENTS_CLI_FOLLOW_H
+
+#include "experiments/cli/client.h"
+#include "experiments/cli/embedded.h"
+#include "experiments/cli/view.h"
+
+enum follow_end {
+    FOLLOW_FINISHED,    /* every job has ended */
+    FOLLOW_INTERRUPTED, /* SIGINT or SIGTERM */
+    FOLLOW_LOST,        /* the coordinator is gone (and is not ours to restart) */
+};
+
+struct follow {
+    const char *endpoint, *experiment,
+        *store; /* store: whose lock tells that a joined coordinator is gone; NULL: remote */
+    Drover__Submit *submit;
+    struct embedded *embedded;  /* NULL: the coordinator is somebody else's. Its workers start when
+                                   there is something to do. */
+    struct embedded_conf spare; /* joined: start these workers when the coordinator has none for a
+                                   while; workers 0: never */
+    struct view *view;
+    bool quiet;
+    /* Out: */
+    Drover__Submitted submitted;
+    uint32_t failed; /* jobs that ended FAILED, CANCELLED or SKIPPED */
+    bool was_submitted;
+};
+
+/* 0 and *RET; or an error (refused, a child that does not stay alive). Signals INT and TERM are
+ * taken over. On return the embedded daemons are stopped: drained after FOLLOW_INTERRUPTED, and
+ * killed when a second signal comes. */
+int follow(struct follow *f, enum follow_end *ret, struct err *err) MUST_CHECK;
+
+#endif

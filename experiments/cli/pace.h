@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pace.h - how long a step will still take, as an interval, from what it did while we watched.
+ * Pure. */
+#ifndef EXPERIMENTS_CLI_PACE_H
+#define EXPERIMENTS_CLI_PACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Progress is counted in bins of PACE_BIN_MS; their spread gives the error of the rate. Start it
+ * with { 0 }. */
+enum { PACE_BIN_MS = 1000 };
+struct pace {
+    bool started;
+    uint64_t begin_ms, bin_ms; /* when the first unit was seen, when the open bin began */
+    double begin_units, bin_units, last_units;
+    double bins, sum, squares;
+};
+
+/* UNITS are done at NOW_MS; calls in order of time. The clock starts at the first call that sees
+ * work go on (RUNNING). */
+void pace_add(struct pace *p, uint64_t now_ms, double units, bool running);
+/* Seconds left for TOTAL units: from *RET_LOW to *RET_HIGH (about 95 %). False while less than 2 %
+ * of TOTAL or fewer than 3 bins were seen: then it would be a guess. */
+bool pace_left(const struct pace *p, double total, double *ret_low, double *ret_high);
+
+#endif

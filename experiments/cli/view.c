@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "experiments/cli/view.h"
+
+#include <langinfo.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "experiments/cli/pace.h"
+
+enum { STEPS_MAX = 128, BAR_CELLS = 24, LINE_PAUSE_MS = 5000 };
+
+struct row {
+    char step[128];
+    struct pace pace;
+    uint64_t running_since_ms; /* 0: nothing runs */
+    uint64_t printed_ms;       /* lines: when this step was printed last */
+    uint64_t printed_units;
+    bool seen, finished;
+};
+
+struct view {
+    FILE *to;
+    bool quiet, live, utf8;
+    size_t drawn; /* lines of bars on the screen */
+    struct row row[STEPS_MAX];
+    size_t rows, failures;
+};
+
+struct view *view_new(FILE *to, bool quiet)
+{
+    struct view *v = mem_calloc(1, sizeof(*v));
+    const char *term = getenv("TERM");
+
+    v->to = to;
+    v->quiet = quiet;
+    v->live = isatty(fileno(to)) && term && strcmp(term, "dumb") != 0;
+    v->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    return v;
+}
+
+void view_free(struct view *v)
+{
+    free(v);
+}
+
+static struct row *row_of(struct view *v, const char *step)
+{
+    for (size_t i = 0; i < v->rows; i++)
+        if (strcmp(v->row[i].step, step) == 0)
+            return &v->row[i];
+    if (v->rows == STEPS_MAX)
+        return NULL;
+    struct row *r = &v->row[v->rows++];
+    snprintf(r->step, sizeof(r->step), "%s", step);
+    return r;
+}
+
+static void print_duration(char *out, size_t size, double seconds)
+{
+    long s = (long)(seconds + 0.5);
+
+    if (s < 3600)
+        snprintf(out, size, "%ld:%02ld", s / 60, s % 60);
+    else
+        snprintf(out, size, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+}
+
+/* "2 running, ETA 1:20-1:45", "done", "waiting". */
+static void print_state(const struct row *r, const Drover__StepStatus *s, uint64_t now_ms,
+                        char *out, size_t size)
+{
+    char low[32], high[32];
+    double from, to;
+    int n = 0;
+
+    *out = '\0';
+    if (s->failed || s->cancelled || s->skipped)
+        n = snprintf(out, size, "%u failed, %u cancelled, %u skipped  ", s->failed, s->cancelled,
+                     s->skipped);
+    if (n < 0 || (size_t)n >= size)
+        return;
+    out += n;
+    size -= (size_t)n;
+    if (s->done == s->jobs) {
+        print_duration(low, sizeof(low), s->seconds_spent);
+        snprintf(out, size, "done (%s of work)", low);
+    } else if (s->running == 0) {
+        snprintf(out, size, s->ready ? "ready" : s->waiting ? "waiting" : "");
+    } else if (s->units_total > 1 && pace_left(&r->pace, (double)s->units_total, &from, &to)) {
+        print_duration(low, sizeof(low), from);
+        print_duration(high, sizeof(high), to);
+        if (strcmp(low, high) == 0)
+            snprintf(out, size, "%u running, ETA %s", s->running, low);
+        else
+            snprintf(out, size, "%u running, ETA %s to %s", s->running, low, high);
+    } else {
+        print_duration(low, sizeof(low), (double)(now_ms - r->running_since_ms) / 1000);
+        snprintf(out, size, "%u running for %s, estimating", s->running, low);
+    }
+}
+
+static void print_bar(const struct view *v, const Drover__StepStatus *s)
+{
+    double share = s->units_total ? (double)s->units_done / (double)s->units_total : 0;
+    int full = (int)(share * BAR_CELLS + 0.5);
+
+    for (int i = 0; i < BAR_CELLS; i++)
+        fputs(v->utf8 ? (i < full ? "█" : "░") : (i < full ? "#" : "."), v->to);
+}
+
+static void erase(struct view *v)
+{
+    if (v->drawn)
+        fprintf(v->to, "\033[%zuA\r\033[J", v->drawn);
+    v->drawn = 0;
+}
+
+static void draw(struct view *v, const Drover__ExperimentStatus *s, uint64_t now_ms)
+{
+    char state[160];
+
+    for (size_t i = 0; i < s->n_steps; i++) {
+        const Drover__StepStatus *st = s->steps[i];
+        const struct row *r = row_of(v, st->step);
+        if (!r)
+            break;
+        print_state(r, st, now_ms, state, sizeof(state));
+        fprintf(v->to, "  %-16.16s ", st->step);
+        print_bar(v, st);
+        /* Never wider than the narrowest terminal that people use. */
+        fprintf(v->to, " %6llu/%-6llu %.40s\n", (unsigned long long)st->units_done,
+                (unsigned long long)st->units_total, state);
+        v->drawn++;
+    }
+    fflush(v->to);
+}
+
+static void print_line(struct view *v, struct row *r, const Drover__StepStatus *s, uint64_t now_ms)
+{
+    char state[160];
+    bool finished = s->done == s->jobs;
+    bool due = now_ms - r->printed_ms >= LINE_PAUSE_MS && s->units_done != r->printed_units;
+    bool began = s->running && !r->printed_ms;
+
+    if (!r->seen && finished)
+        r->finished = true; /* cached: nothing to tell */
+    r->seen = true;
+    if (r->finished || !(finished || due || began))
+        return;
+    print_state(r, s, now_ms, state, sizeof(state));
+    fprintf(v->to, "%s (%s): %llu/%llu, jobs %u/%u, %s\n", s->step, s->kind,
+            (unsigned long long)s->units_done, (unsigned long long)s->units_total, s->done, s->jobs,
+            state);
+    fflush(v->to);
+    r->printed_ms = now_ms;
+    r->printed_units = s->units_done;
+    r->finished = finished;
+}
+
+static void note_failures(struct view *v, const Drover__ExperimentStatus *s)
+{
+    for (; v->failures < s->n_failures; v->failures++)
+        fprintf(v->to, "failed: %s\n", s->failures[v->failures]);
+}
+
+void view_update(struct view *v, const Drover__ExperimentStatus *s, uint64_t now_ms)
+{
+    erase(v);
+    note_failures(v, s);
+    for (size_t i = 0; i < s->n_steps; i++) {
+        const Drover__StepStatus *st = s->steps[i];
+        struct row *r = row_of(v, st->step);
+        if (!r)
+            break;
+        if (!st->running)
+            r->running_since_ms = 0;
+        else if (!r->running_since_ms)
+            r->running_since_ms = now_ms;
+        pace_add(&r->pace, now_ms, (double)st->units_done, st->running > 0);
+        if (!v->quiet && !v->live)
+            print_line(v, r, st, now_ms);
+    }
+    if (!v->quiet && v->live)
+        draw(v, s, now_ms);
+}
+
+void view_note(struct view *v, const char *line)
+{
+    erase(v);
+    fprintf(v->to, "%s\n", line);
+    fflush(v->to);
+}
+
+void view_end(struct view *v)
+{
+    v->drawn = 0;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* build.h - a plan while it grows: interned text, shared parameters, maps from keys to indexes, and
+ * memos of what was read outside. Internal to experiments/plan. */
+#ifndef EXPERIMENTS_PLAN_BUILD_H
+#define EXPERIMENTS_PLAN_BUILD_H
+
+#include "experiments/plan/outside.h"
+#include "experiments/plan/plan.h"
+#include "experiments/plan/step.h"
+
+struct build {
+    struct plan *plan;
+    const struct recipe *r;
+    const struct plan_options *o;
+    struct outside *outside;
+    struct key_index *families, *jobs, *files; /* hash: digest -> index in the plan */
+    struct memo_model *models;                 /* hash: path and tokenizer -> manifest digest */
+    struct memo_count *counts;                 /* hash: source -> examples available */
+    char openblas_class[128];
+    size_t family_cap, job_cap, file_cap, step_cap;
+};
+
+/* ---- build.c: memory and maps ---- */
+
+void build_release(struct build *b); /* the maps and memos; the plan stays */
+/* S, once per plan; lives as long as the plan. */
+const char *build_text(struct build *b, const char *s);
+/* A copy of P that lives as long as the plan. */
+const struct params *build_params(struct build *b, const struct params *p, struct err *err);
+/* Append V unless it is the last or among the present; the list stays ascending. */
+void build_list_add(struct plan_list *l, uint32_t v);
+
+/* Index of the family, job or file with KEY; *RET_NEW: it was appended, zeroed but for its key.
+ * ERR_LIMIT. */
+int build_family(struct build *b, const struct digest *key, uint32_t *ret, bool *ret_new,
+                 struct err *err) MUST_CHECK;
+int build_job(struct build *b, const struct digest *key, uint32_t *ret, bool *ret_new,
+              struct err *err) MUST_CHECK;
+int build_file(struct build *b, const struct digest *key, uint32_t *ret, bool *ret_new,
+               struct err *err) MUST_CHECK;
+
+/* ---- sources.c: what lies outside ---- */
+
+/* Input "model" from PATH (and TOKENIZER, may be NULL): adds the manifest and its members to the
+ * plan's files. */
+int build_model_input(struct build *b, const char *path, const char *tokenizer,
+                      struct plan_input *ret, struct err *err) MUST_CHECK;
+/* Input "task_file" from PATH. */
+int build_file_input(struct build *b, const char *path, struct plan_input *ret,
+                     struct err *err) MUST_CHECK;
+/* *WANTED examples of TASK at LEVEL: 0 becomes all of a file; ERR_LIMIT when there are fewer. */
+int build_count(struct build *b, const struct step_task *task, int level, enum split split,
+                uint64_t *wanted, struct err *err) MUST_CHECK;
+
+/* ---- keys.c: identities ---- */
+
+struct digest key_of_family(const struct plan_job *job, const struct plan *p, bool takes_seed,
+                            const struct task_spec *task, int level, const char *split);
+struct digest key_of_shard(const struct digest *family, uint64_t begin, uint64_t end);
+/* Kinds without shards. EXAMPLES[i] is how many of FAMILY i (may be none) the job reads. */
+struct digest key_of_job(const struct plan_job *job, const struct plan *p, bool takes_seed,
+                         const uint64_t *examples);
+
+/* ---- expand.c: one run ---- */
+
+int build_run(struct build *b, const struct point *p, struct plan_run *run, uint32_t run_index,
+              struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One run: its steps in order, each as families, shards and jobs. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/buf.h"
+#include "common/base/mem.h"
+#include "experiments/plan/build.h"
+
+/* What a step became in the run at hand. */
+struct built {
+    const char *id;
+    struct plan_list jobs;
+    struct {
+        uint32_t index;
+        uint64_t examples;
+    } * family;
+    size_t families_len, family_cap;
+    int64_t maker; /* the job whose output others name: its own, or a search's collect; -1 */
+};
+
+struct expansion {
+    struct build *b;
+    const struct point *p;
+    struct step *steps;
+    struct built *built;
+    struct plan_run *run;
+    uint32_t run_index;
+};
+
+/* Put the place of entry NAME in front of an error from below. */
+static int at_key(struct expansion *x, const struct step *s, const char *name, int rc,
+                  const struct err *inner, struct err *err)
+{
+    return rc ? step_error(x->p, s->from, err, rc, name, "%.390s", inner->text) : 0;
+}
+
+static size_t step_slot(struct build *b, const char *id, const struct kind *kind)
+{
+    struct plan *p = b->plan;
+
+    for (size_t i = 0; i < p->steps_len; i++)
+        if (strcmp(p->step[i].id, id) == 0)
+            return i;
+    if (p->steps_len == b->step_cap) {
+        b->step_cap = b->step_cap ? 2 * b->step_cap : 16;
+        p->step = mem_realloc(p->step, b->step_cap, sizeof(*p->step));
+    }
+    p->step[p->steps_len] = (struct plan_step){ .id = build_text(b, id), .kind = kind };
+    return p->steps_len++;
+}
+
+/* Enter job J under KEY unless it is there, and claim it for the run. */
+static int enter_job(struct expansion *x, const struct plan_job *j, const struct digest *key,
+                     struct built *out, uint32_t *ret, struct err *err)
+{
+    struct plan *p = x->b->plan;
+    bool is_new;
+    int rc = build_job(x->b, key, ret, &is_new, err);
+
+    if (rc)
+        return rc;
+    struct plan_job *to = &p->job[*ret];
+    struct plan_step *slot = &p->step[step_slot(x->b, j->step, j->kind)];
+    if (is_new) {
+        *to = *j;
+        to->key = *key;
+        to->params = build_params(x->b, j->params, err);
+        if (!to->params)
+            return ERR_LIMIT;
+        to->needs = to->runs = to->families = (struct plan_list){ 0 };
+        for (size_t i = 0; i < j->needs.len; i++)
+            build_list_add(&to->needs, j->needs.v[i]);
+        for (size_t i = 0; i < j->families.len; i++)
+            build_list_add(&to->families, j->families.v[i]);
+        slot->jobs++;
+        slot->units += j->kind->shards ? j->end - j->begin : 1;
+    }
+    slot->claims++;
+    build_list_add(&to->runs, x->run_index);
+    build_list_add(&out->jobs, *ret);
+    return 0;
+}
+
+static int class_of(struct expansion *x, const struct step *s, struct plan_job *j, struct err *err)
+{
+    struct build *b = x->b;
+    struct err inner = { 0 };
+
+    j->numeric_class = build_text(b, PLAN_NUMERIC_CLASS);
+    if (!s->kind->trains || strcmp(kind_text(s->kind, &s->params, "gemm"), "openblas") != 0)
+        return 0;
+    if (!b->o->openblas_class)
+        return step_error(x->p, s->from, err, ERR_INVALID, NULL,
+                          "gemm: \"openblas\" is not available here; say gemm = \"packed\"");
+    if (!*b->openblas_class) {
+        int rc =
+            b->o->openblas_class(b->o->arg, b->openblas_class, sizeof(b->openblas_class), &inner);
+        if (rc)
+            return at_key(x, s, NULL, rc, &inner, err);
+    }
+    j->numeric_class = build_text(b, b->openblas_class);
+    return 0;
+}
+
+static void add_produced(struct plan_job *j, const char *name, uint32_t producer)
+{
+    assert(j->inputs_len < PLAN_INPUTS_MAX);
+    j->input[j->inputs_len++] = (struct plan_input){ .name = name,
+                                                     .source = PLAN_OUTPUT,
+                                                     .path = "",
+                                                     .producer = producer,
+                                                     .output = name,
+                                                     .folder = strcmp(name, "model") == 0 };
+    build_list_add(&j->needs, producer);
+}
+
+/* ---- collect ---- */
+
+static int by_key(const void *a, const void *b, void *arg)
+{
+    const struct plan *p = arg;
+    const struct digest *x = &p->family[*(const uint32_t *)a].key;
+    const struct digest *y = &p->family[*(const uint32_t *)b].key;
+    return memcmp(x->b, y->b, DIGEST_BYTES);
+}
+
+/* Families of the searches in STEPS, each once with the largest count, sorted by key so that the
+ * order in which tasks or steps are written is no part of the identity. */
+static void collect_families(struct expansion *x, const int *steps, size_t steps_len,
+                             struct plan_job *j, uint64_t **ret_examples)
+{
+    struct plan_list all = { 0 };
+    uint64_t *examples;
+
+    for (size_t i = 0; i < steps_len; i++)
+        for (size_t k = 0; k < x->built[steps[i]].families_len; k++)
+            build_list_add(&all, x->built[steps[i]].family[k].index);
+    qsort_r(all.v, all.len, sizeof(*all.v), by_key, x->b->plan);
+    examples = mem_calloc(all.len, sizeof(*examples));
+    for (size_t f = 0; f < all.len; f++)
+        for (size_t i = 0; i < steps_len; i++)
+            for (size_t k = 0; k < x->built[steps[i]].families_len; k++)
+                if (x->built[steps[i]].family[k].index == all.v[f])
+                    examples[f] = MAX(examples[f], x->built[steps[i]].family[k].examples);
+    j->families = all;
+    *ret_examples = examples;
+}
+
+/* A collect job named ID over the searches STEPS. */
+static int enter_collect(struct expansion *x, const char *id, const int *steps, size_t steps_len,
+                         const struct params *params, uint32_t retries, struct built *out,
+                         struct err *err)
+{
+    struct plan_job j = { .kind = kind_at(KIND_COLLECT), .params = params, .retries = retries };
+    uint64_t *examples = NULL;
+    uint32_t index;
+
+    j.step = build_text(x->b, id);
+    j.numeric_class = build_text(x->b, PLAN_NUMERIC_CLASS);
+    j.input[0] =
+        (struct plan_input){ .name = "results", .source = PLAN_RESULTS, .path = "", .output = "" };
+    j.inputs_len = 1;
+    for (size_t i = 0; i < steps_len; i++)
+        for (size_t k = 0; k < x->built[steps[i]].jobs.len; k++)
+            build_list_add(&j.needs, x->built[steps[i]].jobs.v[k]);
+    collect_families(x, steps, steps_len, &j, &examples);
+    struct digest key = key_of_job(&j, x->b->plan, false, examples);
+    int rc = enter_job(x, &j, &key, out, &index, err);
+    if (!rc) {
+        struct plan_job *to = &x->b->plan->job[index];
+        /* enter_job sorts by index; here the order by key counts */
+        memcpy(to->families.v, j.families.v, j.families.len * sizeof(*j.families.v));
+        if (!to->family_examples)
+            to->family_examples = mem_dup(examples, j.families.len * sizeof(*examples));
+        out->maker = index;
+    }
+    free(examples);
+    free(j.families.v);
+    free(j.needs.v);
+    return rc;
+}
+
+/* The job that makes the labels of step INDEX: a search gets its collect when somebody first asks.
+ */
+static int labels_maker(struct expansion *x, int index, uint32_t *ret, struct err *err)
+{
+    struct built *made = &x->built[index];
+    struct params none = { 0 };
+    char id[160];
+
+    if (made->maker < 0) {
+        struct built collect = { .maker = -1 };
+        snprintf(id, sizeof(id), "%.100s.collect", made->id);
+        int rc = enter_collect(x, id, &index, 1, &none, x->steps[index].retries, &collect, err);
+        free(collect.jobs.v);
+        if (rc)
+            return rc;
+        made->maker = collect.maker;
+    }
+    *ret = (uint32_t)made->maker;
+    return 0;
+}
+
+/* ---- shards ---- */
+
+static int shard_jobs(struct expansion *x, const struct step *s, struct plan_job *j,
+                      uint64_t examples, struct built *out, struct err *err)
+{
+    const struct digest family = x->b->plan->family[j->families.v[0]].key;
+    uint32_t index;
+
+    for (uint64_t begin = 0; begin < examples; begin += s->shard) {
+        j->begin = begin;
+        j->end = MIN(begin + s->shard, examples);
+        struct digest key = key_of_shard(&family, j->begin, j->end);
+        int rc = enter_job(x, j, &key, out, &index, err);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int family_params(const struct step *s, const struct step_task *t, int level,
+                         uint64_t examples, struct params *ret, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < s->params.len; i++)
+        rc = params_set(ret, s->params.entry[i].name, &s->params.entry[i].value, err);
+    rc = rc ? rc : params_set_text(ret, "task", t->spec->name, err);
+    rc = rc ? rc : params_set_int(ret, "level", level, err);
+    return rc ? rc : params_set_int(ret, "examples", (int64_t)examples, err);
+}
+
+static void remember_family(struct expansion *x, struct built *out, uint32_t index,
+                            uint64_t examples)
+{
+    struct plan_run *run = x->run;
+
+    if (out->families_len == out->family_cap) {
+        out->family_cap = out->family_cap ? 2 * out->family_cap : 16;
+        out->family = mem_realloc(out->family, out->family_cap, sizeof(*out->family));
+    }
+    out->family[out->families_len].index = index;
+    out->family[out->families_len++].examples = examples;
+    run->family = mem_realloc(run->family, run->families_len + 1, sizeof(*run->family));
+    run->family[run->families_len++] = (struct plan_step_family){ .step = build_text(x->b, out->id),
+                                                                  .family = index,
+                                                                  .examples = examples };
+}
+
+/* One (task, level) of a shard step; BASE has what all of them share. */
+static int one_family(struct expansion *x, const struct step *s, const struct step_task *t,
+                      int level, const struct plan_job *base, struct built *out, struct err *err)
+{
+    struct params params CLEANUP(params_release) = { 0 };
+    struct plan_job j = *base;
+    struct err inner = { 0 };
+    uint64_t examples = s->examples;
+    uint32_t index, list[1];
+    bool is_new;
+    char name[80];
+    int rc;
+
+    snprintf(name, sizeof(name), "files.%s", t->spec->name);
+    if (t->file) {
+        assert(j.inputs_len < PLAN_INPUTS_MAX);
+        rc = build_file_input(x->b, t->file, &j.input[j.inputs_len++], &inner);
+        if (rc)
+            return at_key(x, s, name, rc, &inner, err);
+    }
+    rc = build_count(x->b, t, level, s->split, &examples, &inner);
+    if (rc)
+        return at_key(x, s, rc == ERR_LIMIT || !t->file ? "examples" : name, rc, &inner, err);
+    rc = family_params(s, t, level, examples, &params, err);
+    if (rc)
+        return rc;
+    j.params = &params;
+    struct digest key =
+        key_of_family(&j, x->b->plan, s->takes_seed, t->spec, level, split_name(s->split));
+    rc = build_family(x->b, &key, &index, &is_new, err);
+    if (rc)
+        return rc;
+    if (is_new)
+        x->b->plan->family[index] =
+            (struct plan_family){ .key = key,
+                                  .kind = s->kind,
+                                  .task = build_text(x->b, t->spec->name),
+                                  .split = build_text(x->b, split_name(s->split)),
+                                  .level = level };
+    remember_family(x, out, index, examples);
+    list[0] = index;
+    j.families = (struct plan_list){ .v = list, .len = 1, .cap = 1 };
+    return shard_jobs(x, s, &j, examples, out, err);
+}
+
+static int shard_step(struct expansion *x, const struct step *s, const struct plan_job *base,
+                      struct built *out, struct err *err)
+{
+    for (size_t t = 0; t < s->tasks_len; t++) {
+        const struct task_spec *spec = s->task[t].spec;
+        int rc = 0;
+        if (spec->levels == 0)
+            rc = one_family(x, s, &s->task[t], 0, base, out, err);
+        else if (s->levels_len == 0)
+            for (int level = 1; !rc && level <= spec->levels; level++)
+                rc = one_family(x, s, &s->task[t], level, base, out, err);
+        else
+            for (size_t i = 0; !rc && i < s->levels_len; i++)
+                if (s->level[i] <= spec->levels)
+                    rc = one_family(x, s, &s->task[t], s->level[i], base, out, err);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* ---- a step ---- */
+
+static int add_inputs(struct expansion *x, const struct step *s, struct plan_job *j,
+                      struct err *err)
+{
+    struct err inner = { 0 };
+    uint32_t maker;
+    int rc;
+
+    if (s->model_step >= 0) {
+        assert(x->built[s->model_step].maker >= 0);
+        add_produced(j, "model", (uint32_t)x->built[s->model_step].maker);
+    } else if (s->model_path) {
+        rc = build_model_input(x->b, s->model_path, s->tokenizer, &j->input[j->inputs_len], &inner);
+        if (rc)
+            return at_key(x, s, params_get(&s->from->set.values, "model") ? "model" : "model.path",
+                          rc, &inner, err);
+        j->inputs_len++;
+    }
+    if (s->labels_step >= 0) {
+        rc = labels_maker(x, s->labels_step, &maker, err);
+        if (rc)
+            return rc;
+        add_produced(j, "labels", maker);
+    }
+    return 0;
+}
+
+static int enter_plain(struct expansion *x, const struct step *s, struct plan_job *j,
+                       struct built *out, struct err *err)
+{
+    struct digest key = key_of_job(j, x->b->plan, s->takes_seed, NULL);
+    uint32_t index;
+    int rc = enter_job(x, j, &key, out, &index, err);
+
+    out->maker = index;
+    return rc;
+}
+
+static int expand_step(struct expansion *x, const struct step *s, struct built *out,
+                       struct err *err)
+{
+    struct plan_job j = { .kind = s->kind,
+                          .params = &s->params,
+                          .retries = s->retries,
+                          .seed = s->takes_seed ? s->seed : 0 };
+
+    *out = (struct built){ .id = s->from->id, .maker = -1 };
+    j.step = build_text(x->b, s->from->id);
+    if (s->kind->id == KIND_COLLECT)
+        return enter_collect(x, s->from->id, s->results_step, s->results_len, &s->params,
+                             s->retries, out, err);
+    int rc = class_of(x, s, &j, err);
+    rc = rc ? rc : add_inputs(x, s, &j, err);
+    (void)step_slot(x->b, s->from->id, s->kind); /* shown even when all its jobs are another's */
+    if (!rc)
+        rc = s->kind->shards ? shard_step(x, s, &j, out, err) : enter_plain(x, s, &j, out, err);
+    free(j.needs.v);
+    return rc;
+}
+
+/* ---- the run ---- */
+
+static int digest_order(const void *a, const void *b)
+{
+    return memcmp(a, b, DIGEST_BYTES);
+}
+
+/* What of the step makes the point what it is; shards do not. */
+static struct digest step_identity(const struct plan *p, const struct built *built)
+{
+    struct digest *part = mem_calloc(built->families_len + built->jobs.len + 1, sizeof(*part));
+    struct digester d;
+    size_t len = 0;
+
+    for (size_t i = 0; i < built->families_len; i++) {
+        digest_begin(&d);
+        digest_add_bytes(&d, p->family[built->family[i].index].key.b, DIGEST_BYTES);
+        digest_add_u64(&d, built->family[i].examples);
+        part[len++] = digest_end(&d);
+    }
+    for (size_t i = 0; built->families_len == 0 && i < built->jobs.len; i++)
+        part[len++] = p->job[built->jobs.v[i]].key;
+    qsort(part, len, sizeof(*part), digest_order);
+    digest_begin(&d);
+    digest_add_text(&d, built->id);
+    for (size_t i = 0; i < len; i++)
+        digest_add_bytes(&d, part[i].b, DIGEST_BYTES);
+    free(part);
+    return digest_end(&d);
+}
+
+static void finish_run(struct expansion *x)
+{
+    struct plan_run *run = x->run;
+    const size_t len = x->p->r->steps_len;
+    struct digest part[RECIPE_STEPS_MAX];
+    struct digester d;
+
+    for (size_t i = 0; i < len; i++)
+        part[i] = step_identity(x->b->plan, &x->built[i]);
+    qsort(part, len, sizeof(*part), digest_order);
+    digest_begin(&d);
+    digest_add_text(&d, "point-1");
+    digest_add_u64(&d, run->seed);
+    for (size_t i = 0; i < run->params_len; i++) {
+        digest_add_text(&d, run->name[i]);
+        digest_add_text(&d, run->value[i]);
+    }
+    for (size_t i = 0; i < len; i++)
+        digest_add_bytes(&d, part[i].b, DIGEST_BYTES);
+    run->digest = digest_end(&d);
+}
+
+int build_run(struct build *b, const struct point *p, struct plan_run *run, uint32_t run_index,
+              struct err *err)
+{
+    const size_t len = p->r->steps_len;
+    struct expansion x = { .b = b, .p = p, .run = run, .run_index = run_index };
+    size_t order[RECIPE_STEPS_MAX], made = 0;
+    int rc = 0;
+
+    x.steps = mem_calloc(len, sizeof(*x.steps));
+    x.built = mem_calloc(len, sizeof(*x.built));
+    for (; !rc && made < len; made++)
+        rc = step_make(p, made, &x.steps[made], err);
+    if (!rc)
+        rc = step_order(p, x.steps, len, order, err);
+    for (size_t i = 0; !rc && i < len; i++)
+        rc = step_check_targets(p, &x.steps[i], err);
+    for (size_t i = 0; !rc && i < len; i++)
+        rc = expand_step(&x, &x.steps[order[i]], &x.built[order[i]], err);
+    if (!rc)
+        finish_run(&x);
+    for (size_t i = 0; i < made; i++) {
+        step_release(&x.steps[i]);
+        free(x.built[i].jobs.v);
+        free(x.built[i].family);
+    }
+    free(x.steps);
+    free(x.built);
+    return rc;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plan.h - a recipe expanded: runs (points of the sweep), families of example results, and jobs
+ * with content keys.
+ *
+ * Identities (design: section 6, law 4):
+ *   model       digest of its manifest: "name size hexdigest\n" per file, sorted by name
+ *   family key  (kind, version, identity parameters, numeric class, inputs, seed if the kind takes
+ * one, task, level, split, task version, task file): what an example's label or score belongs to
+ *   job key     shard jobs: (family key, begin, end); others: (kind..., inputs, seed, [family key,
+ * examples]...) input       outside: its digest; produced: (producer's key, output name) Shard
+ * size, thread counts, paths and the order of steps, keys and tasks are part of none of them. Equal
+ * keys are one job, claimed by every run that needs it.
+ *
+ * All text and arrays belong to the plan. Pure but for reading the model and task files that the
+ * recipe names. */
+#ifndef EXPERIMENTS_PLAN_PLAN_H
+#define EXPERIMENTS_PLAN_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/digest.h"
+#include "common/base/err.h"
+#include "common/kinds/kinds.h"
+#include "experiments/plan/recipe.h"
+
+/* A run is a few hundred bytes and a job about 500, so the largest plan stays below 100 MiB; the
+ * wire has the same limits. */
+enum {
+    PLAN_RUNS_MAX = 100000,
+    PLAN_JOBS_MAX = 100000,
+    PLAN_FAMILIES_MAX = 10000,
+    PLAN_FILES_MAX = 10000
+};
+
+/* The numeric class of everything that runs on the packed kernel. */
+#define PLAN_NUMERIC_CLASS "packed-1"
+
+/* A growing list of indexes. */
+struct plan_list {
+    uint32_t *v;
+    size_t len, cap;
+};
+
+enum plan_source {
+    PLAN_BLOB,    /* an outside file or model: digest, size, path */
+    PLAN_OUTPUT,  /* output OUTPUT of job PRODUCER */
+    PLAN_RESULTS, /* rows of the job's families, assembled by the coordinator */
+};
+
+struct plan_input {
+    const char *name; /* "model", "labels", "task_file", "results" */
+    enum plan_source source;
+    struct digest digest; /* BLOB */
+    uint64_t size_bytes;  /* BLOB: of the blob itself (of the manifest for a folder) */
+    const char *path;     /* BLOB: absolute path of the file or model; "" else */
+    uint32_t producer;    /* OUTPUT: index of a job */
+    const char *output;   /* OUTPUT */
+    bool folder;          /* the blob is a manifest (models) */
+};
+
+enum { PLAN_INPUTS_MAX = 4 };
+
+struct plan_job {
+    struct digest key;
+    const struct kind *kind;
+    const char *numeric_class;
+    const char
+        *step; /* the first step that asked for it; "labels.collect" when added by the planner */
+    const struct params
+        *params; /* complete for kind_check: task, level, split, examples included */
+    struct plan_input input[PLAN_INPUTS_MAX];
+    size_t inputs_len;
+    struct plan_list needs;    /* jobs, ascending, all with smaller indexes */
+    struct plan_list runs;     /* claims, ascending */
+    struct plan_list families; /* shard jobs: one; collect: those it reads, ascending by key */
+    uint64_t *family_examples; /* collect: how many of each of families; else NULL */
+    uint64_t begin, end;       /* shard: examples begin..end-1; else 0, 0 */
+    uint64_t seed;
+    uint32_t retries;
+};
+
+struct plan_family {
+    struct digest key;
+    const struct kind *kind;
+    const char *task, *split;
+    int level;
+};
+
+/* What a run's step reads: the first EXAMPLES examples of a family. */
+struct plan_step_family {
+    const char *step;
+    uint32_t family;
+    uint64_t examples;
+};
+
+struct plan_run {
+    uint64_t seed;
+    const char **name,
+        **value; /* swept parameters (without the seed) in axis order, as recipe text */
+    size_t params_len;
+    struct digest
+        digest; /* of the point: its parameters, seed, families with counts and other keys */
+    struct plan_step_family *family;
+    size_t families_len;
+};
+
+/* An outside file that jobs read, or the manifest of a model (manifest != NULL; path is the
+ * model's). */
+struct plan_file {
+    struct digest digest;
+    uint64_t size_bytes;
+    const char *path;     /* absolute */
+    const char *manifest; /* text of the manifest, else NULL */
+};
+
+/* One step of the recipe, for displays. The planner's own collect steps are listed too. */
+struct plan_step {
+    const char *id;
+    const struct kind *kind;
+    uint64_t jobs;   /* distinct */
+    uint64_t units;  /* distinct examples, or jobs for kinds without shards */
+    uint64_t claims; /* jobs had nothing been shared between runs */
+};
+
+struct plan {
+    const char *name;
+    struct digest revision; /* of the set of points */
+    const char *recipe, *recipe_path;
+    const char *axis[RECIPE_AXES_MAX]; /* swept parameters without the seed */
+    size_t axes_len;
+    struct plan_run *run;
+    size_t runs_len;
+    struct plan_family *family;
+    size_t families_len;
+    struct plan_job *job;
+    size_t jobs_len;
+    struct plan_file *file;
+    size_t files_len;
+    struct plan_step *step; /* in an order in which every step follows what it needs */
+    size_t steps_len;
+    struct plan_memory *memory;
+};
+
+struct plan_options {
+    /* The numeric class of this host for training with gemm = "openblas", e.g.
+     * "packed-1+openblas-0.3.21-SkylakeX"; called at most once, only when a step needs it. NULL:
+     * such a step is refused. */
+    int (*openblas_class)(void *arg, char *out, size_t size, struct err *err);
+    void *arg;
+    /* Digests of outside files are kept in this file by (device, inode, size, mtime), so that
+     * gigabytes are read once; NULL: none. A cache that cannot be read or written is ignored. */
+    const char *digest_cache;
+};
+
+/* Check every run of R and expand it. Nothing is written but the digest cache. ERR_INVALID
+ * (file:line: steps[i].key: ...), ERR_NOT_FOUND (a model or task file), ERR_LIMIT (too many runs,
+ * jobs or examples; the number allowed is named). */
+int plan_make(const struct recipe *r, const struct plan_options *o, struct plan **ret,
+              struct err *err) MUST_CHECK;
+void plan_free(struct plan *p); /* NULL is fine */
+void plan_cleanup(struct plan **p);
+
+#endif

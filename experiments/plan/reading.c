@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "experiments/plan/reading.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/buf.h"
+#include "common/base/mem.h"
+#include "common/base/nearest.h"
+
+/* Names become rows, file names and words on the command line. */
+enum { NAME_BYTES_MAX = 100 };
+
+static char *place_of(const struct conf_value *v)
+{
+    struct buf b = { 0 };
+
+    buf_printf(&b, "%s:%u", conf_file(v), conf_line(v));
+    return buf_detach(&b);
+}
+
+/* WITH: further characters allowed in a name besides letters, digits, '_' and '-'. */
+static int read_name(const struct conf_value *v, const char *with, char **ret, struct err *err)
+{
+    const char *text;
+    int rc = conf_text(v, &text, err);
+
+    if (rc)
+        return rc;
+    if (!*text || strlen(text) > NAME_BYTES_MAX)
+        return conf_error(err, v, "must have 1 to %d characters", NAME_BYTES_MAX);
+    for (const char *c = text; *c; c++)
+        if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-' && !strchr(with, *c))
+            return conf_error(err, v, "'%c' is not allowed in \"%s\"; use letters, digits, _ and -",
+                              *c, text);
+    *ret = mem_strdup(text);
+    return 0;
+}
+
+/* ---- steps ---- */
+
+static int read_entry(struct recipe_set *s, const struct conf_value *v, const char *name,
+                      struct err *err)
+{
+    struct param_value value CLEANUP(value_release) = { 0 };
+    char *where CLEANUP(mem_cleanup) = place_of(v);
+    int rc = value_read(v, &value, err);
+
+    return rc ? rc : set_put(s, name, &value, where, err);
+}
+
+/* A group inside a step: model = { path = "x"; } becomes "model.path". */
+static int read_group(struct recipe_set *s, const struct conf_value *group, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < conf_len(group); i++) {
+        struct buf name CLEANUP(buf_release) = { 0 };
+        buf_printf(&name, "%s.%s", conf_name(group), conf_name(conf_at(group, i)));
+        rc = read_entry(s, conf_at(group, i), buf_str(&name), err);
+    }
+    return rc;
+}
+
+static int read_kind(const struct conf_value *v, const struct kind **ret, struct err *err)
+{
+    const char *names[KINDS + 1] = { NULL };
+    const char *text;
+    int rc = conf_text(v, &text, err);
+
+    if (rc)
+        return rc;
+    *ret = kind_find(text);
+    if (*ret)
+        return 0;
+    struct buf list CLEANUP(buf_release) = { 0 };
+    for (int i = 0; i < KINDS; i++) {
+        names[i] = kind_at((enum kind_id)i)->name;
+        buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
+    }
+    const char *near = nearest_find(text, names);
+    return near ? conf_error(err, v, "unknown job kind \"%s\"; did you mean \"%s\"? (%s)", text,
+                             near, buf_str(&list))
+                : conf_error(err, v, "unknown job kind \"%s\"; one of %s", text, buf_str(&list));
+}
+
+static int read_step(struct recipe *r, const struct conf_value *v, struct err *err)
+{
+    const struct conf_value *id, *job;
+    struct recipe_step *s = &r->step[r->steps_len];
+    int rc = conf_expect(v, CONF_GROUP, err);
+
+    rc = rc ? rc : conf_need(v, "id", CONF_TEXT, &id, err);
+    rc = rc ? rc : conf_need(v, "job", CONF_TEXT, &job, err);
+    rc = rc ? rc : read_kind(job, &s->kind, err);
+    rc = rc ? rc : read_name(id, "", &s->id, err);
+    if (rc)
+        return rc;
+    s->index = r->steps_len;
+    s->where = place_of(v);
+    for (size_t i = 0; i < r->steps_len; i++)
+        if (strcmp(r->step[i].id, s->id) == 0)
+            return conf_error(err, id, "two steps are called \"%s\"", s->id);
+    if (strcmp(s->id, "paths") == 0 || strcmp(s->id, "vars") == 0)
+        return conf_error(err, id, "\"%s\" names variables; call the step something else", s->id);
+    r->steps_len++;
+    for (size_t i = 0; !rc && i < conf_len(v); i++) {
+        const struct conf_value *entry = conf_at(v, i);
+        if (entry == id || entry == job)
+            continue;
+        rc = conf_type(entry) == CONF_GROUP ? read_group(&s->set, entry, err)
+                                            : read_entry(&s->set, entry, conf_name(entry), err);
+    }
+    return rc;
+}
+
+static int read_steps(struct recipe *r, const struct conf_value *root, struct err *err)
+{
+    const struct conf_value *steps;
+    int rc = conf_need(root, "steps", CONF_LIST, &steps, err);
+
+    if (rc)
+        return rc;
+    if (conf_len(steps) == 0)
+        return conf_error(err, steps, "a recipe needs at least one step");
+    if (conf_len(steps) > RECIPE_STEPS_MAX)
+        return conf_error(err, steps, "%zu steps, at most %d are allowed", conf_len(steps),
+                          RECIPE_STEPS_MAX);
+    for (size_t i = 0; !rc && i < conf_len(steps); i++)
+        rc = read_step(r, conf_at(steps, i), err);
+    return rc;
+}
+
+/* ---- sweep ---- */
+
+int recipe_target(const struct recipe *r, const char *target, const char *where, int *ret_step,
+                  const char **ret_name, struct err *err)
+{
+    const char *ids[RECIPE_STEPS_MAX + 1] = { NULL };
+    const char *dot = strchr(target, '.');
+    char id[NAME_BYTES_MAX + 1] = "";
+
+    if (!dot || !dot[1] || (size_t)(dot - target) >= sizeof(id))
+        return err_set(err, ERR_INVALID, "%s: \"%s\" names no value; say STEP.PARAMETER or seed",
+                       where, target);
+    memcpy(id, target, (size_t)(dot - target));
+    id[dot - target] = '\0';
+    *ret_step = recipe_find(r, id);
+    *ret_name = dot + 1;
+    if (*ret_step >= 0)
+        return 0;
+    for (size_t i = 0; i < r->steps_len; i++)
+        ids[i] = r->step[i].id;
+    const char *near = nearest_find(id, ids);
+    return near ? err_set(err, ERR_INVALID, "%s: no step is called \"%s\"; did you mean \"%s.%s\"?",
+                          where, id, near, dot + 1)
+                : err_set(err, ERR_INVALID, "%s: no step is called \"%s\"", where, id);
+}
+
+int recipe_check_axis(const struct recipe_axis *a, struct err *err)
+{
+    for (size_t i = 0; i < a->len; i++) {
+        struct buf text CLEANUP(buf_release) = { 0 };
+        param_print(&a->value[i], &text);
+        if (a->step < 0 && (a->value[i].type != PARAM_INT || a->value[i].i < 0))
+            return err_set(err, ERR_INVALID, "%s: seed: %s is no integer of at least 0", a->where,
+                           buf_str(&text));
+        for (size_t k = 0; k < i; k++)
+            if (value_equal(&a->value[i], &a->value[k]))
+                return err_set(err, ERR_INVALID, "%s: %s: the value %s appears twice", a->where,
+                               a->target, buf_str(&text));
+    }
+    return 0;
+}
+
+static int read_axis(struct recipe *r, const struct conf_value *v, struct err *err)
+{
+    static const char *const known[] = { "set", "values", NULL };
+    const struct conf_value *set, *values;
+    struct recipe_axis *a = &r->axis[r->axes_len];
+    const char *target, *name;
+    int rc = conf_expect(v, CONF_GROUP, err);
+
+    rc = rc ? rc : conf_check_keys(v, known, err);
+    rc = rc ? rc : conf_need(v, "set", CONF_TEXT, &set, err);
+    rc = rc ? rc : conf_text(set, &target, err);
+    rc = rc ? rc : conf_need(v, "values", CONF_ARRAY, &values, err);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < r->axes_len; i++)
+        if (strcmp(r->axis[i].target, target) == 0)
+            return conf_error(err, set, "\"%s\" is swept twice", target);
+    if (conf_len(values) == 0 || conf_len(values) > RECIPE_VALUES_MAX)
+        return conf_error(err, values, "1 to %d values are allowed", RECIPE_VALUES_MAX);
+    r->axes_len++;
+    a->where = place_of(set);
+    a->target = mem_strdup(target);
+    a->step = -1;
+    if (strcmp(target, "seed") != 0) {
+        rc = recipe_target(r, target, a->where, &a->step, &name, err);
+        if (rc)
+            return rc;
+        a->name = mem_strdup(name);
+    }
+    a->value = mem_calloc(conf_len(values), sizeof(*a->value));
+    for (size_t i = 0; i < conf_len(values); i++) {
+        rc = value_read(conf_at(values, i), &a->value[i], err);
+        if (rc)
+            return rc;
+        a->len++;
+    }
+    return 0;
+}
+
+static int read_sweep(struct recipe *r, const struct conf_value *root, struct err *err)
+{
+    const struct conf_value *sweep = conf_get(root, "sweep");
+    int rc = 0;
+
+    if (!sweep)
+        return 0;
+    rc = conf_expect(sweep, CONF_LIST, err);
+    if (!rc && conf_len(sweep) > RECIPE_AXES_MAX)
+        return conf_error(err, sweep, "%zu axes, at most %d are allowed", conf_len(sweep),
+                          RECIPE_AXES_MAX);
+    for (size_t i = 0; !rc && i < conf_len(sweep); i++)
+        rc = read_axis(r, conf_at(sweep, i), err);
+    return rc;
+}
+
+/* ---- the rest ---- */
+
+static int read_variables(struct recipe_set *s, const struct conf_value *root, const char *name,
+                          bool texts_only, struct err *err)
+{
+    const struct conf_value *group = conf_get(root, name);
+    int rc = 0;
+
+    if (!group)
+        return 0;
+    rc = conf_expect(group, CONF_GROUP, err);
+    for (size_t i = 0; !rc && i < conf_len(group); i++) {
+        const struct conf_value *v = conf_at(group, i);
+        if (texts_only)
+            rc = conf_expect(v, CONF_TEXT, err);
+        rc = rc ? rc : read_entry(s, v, conf_name(v), err);
+    }
+    return rc;
+}
+
+int recipe_read(struct recipe *r, const struct conf *c, struct err *err)
+{
+    static const char *const known[] = { "name",  "description", "paths",  "vars",
+                                         "steps", "sweep",       "tables", NULL };
+    const struct conf_value *root = conf_root(c), *name;
+    int rc = conf_check_keys(root, known, err);
+
+    rc = rc ? rc : conf_need(root, "name", CONF_TEXT, &name, err);
+    rc = rc ? rc : read_name(name, "/.", &r->name, err);
+    if (!rc && conf_get(root, "description"))
+        rc = conf_expect(conf_get(root, "description"), CONF_TEXT, err);
+    rc = rc ? rc : read_variables(&r->paths, root, "paths", true, err);
+    rc = rc ? rc : read_variables(&r->vars, root, "vars", false, err);
+    rc = rc ? rc : read_steps(r, root, err);
+    return rc ? rc : read_sweep(r, root, err);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* step.h - one step at one point of the sweep, checked: what the expansion works from. Internal to
+ * experiments/plan. */
+#ifndef EXPERIMENTS_PLAN_STEP_H
+#define EXPERIMENTS_PLAN_STEP_H
+
+#include <stdint.h>
+
+#include "common/tasks/task.h"
+#include "experiments/plan/recipe.h"
+
+/* Which value each axis has at a point; seed is the run's. */
+struct point {
+    const struct recipe *r;
+    size_t at[RECIPE_AXES_MAX];
+    uint64_t seed;
+};
+
+enum { STEP_TASKS_MAX = 16, STEP_LEVELS_MAX = 16, STEP_RESULTS_MAX = 16 };
+
+struct step_task {
+    const struct task_spec *spec;
+    char *file; /* absolute or relative to the current folder; NULL for synthetic tasks */
+};
+
+struct step {
+    const struct recipe_step *from;
+    const struct kind *kind;
+    struct params params; /* the kind's own, without task, level and examples */
+    struct step_task task[STEP_TASKS_MAX];
+    size_t tasks_len;
+    int level[STEP_LEVELS_MAX]; /* empty: all of each task */
+    size_t levels_len;
+    enum split split;
+    uint64_t examples; /* per task and level; 0: all of a file */
+    uint64_t shard;
+    bool takes_seed;
+    uint64_t seed;
+    uint32_t retries;
+    int model_step; /* index of a recipe step, -1: model_path */
+    char *model_path, *tokenizer;
+    int labels_step; /* -1: none */
+    int results_step[STEP_RESULTS_MAX];
+    size_t results_len;
+};
+
+/* Check step INDEX at POINT. Errors: "file:line: steps[i].key: ...". */
+int step_make(const struct point *p, size_t index, struct step *ret, struct err *err) MUST_CHECK;
+void step_release(struct step *s);
+
+/* An error about entry NAME (may be NULL) of step S at its place. */
+int step_error(const struct point *p, const struct recipe_step *s, struct err *err, int code,
+               const char *name, const char *format, ...) PRINTF_LIKE(6, 7);
+
+/* The value of entry NAME: the axis that sweeps it, else what the step says; NULL when neither.
+ * *RET_WHERE (may be NULL) is its place. */
+const struct param_value *step_value(const struct point *p, const struct recipe_step *s,
+                                     const char *name, const char **ret_where);
+/* Entry NAME as text in *RET, NULL when absent. */
+int step_text(const struct point *p, const struct recipe_step *s, const char *name,
+              const char **ret, struct err *err) MUST_CHECK;
+/* Entry NAME as an integer of MIN..MAX, FALLBACK when absent. */
+int step_count(const struct point *p, const struct recipe_step *s, const char *name,
+               uint64_t fallback, uint64_t min, uint64_t max, uint64_t *ret,
+               struct err *err) MUST_CHECK;
+/* TEXT, the value of entry NAME, as a path in *RET (free() it): absolute ones stay, others start at
+ * the recipe's folder. */
+int step_path(const struct point *p, const struct recipe_step *s, const char *name,
+              const char *text, char **ret, struct err *err) MUST_CHECK;
+
+/* The parts of step_make(). */
+int step_check_names(const struct point *p, const struct recipe_step *s,
+                     struct err *err) MUST_CHECK;
+bool step_planner_param(const struct kind *k,
+                        const char *name); /* filled in by the planner: no key of a recipe */
+int step_model(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
+int step_labels(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
+int step_results(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
+int step_examples(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
+int step_check_drawn(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
+
+/* The steps that ST reads make what it reads. After step_order(), so that a cycle is called a
+ * cycle. */
+int step_check_targets(const struct point *p, const struct step *st, struct err *err) MUST_CHECK;
+
+/* Indexes of STEPS (LEN of them) so that each follows what it needs, otherwise as written.
+ * ERR_INVALID names the cycle. */
+int step_order(const struct point *p, const struct step *steps, size_t len, size_t *ret_order,
+               struct err *err) MUST_CHECK;
+
+/* True when WORD is one of the blank-separated words of LIST ("model labels"). */
+bool step_has_word(const char *list, const char *word);
+
+#endif

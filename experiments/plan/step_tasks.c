@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which examples a step works on. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/nearest.h"
+#include "experiments/plan/step.h"
+
+enum { SHARD_DEFAULT = 50 };
+
+static int step_find_task(const struct point *p, const struct recipe_step *s, const char *name,
+                          const struct task_spec **ret, struct err *err)
+{
+    const char *names[STEP_TASKS_MAX + 1] = { NULL };
+
+    *ret = task_find(name);
+    if (*ret)
+        return 0;
+    for (size_t i = 0; i < STEP_TASKS_MAX && task_at(i); i++)
+        names[i] = task_at(i)->name;
+    const char *near = nearest_find(name, names);
+    if (near)
+        return step_error(p, s, err, ERR_INVALID, "tasks",
+                          "unknown task \"%s\"; did you mean \"%s\"?", name, near);
+    return step_error(p, s, err, ERR_INVALID, "tasks", "unknown task \"%s\"", name);
+}
+
+static int take_file(const struct point *p, struct step *st, struct step_task *t, struct err *err)
+{
+    char name[80];
+    const char *text;
+
+    snprintf(name, sizeof(name), "files.%s", t->spec->name);
+    int rc = step_text(p, st->from, name, &text, err);
+    if (rc)
+        return rc;
+    if (t->spec->synthetic)
+        return text ? step_error(p, st->from, err, ERR_INVALID, name,
+                                 "%s is a synthetic task and reads no file", t->spec->name)
+                    : 0;
+    if (!text)
+        return step_error(p, st->from, err, ERR_INVALID, NULL,
+                          "files.%s: missing; say files = { %s = \"FILE.jsonl\"; }", t->spec->name,
+                          t->spec->name);
+    return step_path(p, st->from, name, text, &t->file, err);
+}
+
+static int take_tasks(const struct point *p, struct step *st, struct err *err)
+{
+    const struct recipe_step *s = st->from;
+    const struct param_value *v = step_value(p, s, "tasks", NULL);
+
+    if (!v)
+        return step_error(p, s, err, ERR_INVALID, NULL, "tasks: missing; e.g. tasks = [\"math\"]");
+    if (v->type != PARAM_TEXTS || v->len == 0)
+        return step_error(p, s, err, ERR_INVALID, "tasks", "must be a list of task names");
+    if (v->len > STEP_TASKS_MAX)
+        return step_error(p, s, err, ERR_LIMIT, "tasks", "more than %d tasks", STEP_TASKS_MAX);
+    for (size_t i = 0; i < v->len; i++) {
+        struct step_task *t = &st->task[st->tasks_len];
+        int rc = step_find_task(p, s, v->texts[i], &t->spec, err);
+        for (size_t k = 0; !rc && k < i; k++)
+            if (st->task[k].spec == t->spec)
+                rc = step_error(p, s, err, ERR_INVALID, "tasks", "\"%s\" twice", v->texts[i]);
+        if (rc)
+            return rc;
+        st->tasks_len++;
+        rc = take_file(p, st, t, err);
+        if (rc)
+            return rc;
+    }
+    for (size_t i = 0; i < s->set.values.len; i++) {
+        const char *name = s->set.values.entry[i].name;
+        bool known = strncmp(name, "files.", 6) != 0;
+        for (size_t k = 0; !known && k < st->tasks_len; k++)
+            known = strcmp(name + 6, st->task[k].spec->name) == 0;
+        if (!known)
+            return step_error(p, s, err, ERR_INVALID, name, "this step has no task of that name");
+    }
+    return 0;
+}
+
+static int take_levels(const struct point *p, struct step *st, struct err *err)
+{
+    const struct recipe_step *s = st->from;
+    const struct param_value *v = step_value(p, s, "levels", NULL);
+    int max = 0;
+
+    if (!v)
+        return 0;
+    for (size_t i = 0; i < st->tasks_len; i++)
+        max = MAX(max, st->task[i].spec->levels);
+    if (max == 0)
+        return step_error(p, s, err, ERR_INVALID, "levels", "%s has no levels",
+                          st->task[0].spec->name);
+    if (v->type != PARAM_INTS || v->len == 0)
+        return step_error(p, s, err, ERR_INVALID, "levels", "must be a list of integers");
+    if (v->len > STEP_LEVELS_MAX)
+        return step_error(p, s, err, ERR_LIMIT, "levels", "more than %d levels", STEP_LEVELS_MAX);
+    for (size_t i = 0; i < v->len; i++) {
+        if (v->ints[i] < 1 || v->ints[i] > max)
+            return step_error(p, s, err, ERR_INVALID, "levels",
+                              "%lld is out of range; allowed are 1 to %d", (long long)v->ints[i],
+                              max);
+        for (size_t k = 0; k < i; k++)
+            if (v->ints[k] == v->ints[i])
+                return step_error(p, s, err, ERR_INVALID, "levels", "%lld twice",
+                                  (long long)v->ints[i]);
+        st->level[st->levels_len++] = (int)v->ints[i];
+    }
+    return 0;
+}
+
+int step_examples(const struct point *p, struct step *st, struct err *err)
+{
+    const struct recipe_step *s = st->from;
+    uint64_t retries_max = 1000000;
+    int rc = take_tasks(p, st, err);
+
+    rc = rc ? rc : take_levels(p, st, err);
+    rc = rc ? rc : split_parse(kind_text(st->kind, &st->params, "split"), &st->split, err);
+    rc = rc ? rc : step_count(p, s, "shard", SHARD_DEFAULT, 1, retries_max, &st->shard, err);
+    if (rc)
+        return rc;
+    const struct param_value *v = params_get(&st->params, "examples");
+    st->examples = v ? (uint64_t)v->i : 0;
+    for (size_t i = 0; i < st->tasks_len; i++)
+        if (!v && st->task[i].spec->synthetic)
+            return step_error(p, s, err, ERR_INVALID, NULL,
+                              "examples: missing; how many of each level of %s?",
+                              st->task[i].spec->name);
+    return 0;
+}
+
+/* Training draws its own problems, so every task must be one that can be drawn. */
+int step_check_drawn(const struct point *p, struct step *st, struct err *err)
+{
+    const struct param_value *v = params_get(&st->params, "tasks");
+    const struct task_spec *spec;
+
+    for (size_t i = 0; v && i < v->len; i++) {
+        int rc = step_find_task(p, st->from, v->texts[i], &spec, err);
+        if (rc)
+            return rc;
+        if (!spec->synthetic)
+            return step_error(p, st->from, err, ERR_INVALID, "tasks",
+                              "%s is read from a file; only synthetic tasks can be drawn for "
+                              "training",
+                              spec->name);
+    }
+    return 0;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/buf.h"
+#include "common/base/mem.h"
+#include "experiments/plan/reading.h"
+
+static int read_list(const struct conf_value *v, struct param_value *ret, struct err *err)
+{
+    const size_t len = conf_len(v);
+    const char *text;
+    int rc = 0;
+
+    if (len > PARAM_LIST_MAX)
+        return conf_error(err, v, "a list of %zu values, at most %d are allowed", len,
+                          PARAM_LIST_MAX);
+    *ret = (struct param_value){ .type = PARAM_TEXTS };
+    if (len && conf_type(conf_at(v, 0)) == CONF_INT) {
+        ret->type = PARAM_INTS;
+        ret->ints = mem_calloc(len, sizeof(*ret->ints));
+    } else {
+        ret->texts = mem_calloc(len + 1, sizeof(*ret->texts));
+    }
+    for (size_t i = 0; !rc && i < len; i++) {
+        if (ret->type == PARAM_INTS) {
+            rc = conf_int(conf_at(v, i), 1, 0, &ret->ints[i], err);
+        } else {
+            rc = conf_text(conf_at(v, i), &text, err);
+            if (!rc)
+                ret->texts[i] = mem_strdup(text);
+        }
+        ret->len += rc == 0;
+    }
+    if (rc)
+        value_release(ret);
+    return rc;
+}
+
+int value_read(const struct conf_value *v, struct param_value *ret, struct err *err)
+{
+    const char *text;
+    bool flag = false;
+    int rc = 0;
+
+    *ret = (struct param_value){ 0 };
+    switch (conf_type(v)) {
+    case CONF_INT:
+        ret->type = PARAM_INT;
+        return conf_int(v, 1, 0, &ret->i, err);
+    case CONF_REAL:
+        ret->type = PARAM_REAL;
+        return conf_real(v, 1, 0, &ret->r, err);
+    case CONF_BOOL:
+        ret->type = PARAM_BOOL;
+        rc = conf_bool(v, &flag, err);
+        ret->i = flag;
+        return rc;
+    case CONF_TEXT:
+        rc = conf_text(v, &text, err);
+        if (!rc)
+            *ret = (struct param_value){ .type = PARAM_TEXT, .s = mem_strdup(text) };
+        return rc;
+    case CONF_LIST:
+    case CONF_ARRAY:
+        return read_list(v, ret, err);
+    case CONF_GROUP:
+    case CONF_TYPES:
+        break;
+    }
+    return conf_error(err, v, "is a group; a value is needed");
+}
+
+void value_release(struct param_value *v)
+{
+    free(v->s);
+    free(v->ints);
+    for (size_t i = 0; v->texts && i < v->len; i++)
+        free(v->texts[i]);
+    free(v->texts);
+    *v = (struct param_value){ 0 };
+}
+
+struct param_value value_copy(const struct param_value *v)
+{
+    struct param_value c = { .type = v->type, .i = v->i, .r = v->r, .len = v->len };
+
+    if (v->s)
+        c.s = mem_strdup(v->s);
+    if (v->ints && v->len)
+        c.ints = mem_dup(v->ints, v->len * sizeof(*v->ints));
+    if (v->texts) {
+        c.texts = mem_calloc(v->len + 1, sizeof(*c.texts));
+        for (size_t i = 0; i < v->len; i++)
+            c.texts[i] = mem_strdup(v->texts[i]);
+    }
+    return c;
+}
+
+bool value_equal(const struct param_value *a, const struct param_value *b)
+{
+    struct buf x CLEANUP(buf_release) = { 0 }, y CLEANUP(buf_release) = { 0 };
+
+    param_print(a, &x);
+    param_print(b, &y);
+    return strcmp(buf_str(&x), buf_str(&y)) == 0;
+}
+
+const char *recipe_where(const struct recipe_set *s, const char *name, const char *fallback)
+{
+    for (size_t i = 0; i < s->places_len; i++)
+        if (strcmp(s->place[i].name, name) == 0)
+            return s->place[i].where;
+    return fallback;
+}
+
+int set_put(struct recipe_set *s, const char *name, const struct param_value *v, const char *where,
+            struct err *err)
+{
+    struct err inner = { 0 };
+    size_t i = 0;
+    int rc = params_set(&s->values, name, v, &inner);
+
+    if (rc)
+        return err_set(err, (enum err_code)rc, "%s: %s", where, inner.text);
+    while (i < s->places_len && strcmp(s->place[i].name, name) != 0)
+        i++;
+    if (i == s->places_len) {
+        assert(s->places_len < PARAMS_MAX);
+        s->places_len++;
+        s->place[i].name = mem_strdup(name);
+    } else {
+        free(s->place[i].where);
+    }
+    s->place[i].where = mem_strdup(where);
+    return 0;
+}
+
+void set_release(struct recipe_set *s)
+{
+    params_release(&s->values);
+    for (size_t i = 0; i < s->places_len; i++) {
+        free(s->place[i].name);
+        free(s->place[i].where);
+    }
+    s->places_len = 0;
+}

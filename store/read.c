@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* read.c - experiments, runs, status, labels (read.h). */
+#include "store/read.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "store/store_private.h"
+
+/* What a listing returns: FN's value when it stopped, else the statement's. */
+static int stopped(struct stmt *st, int by)
+{
+    stmt_reset(st);
+    return by;
+}
+
+int store_list_experiments(struct store *s, store_experiment_fn fn, void *arg, struct err *err)
+{
+    struct stmt *st = USE(s, EXPERIMENTS);
+    int rc;
+
+    while ((rc = stmt_step(st, err)) > 0) {
+        struct store_experiment e = {
+            .id = stmt_col_u64(st, 0),
+            .name = stmt_col_text(st, 1),
+            .revision = stmt_col_u64(st, 2),
+            .revision_number = (uint32_t)stmt_col(st, 3),
+            .cancelled = stmt_col(st, 4) != 0,
+            .submitted_wall_ms = stmt_col(st, 5),
+            .runs = (uint32_t)stmt_col(st, 6),
+            .jobs = (uint32_t)stmt_col(st, 7),
+            .done = (uint32_t)stmt_col(st, 8),
+            .failed = (uint32_t)stmt_col(st, 9),
+        };
+
+        rc = fn(&e, arg);
+        if (rc)
+            return stopped(st, rc);
+    }
+    return rc;
+}
+
+static int name_experiments(struct store *s, struct buf *out, struct err *err)
+{
+    struct stmt *st = USE(s, EXPERIMENT_NAMES);
+    int rc;
+
+    while ((rc = stmt_step(st, err)) > 0)
+        buf_printf(out, "%s\"%s\"", out->len ? ", " : "", stmt_col_text(st, 0));
+    return rc;
+}
+
+int store_find_experiment(struct store *s, const char *name, uint64_t *ret, struct err *err)
+{
+    bool last = !name || !name[0];
+    struct stmt *st = last ? USE(s, EXPERIMENT_LAST) : USE(s, EXPERIMENT_FIND);
+    CLEANUP(buf_release) struct buf names = { 0 };
+    int64_t id = 0;
+    int rc;
+
+    if (!last)
+        stmt_text(st, ":name", name);
+    rc = stmt_get(st, &id, err);
+    *ret = (uint64_t)id;
+    if (rc != ERR_NOT_FOUND)
+        return rc;
+    rc = name_experiments(s, &names, err);
+    if (rc < 0)
+        return rc;
+    if (names.len == 0)
+        return err_set(err, ERR_NOT_FOUND, "%s holds no experiment yet", s->path);
+    return err_set(err, ERR_NOT_FOUND, "no experiment \"%s\" in %s; it holds %s", name, s->path,
+                   buf_str(&names));
+}
+
+int store_recipe(struct store *s, uint64_t experiment, struct buf *ret, struct err *err)
+{
+    struct stmt *st = USE(s, RECIPE);
+    int rc;
+
+    stmt_u64(st, ":experiment", experiment);
+    rc = stmt_step(st, err);
+    if (rc < 0)
+        return rc;
+    if (rc == 0)
+        return err_set(err, ERR_NOT_FOUND, "no experiment %llu", (unsigned long long)experiment);
+    buf_adds(ret, stmt_col_text(st, 0));
+    stmt_reset(st);
+    return 0;
+}
+
+int store_list_runs(struct store *s, uint64_t experiment, bool superseded_too, store_run_fn fn,
+                    void *arg, struct err *err)
+{
+    struct stmt *st = USE(s, RUNS);
+    int rc;
+
+    stmt_u64(st, ":experiment", experiment);
+    stmt_int(st, ":superseded", superseded_too);
+    while ((rc = stmt_step(st, err)) > 0) {
+        struct store_run r = {
+            .id = stmt_col_u64(st, 0),
+            .seed = stmt_col_u64(st, 1),
+            .superseded = stmt_col(st, 2) != 0,
+            .params = stmt_col_text(st, 3),
+        };
+
+        rc = fn(&r, arg);
+        if (rc)
+            return stopped(st, rc);
+    }
+    return rc;
+}
+
+int store_finished(struct store *s, uint64_t experiment, bool *ret, struct err *err)
+{
+    struct stmt *st = USE(s, UNFINISHED);
+    int64_t unfinished = 0;
+    int rc;
+
+    stmt_u64(st, ":experiment", experiment);
+    rc = stmt_get(st, &unfinished, err);
+    *ret = !unfinished;
+    return rc;
+}
+
+int store_failures(struct store *s, uint64_t experiment, store_text_fn fn, void *arg,
+                   struct err *err)
+{
+    struct stmt *st = USE(s, FAILURES);
+    CLEANUP(buf_release) struct buf text = { 0 };
+    int rc;
+
+    stmt_u64(st, ":experiment", experiment);
+    while ((rc = stmt_step(st, err)) > 0) {
+        buf_clear(&text);
+        buf_printf(&text, "%s: %s: %s", stmt_col_text(st, 1), stmt_col_text(st, 2),
+                   stmt_col_text(st, 3));
+        rc = fn(buf_str(&text), arg);
+        if (rc)
+            return stopped(st, rc);
+    }
+    return rc;
+}
+
+int store_expected_ms(struct store *s, const char *kind, double *ret, struct err *err)
+{
+    struct stmt *st = USE(s, EXPECTED_MS);
+    int rc;
+
+    *ret = 0.0;
+    stmt_text(st, ":kind", kind);
+    rc = stmt_step(st, err);
+    if (rc > 0) {
+        *ret = stmt_col_real(st, 0);
+        stmt_reset(st);
+        rc = 0;
+    }
+    return rc;
+}
+
+int store_list_labels(struct store *s, const struct store_label_filter *f, store_label_fn fn,
+                      void *arg, struct err *err)
+{
+    struct stmt *st = USE(s, LABELS);
+    int rc;
+
+    stmt_u64(st, ":experiment", f->experiment);
+    stmt_text(st, ":step", f->step);
+    stmt_text(st, ":task", f->task);
+    stmt_int(st, ":level", f->level);
+    stmt_u64(st, ":example", f->example);
+    stmt_int(st, ":max", f->limit && f->limit < INT64_MAX ? (int64_t)f->limit : -1);
+    while ((rc = stmt_step(st, err)) > 0) {
+        struct store_label_row row = {
+            .experiment = stmt_col_text(st, 0),
+            .step = stmt_col_text(st, 1),
+            .run = stmt_col_u64(st, 2),
+            .seed = stmt_col_u64(st, 3),
+            .task = stmt_col_text(st, 4),
+            .level = (int)stmt_col(st, 5),
+            .split = stmt_col_text(st, 6),
+            .index = stmt_col_u64(st, 7),
+            .example = stmt_col_u64(st, 8),
+            .source_id = stmt_col_text(st, 9),
+            .question = stmt_col_text(st, 10),
+            .gold = stmt_col_text(st, 11),
+            .base_correct = stmt_col(st, 12) != 0,
+            .has_label = stmt_col(st, 13) != 0,
+            .routing = stmt_col_text(st, 14),
+            .layers = (uint32_t)stmt_col(st, 15),
+            .label_layers = (uint32_t)stmt_col(st, 16),
+            .simulations = (uint32_t)stmt_col(st, 17),
+            .evaluations = (uint32_t)stmt_col(st, 18),
+            .base_answer = stmt_col_text(st, 19),
+            .label_answer = stmt_col_text(st, 20),
+        };
+
+        rc = fn(&row, arg);
+        if (rc)
+            return stopped(st, rc);
+    }
+    return rc;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* read.h - what the command line and the coordinator show: lists, status, labels, guarded SQL.
+ * Works on both kinds of connection. Rows go to callbacks; text in them is valid during the call. A
+ * callback returns 0 to go on, else the listing stops and returns that value. */
+#ifndef STORE_READ_H
+#define STORE_READ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/digest.h"
+#include "common/base/err.h"
+
+struct store;
+
+struct store_experiment {
+    uint64_t id, revision; /* revision: id of the latest */
+    const char *name;
+    uint32_t revision_number;    /* 1, 2, 3... in the order of first submission */
+    uint32_t runs;               /* of the latest revision */
+    uint32_t jobs, done, failed; /* claimed by them */
+    bool cancelled;
+    int64_t submitted_wall_ms;
+};
+typedef int (*store_experiment_fn)(const struct store_experiment *e, void *arg);
+int store_list_experiments(struct store *s, store_experiment_fn fn, void *arg,
+                           struct err *err) MUST_CHECK;
+
+/* Id of experiment NAME; NAME "" or NULL: the one submitted last. ERR_NOT_FOUND lists the names
+ * there are. */
+int store_find_experiment(struct store *s, const char *name, uint64_t *ret,
+                          struct err *err) MUST_CHECK;
+/* Recipe text of EXPERIMENT's latest revision, appended to RET. */
+int store_recipe(struct store *s, uint64_t experiment, struct buf *ret, struct err *err) MUST_CHECK;
+
+struct store_run {
+    uint64_t id, seed;
+    bool superseded;
+    const char *params; /* "router.windows = 4, seed = 1", sorted by name */
+};
+typedef int (*store_run_fn)(const struct store_run *r, void *arg);
+int store_list_runs(struct store *s, uint64_t experiment, bool superseded_too, store_run_fn fn,
+                    void *arg, struct err *err) MUST_CHECK;
+
+/* A step of the latest revision, over the distinct jobs that its live runs claim. RUNNING is the
+ * coordinator's knowledge: running jobs are among ready. */
+struct store_step_status {
+    const char *step, *kind;
+    uint32_t jobs, done, failed, cancelled, skipped, waiting, ready, diverged;
+    uint64_t units_done, units_total; /* examples of shards; other jobs count 1 */
+    double seconds_spent;             /* wall time of ended attempts */
+};
+typedef int (*store_step_fn)(const struct store_step_status *st, void *arg);
+/* Steps in the order of the recipe (of first claim). */
+int store_status(struct store *s, uint64_t experiment, store_step_fn fn, void *arg,
+                 struct err *err) MUST_CHECK;
+/* Every job of the latest revision is DONE, FAILED, CANCELLED or SKIPPED. */
+int store_finished(struct store *s, uint64_t experiment, bool *ret, struct err *err) MUST_CHECK;
+/* Failed jobs: "labels: OOM: text of the last attempt". */
+typedef int (*store_text_fn)(const char *text, void *arg);
+int store_failures(struct store *s, uint64_t experiment, store_text_fn fn, void *arg,
+                   struct err *err) MUST_CHECK;
+
+/* Mean wall milliseconds per unit (example, or job) over past DONE attempts of KIND; 0 when there
+ * are none. For plans. */
+int store_expected_ms(struct store *s, const char *kind, double *ret, struct err *err) MUST_CHECK;
+/* State of the job with KEY ("DONE"...), "" when there is none. For `drover plan`. */
+int store_job_state(struct store *s, const struct digest *key, char ret_state[16],
+                    struct err *err) MUST_CHECK;
+
+struct store_label_filter {
+    uint64_t experiment; /* 0: all */
+    const char *step;    /* NULL: all */
+    const char *task;    /* NULL: all */
+    int level;           /* -1: all */
+    uint64_t example;    /* 0: all; else its id */
+    uint64_t limit;      /* 0: none */
+};
+struct store_label_row {
+    const char *experiment, *step, *task, *split, *source_id, *question, *gold;
+    int level;
+    uint64_t run, seed, example, index;
+    bool base_correct, has_label;
+    const char *routing; /* "11021..."; NULL without label */
+    uint32_t layers, label_layers, simulations, evaluations;
+    const char *base_answer, *label_answer;
+};
+typedef int (*store_label_fn)(const struct store_label_row *row, void *arg);
+/* Labels of live runs, each family once per experiment and step, sorted by (experiment, step, task,
+ * level, index). */
+int store_list_labels(struct store *s, const struct store_label_filter *f, store_label_fn fn,
+                      void *arg, struct err *err) MUST_CHECK;
+
+/* Sums over the results of one family in one run's step: what tables are made of. */
+struct store_sums {
+    const char *step, *task, *split;
+    int level;
+    uint64_t run, seed;
+    struct digest family;
+    bool search;          /* labels; else scores */
+    uint64_t promised, n; /* examples asked for, stored */
+    uint64_t correct;     /* default path (search), or as evaluated */
+    uint64_t norm;        /* evaluate: correct by log-likelihood per character */
+    uint64_t labelled;    /* search: some path is right */
+    uint64_t preserved, improved;
+    double layers_label; /* search: layer applications of the label paths, labelled examples only;
+                            evaluate: per token */
+    double layers_all;   /* search: the same over all examples; evaluate: as layers_label */
+    double layers_base;  /* search: layers of the model, over all examples */
+    uint64_t repeats;
+};
+typedef int (*store_sums_fn)(const struct store_sums *sums, void *arg);
+/* Of the live runs of EXPERIMENT, first those of searches, each by (run, step, task, level, split,
+ * family); families without results too (n = 0). */
+int store_list_sums(struct store *s, uint64_t experiment, store_sums_fn fn, void *arg,
+                    struct err *err) MUST_CHECK;
+
+/* Does STEP follow labels? Then its outcomes are an oracle's: who made the labels knew the answers. */
+int store_step_reads_labels(struct store *s, uint64_t experiment, const char *step, bool *ret,
+                            struct err *err) MUST_CHECK;
+
+typedef int (*store_param_fn)(uint64_t run, const char *name, const char *value, void *arg);
+/* Parameters of the live runs, by (name, run). */
+int store_list_params(struct store *s, uint64_t experiment, store_param_fn fn, void *arg,
+                      struct err *err) MUST_CHECK;
+/* Live runs of EXPERIMENT, and how many of them have a job that diverged. */
+int store_count_diverged(struct store *s, uint64_t experiment, uint64_t *ret_diverged,
+                         uint64_t *ret_runs, struct err *err) MUST_CHECK;
+
+/* Guarded SQL for people: one SELECT (or WITH, EXPLAIN, VALUES) that reads tables and views;
+ * anything else is refused by SQLite's authorizer before it runs. */
+enum store_type { STORE_NULL, STORE_INTEGER, STORE_REAL, STORE_TEXT, STORE_BYTES };
+struct store_value {
+    enum store_type type;
+    int64_t i;
+    double r;
+    const char *text; /* TEXT as is; other types as text too ("NULL" is "", blobs are hex) */
+    size_t text_len;
+};
+struct store_query {
+    uint32_t time_ms;  /* 0: 10,000 */
+    uint64_t rows_max; /* 0: 1,000,000 */
+};
+/* Column names first (once, VALUES NULL), then each row. */
+typedef int (*store_row_fn)(const char *const *names, const struct store_value *values,
+                            size_t columns, void *arg);
+/* Only on a reading connection (asserted). ERR_INVALID: SQLite's message, or why it is refused;
+ * ERR_TIMEOUT; ERR_LIMIT: more than rows_max rows (those up to there were given). */
+int store_query(struct store *s, const char *sql, const struct store_query *limits, store_row_fn fn,
+                void *arg, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store_private.h - what the files of the store share. */
+#ifndef STORE_STORE_PRIVATE_H
+#define STORE_STORE_PRIVATE_H
+
+#include "store/stmt.h"
+#include "store/store.h"
+
+struct sqlite3;
+
+struct store {
+    struct sqlite3 *db;
+    struct stmts q;
+    struct blobs *blobs;
+    char path[STORE_PATH_MAX];
+    int lock_fd; /* -1: a reader */
+    bool writer;
+    bool open_tx; /* store_begin() was called; SQLite may have rolled back since (see item_begin) */
+    uint64_t incarnation; /* 0 until store_new_incarnation() */
+};
+
+/* Statement NAME of queries.sql, reset. */
+#define USE(S, NAME) stmt_use(&(S)->q, STMT_##NAME)
+
+/* Every writing function runs between these: what it did is undone when it fails. The first refuses
+ * with ERR_IO when SQLite has rolled the transaction back because of an earlier error (full disk).
+ * item_end returns RC. */
+int item_begin(struct store *s, struct err *err) MUST_CHECK;
+int item_end(struct store *s, int rc, struct err *err) MUST_CHECK;
+
+int64_t store_now(void); /* wall milliseconds, for rows */
+
+/* Row of the blob with DIGEST, made when it is not there. */
+int blob_row(struct store *s, const struct digest *digest, uint64_t size, const char *path,
+             bool folder, uint64_t *ret, struct err *err) MUST_CHECK;
+/* Are the bytes there: in the blob folder, or the user's file at PATH? */
+bool blob_present(const struct store *s, const struct digest *digest, const char *path);
+
+/* How many examples of FAMILY with index in [BEGIN, END) are stored; KIND tells labels from scores.
+ */
+int count_examples(struct store *s, const char *kind, uint64_t family, uint64_t begin, uint64_t end,
+                   uint64_t *ret, struct err *err) MUST_CHECK;
+/* Results of KIND are labels (search), not scores. */
+bool kind_is_search(const char *kind);
+
+/* Put JOB (whose state is not DONE) into WAITING, READY or SKIPPED as its needs say, with fresh
+ * tries. */
+int job_settle(struct store *s, uint64_t job, int32_t priority, uint32_t retries,
+               struct err *err) MUST_CHECK;
+
+/* Move every WAITING job behind JOB that can no longer run to SKIPPED. */
+int skip_behind(struct store *s, uint64_t job, uint32_t *ret_count, struct err *err) MUST_CHECK;
+
+/* Routing bytes 0..2 to "0122..." in OUT. ERR_INVALID for other bytes. */
+struct buf;
+int routing_text(const uint8_t *routing, size_t len, struct buf *out, struct err *err) MUST_CHECK;
+
+#endif

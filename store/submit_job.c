@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* submit_job.c - one job of a plan: known or new, what it needs, and whether it has to run
+ * (submit.h). */
+#include <assert.h>
+#include <string.h>
+
+#include "store/store_private.h"
+
+bool kind_is_search(const char *kind)
+{
+    return strcmp(kind, "search") == 0;
+}
+
+int count_examples(struct store *s, const char *kind, uint64_t family, uint64_t begin, uint64_t end,
+                   uint64_t *ret, struct err *err)
+{
+    struct stmt *st = kind_is_search(kind) ? USE(s, COUNT_LABELS) : USE(s, COUNT_SCORES);
+    int64_t n = 0;
+    int rc;
+
+    stmt_u64(st, ":family", family);
+    stmt_u64(st, ":range_begin", begin);
+    stmt_u64(st, ":range_end", end);
+    rc = stmt_get(st, &n, err);
+    *ret = (uint64_t)n;
+    return rc;
+}
+
+static int find_job(struct store *s, const struct digest *key, uint64_t *ret, char state[16],
+                    struct err *err)
+{
+    struct stmt *st = USE(s, JOB_FIND);
+    int rc;
+
+    *ret = 0;
+    state[0] = '\0';
+    stmt_digest(st, ":key", key);
+    rc = stmt_step(st, err);
+    if (rc <= 0)
+        return rc;
+    *ret = stmt_col_u64(st, 0);
+    stmt_copy_text(st, 1, state, 16);
+    stmt_reset(st);
+    return 0;
+}
+
+int store_job_find(struct store *s, const struct digest *key, uint64_t *ret, struct err *err)
+{
+    char state[16];
+
+    return find_job(s, key, ret, state, err);
+}
+
+int store_job_state(struct store *s, const struct digest *key, char ret_state[16], struct err *err)
+{
+    uint64_t id;
+
+    return find_job(s, key, &id, ret_state, err);
+}
+
+static int set_state(struct store *s, uint64_t job, const char *state, struct err *err)
+{
+    struct stmt *st = USE(s, JOB_STATE);
+
+    stmt_text(st, ":state", state);
+    stmt_u64(st, ":id", job);
+    return stmt_run(st, err);
+}
+
+int job_settle(struct store *s, uint64_t job, int32_t priority, uint32_t retries, struct err *err)
+{
+    struct stmt *st = USE(s, JOB_UNMET);
+    int64_t unmet, diverged;
+    int rc;
+
+    stmt_u64(st, ":job", job);
+    rc = stmt_step(st, err);
+    if (rc < 0)
+        return rc;
+    unmet = stmt_col(st, 0);
+    diverged = stmt_col(st, 1);
+    stmt_reset(st);
+    st = USE(s, JOB_RESTART);
+    stmt_u64(st, ":id", job);
+    stmt_text(st, ":state", diverged ? "SKIPPED" : unmet ? "WAITING" : "READY");
+    stmt_int(st, ":waiting", unmet);
+    stmt_int(st, ":priority", priority);
+    stmt_int(st, ":retries", retries);
+    return stmt_run(st, err);
+}
+
+/* Has the DONE job an output whose bytes are gone? */
+static int outputs_gone(struct store *s, uint64_t job, bool *ret, struct err *err)
+{
+    struct stmt *st = USE(s, JOB_OUTPUTS);
+    int rc;
+
+    *ret = false;
+    stmt_u64(st, ":job", job);
+    while ((rc = stmt_step(st, err)) > 0) {
+        struct digest d = stmt_col_digest(st, 1);
+
+        if (stmt_col(st, 5) || !blob_present(s, &d, stmt_col_text(st, 4)))
+            *ret = true;
+    }
+    return rc;
+}
+
+/* JOB will run: its DONE producers whose output is gone must run again, and so on behind them (the
+ * depth is that of the plan). */
+static int revive_producers(struct store *s, struct store_submission *sub,
+                            const struct store_job_spec *spec, uint64_t job, struct err *err)
+{
+    struct store_ids done = { 0 };
+    struct stmt *st = USE(s, JOB_PRODUCERS_DONE);
+    int rc;
+
+    stmt_u64(st, ":job", job);
+    while ((rc = stmt_step(st, err)) > 0)
+        store_ids_add(&done, stmt_col_u64(st, 0));
+    for (size_t i = 0; rc == 0 && i < done.len; i++) {
+        bool gone = false;
+
+        rc = outputs_gone(s, done.v[i], &gone, err);
+        if (rc < 0 || !gone)
+            continue;
+        rc =
+            store_event(s, "blob_gone", done.v[i], 0, "an output is gone: its job runs again", err);
+        if (rc == 0)
+            rc = revive_producers(s, sub, spec, done.v[i], err);
+        if (rc == 0)
+            rc = job_settle(s, done.v[i], spec->priority, spec->retries, err);
+        sub->cached -= sub->cached > 0;
+        sub->restarted++;
+    }
+    store_ids_release(&done);
+    return rc;
+}
+
+static int put_inputs(struct store *s, uint64_t job, const struct store_job_spec *spec,
+                      struct err *err)
+{
+    static const char *const sources[STORE_SOURCES] = { "BLOB", "OUTPUT", "RESULTS" };
+
+    for (size_t i = 0; i < spec->inputs_len; i++) {
+        const struct store_input *in = &spec->inputs[i];
+        uint64_t blob = 0;
+        int rc = 0;
+        struct stmt *st;
+
+        if (in->source == STORE_BLOB)
+            rc = blob_row(s, &in->digest, in->size_bytes, in->path, in->folder, &blob, err);
+        if (rc < 0)
+            return rc;
+        st = USE(s, JOB_INPUT_PUT);
+        stmt_u64(st, ":job", job);
+        stmt_u64(st, ":place", i);
+        stmt_text(st, ":name", in->name);
+        stmt_text(st, ":source", sources[in->source]);
+        stmt_u64(st, ":blob", blob);
+        stmt_u64(st, ":producer", in->source == STORE_OUTPUT ? in->producer : 0);
+        stmt_text(st, ":output", in->source == STORE_OUTPUT ? in->output : NULL);
+        rc = stmt_run(st, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int put_need(struct store *s, uint64_t job, uint64_t need, struct err *err)
+{
+    struct stmt *st = USE(s, JOB_NEED_PUT);
+
+    if (need == job)
+        return err_set(err, ERR_INVALID, "job %llu needs itself", (unsigned long long)job);
+    stmt_u64(st, ":job", job);
+    stmt_u64(st, ":need", need);
+    return stmt_run(st, err);
+}
+
+/* What must be DONE first. Set anew when a waiting or failed job is submitted again: with another
+ * shard size a collect job (same key) waits for other shards. */
+static int put_needs(struct store *s, uint64_t job, const struct store_job_spec *spec,
+                     struct err *err)
+{
+    struct stmt *st = USE(s, JOB_NEED_CLEAR);
+    int rc;
+
+    stmt_u64(st, ":job", job);
+    rc = stmt_run(st, err);
+    for (size_t i = 0; rc == 0 && i < spec->needs_len; i++)
+        rc = put_need(s, job, spec->needs[i], err);
+    for (size_t i = 0; rc == 0 && i < spec->inputs_len; i++) {
+        if (spec->inputs[i].source == STORE_OUTPUT)
+            rc = put_need(s, job, spec->inputs[i].producer, err);
+    }
+    return rc;
+}
+
+static int put_families(struct store *s, uint64_t job, const struct store_job_spec *spec,
+                        struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < spec->families_len; i++) {
+        struct stmt *st = USE(s, JOB_FAMILY_PUT);
+
+        stmt_u64(st, ":job", job);
+        stmt_u64(st, ":place", i);
+        stmt_u64(st, ":family", spec->families[i].family);
+        stmt_u64(st, ":examples", spec->families[i].examples);
+        rc = stmt_run(st, err);
+    }
+    return rc;
+}
+
+static int put_job(struct store *s, const struct store_job_spec *spec, uint64_t *ret,
+                   struct err *err)
+{
+    struct stmt *st = USE(s, JOB_PUT);
+    int64_t id = 0;
+    int rc;
+
+    stmt_digest(st, ":key", &spec->key);
+    stmt_text(st, ":kind", spec->kind);
+    stmt_int(st, ":kind_version", spec->kind_version);
+    stmt_text(st, ":class", spec->numeric_class);
+    stmt_text(st, ":step", spec->step);
+    stmt_int(st, ":priority", spec->priority);
+    stmt_u64(st, ":seed", spec->seed);
+    stmt_u64(st, ":range_begin", spec->begin);
+    stmt_u64(st, ":range_end", spec->end);
+    stmt_int(st, ":retries", spec->retries);
+    stmt_bytes(st, ":params", spec->params, spec->params_len);
+    stmt_text(st, ":params_text", spec->params_text ? spec->params_text : "");
+    stmt_int(st, ":now", store_now());
+    rc = stmt_get(st, &id, err);
+    *ret = (uint64_t)id;
+    if (rc == 0)
+        rc = put_inputs(s, *ret, spec, err);
+    return rc == 0 ? put_families(s, *ret, spec, err) : rc;
+}
+
+static int put_claims(struct store *s, uint64_t job, const struct store_job_spec *spec,
+                      struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < spec->runs_len; i++) {
+        struct stmt *st = USE(s, RUN_JOB_PUT);
+
+        stmt_u64(st, ":run", spec->runs[i]);
+        stmt_u64(st, ":job", job);
+        stmt_text(st, ":step", spec->step);
+        rc = stmt_run(st, err);
+    }
+    return rc;
+}
+
+static int check_spec(const struct store_job_spec *spec, struct err *err)
+{
+    if (spec->begin > spec->end)
+        return err_set(err, ERR_INVALID, "job of step %s: examples %llu..%llu", spec->step,
+                       (unsigned long long)spec->begin, (unsigned long long)spec->end);
+    if (spec->end > 0 && spec->families_len != 1)
+        return err_set(err, ERR_INVALID, "job of step %s: a shard has one family, not %zu",
+                       spec->step, spec->families_len);
+    for (size_t i = 0; i < spec->inputs_len; i++) {
+        if ((unsigned)spec->inputs[i].source >= STORE_SOURCES)
+            return err_set(err, ERR_INVALID, "job of step %s: input %s has source %d", spec->step,
+                           spec->inputs[i].name, (int)spec->inputs[i].source);
+    }
+    return 0;
+}
+
+/* A job that has to run, new or not. A new shard whose examples other shards left behind is done
+ * before it starts. */
+static int settle(struct store *s, struct store_submission *sub, const struct store_job_spec *spec,
+                  uint64_t job, const char *state, bool *ret_done, struct err *err)
+{
+    uint64_t have = 0;
+    int rc = 0;
+
+    *ret_done = false;
+    if (spec->end > spec->begin)
+        rc = count_examples(s, spec->kind, spec->families[0].family, spec->begin, spec->end, &have,
+                            err);
+    if (rc == 0 && spec->end > spec->begin && have == spec->end - spec->begin) {
+        *ret_done = true;
+        return set_state(s, job, "DONE", err);
+    }
+    if (rc == 0 &&
+        strcmp(state, "READY") != 0) /* a READY one may be running: what it needed is there */
+        rc = put_needs(s, job, spec, err);
+    if (rc == 0)
+        rc = revive_producers(s, sub, spec, job, err);
+    if (rc == 0)
+        rc = job_settle(s, job, spec->priority, spec->retries, err);
+    return rc;
+}
+
+static int submit(struct store *s, struct store_submission *sub, const struct store_job_spec *spec,
+                  uint64_t *ret_job, struct err *err)
+{
+    char state[16];
+    bool done = false;
+    int rc = check_spec(spec, err);
+
+    if (rc == 0)
+        rc = find_job(s, &spec->key, ret_job, state, err);
+    if (rc == 0 && *ret_job == 0)
+        rc = put_job(s, spec, ret_job, err);
+    if (rc == 0)
+        rc = put_claims(s, *ret_job, spec, err);
+    if (rc == 0 && strcmp(state, "DONE") != 0)
+        rc = settle(s, sub, spec, *ret_job, state, &done, err);
+    if (rc < 0)
+        return rc;
+    sub->jobs++;
+    if (done || strcmp(state, "DONE") == 0)
+        sub->cached++;
+    else if (state[0] == '\0')
+        sub->added++;
+    else if (strcmp(state, "WAITING") == 0 || strcmp(state, "READY") == 0)
+        sub->shared++;
+    else
+        sub->restarted++;
+    return 0;
+}
+
+int store_submit_job(struct store *s, struct store_submission *sub,
+                     const struct store_job_spec *spec, uint64_t *ret_job, struct err *err)
+{
+    int rc = item_begin(s, err);
+
+    return rc < 0 ? rc : item_end(s, submit(s, sub, spec, ret_job, err), err);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* work.h - the coordinator's daily calls: ready jobs, leases, results. Those that write need an
+ * open transaction.
+ *
+ *   WAITING --needs met--> READY --store_job_done--> DONE
+ *      |                     |---store_attempt_end(final)--> FAILED
+ *      |-- a need failed --> SKIPPED          (both) -- no live claim --> CANCELLED
+ *
+ * That a job runs is the coordinator's memory: here it stays READY. An attempt is one execution; it
+ * is open until it has an outcome. Readiness counters fall in the transaction of the result that
+ * lets them fall. */
+#ifndef STORE_WORK_H
+#define STORE_WORK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/digest.h"
+#include "common/base/err.h"
+#include "store/submit.h"
+
+struct store;
+struct store_ids;
+
+/* Numbers 0..7 are those of the wire's Outcome. */
+#define STORE_OUTCOMES(X)                                                                          \
+    X(DONE, 0)                                                                                     \
+    X(FAILED, 1) X(OOM, 2) X(TIMEOUT, 3) X(PREEMPTED, 4) X(CANCELLED, 5) X(LOST, 6) X(DIVERGED, 7)
+enum store_outcome {
+#define X(NAME, NUMBER) STORE_##NAME = NUMBER,
+    STORE_OUTCOMES(X)
+#undef X
+        STORE_OUTCOMES_LEN,
+    STORE_RUNNING = -1,
+};
+const char *store_outcome_name(enum store_outcome o); /* "DONE", "OOM"... "RUNNING" */
+
+enum { STORE_AFFINITY_MAX = 4 };
+
+struct store_ready {
+    uint64_t job;
+    int32_t priority;
+    char kind[32], numeric_class[64];
+    uint32_t tries;   /* failures of its own so far: FAILED, OOM, TIMEOUT */
+    uint32_t losses;  /* LOST and PREEMPTED so far; they spend no retry */
+    uint32_t retries; /* allowed further tries */
+    uint64_t units;   /* examples of the shard, or 1 */
+    struct digest affinity[STORE_AFFINITY_MAX]; /* blobs that it reads */
+    size_t affinity_len;
+};
+/* Where a listing goes on: start with { .priority = INT32_MAX, .job = 0 }, then the last row's
+ * priority and job. A job that becomes READY later may lie before the cursor: start anew after
+ * store_job_done made some ready. */
+struct store_cursor {
+    int32_t priority;
+    uint64_t job;
+};
+/* READY jobs with a live claim of EXPERIMENT (0: of any), by priority, then age, after CURSOR; at
+ * most MAX into RET. */
+int store_list_ready(struct store *s, uint64_t experiment, struct store_cursor cursor,
+                     struct store_ready *ret, size_t max, size_t *ret_len,
+                     struct err *err) MUST_CHECK;
+/* Ids of experiments that have READY or WAITING jobs with a live claim. */
+int store_list_active(struct store *s, struct store_ids *ret, struct err *err) MUST_CHECK;
+
+/* Everything a lease says. Release with store_job_release(). */
+struct store_job {
+    uint64_t id;
+    struct digest key;
+    char kind[32], numeric_class[64], step[64], state[16];
+    uint32_t kind_version, tries, losses, retries, epoch;
+    uint64_t begin, end, seed;
+    void *params;
+    size_t params_len;
+    struct store_input
+        *inputs; /* OUTPUT: digest, size, folder of the producer's result filled in */
+    size_t inputs_len;
+    struct store_family *families; /* with .examples as the job's limit */
+    size_t families_len;
+    uint64_t *finished; /* shard: ids of the family's examples in [begin, end) that are durable */
+    size_t finished_len;
+};
+/* ERR_NOT_FOUND: no such job, or an input's producer is not DONE or lost its blob (the text says
+ * which). */
+int store_job_load(struct store *s, uint64_t job, struct store_job *ret,
+                   struct err *err) MUST_CHECK;
+void store_job_release(struct store_job *j);
+/* Id of the job with KEY, 0 when there is none. */
+int store_job_find(struct store *s, const struct digest *key, uint64_t *ret,
+                   struct err *err) MUST_CHECK;
+
+/* Open an attempt of JOB on WORKER (0: unknown). *RET_EPOCH is larger than every earlier one of
+ * this job. */
+int store_attempt_start(struct store *s, uint64_t job, uint64_t worker, uint64_t *ret_attempt,
+                        uint32_t *ret_epoch, struct err *err) MUST_CHECK;
+
+struct store_attempt {
+    uint64_t attempt, job, worker, incarnation;
+    uint32_t epoch;
+    enum store_outcome outcome; /* STORE_RUNNING while open */
+    bool job_open;              /* the job is READY: its result is still wanted */
+    bool latest;                /* no newer attempt of the job was started */
+};
+/* ERR_NOT_FOUND. For re-attaching workers and late results. */
+int store_attempt_find(struct store *s, uint64_t attempt, struct store_attempt *ret,
+                       struct err *err) MUST_CHECK;
+/* Open attempts (of earlier incarnations, at start), oldest first; *RET is to be freed. */
+int store_list_open(struct store *s, struct store_attempt **ret, size_t *ret_len,
+                    struct err *err) MUST_CHECK;
+
+struct store_entry { /* of a search, in order of discovery */
+    int32_t parent;
+    const uint8_t *routing; /* one byte per layer, 0..2 */
+    size_t routing_len;
+    double reward, value;
+    uint32_t visits;
+    const char *answer;
+};
+struct store_label {
+    bool base_correct, has_label;
+    const uint8_t *routing; /* routing_len = layers; ignored without label */
+    size_t routing_len;
+    uint32_t layers, label_layers, simulations, evaluations;
+    uint64_t layer_rows, layer_rows_whole; /* cost: not part of the comparison of repeats */
+    const char *base_answer, *label_answer;
+    const struct store_entry *log;
+    size_t log_len;
+};
+struct store_score {
+    bool correct, correct_norm;
+    const char *answer;
+    uint64_t layer_rows; /* cost: not compared */
+    double layers;
+    uint64_t tokens;
+    const uint8_t *routing;
+    size_t routing_len;
+    const double *logprob;
+    size_t logprob_len;
+};
+struct store_example {
+    uint64_t id, index;
+    const char *task, *split, *source_id, *question, *gold;
+    int level;
+};
+struct store_example_result {
+    uint64_t attempt;
+    uint32_t epoch;
+    struct store_example example;
+    const struct store_label *label; /* exactly one of label, score */
+    const struct store_score *score;
+    uint64_t wall_us;
+};
+enum store_verdict {
+    STORE_STORED,   /* new and written */
+    STORE_REPEATED, /* known and bit-equal: counted */
+    STORE_INCIDENT, /* known and different: the committed one stays, an event names both */
+};
+/* One example's result, of an open or a past attempt of the job's family. Ack it after the commit,
+ * whatever the verdict. ERR_STALE    no such attempt, or another epoch (nothing written)
+ *   ERR_INVALID  the index is outside the job's shard, the job is no shard, or a routing is not
+ * 0..2 */
+int store_example_result(struct store *s, const struct store_example_result *r,
+                         enum store_verdict *ret, struct err *err) MUST_CHECK;
+
+struct store_metric {
+    const char *name;
+    uint64_t step;
+    double value; /* NaN and infinities are stored as NULL */
+};
+/* A repeated (attempt, name, step) is replaced. Only the effective attempt's metrics show in the
+ * views. */
+int store_metrics(struct store *s, uint64_t attempt, const struct store_metric *metrics, size_t len,
+                  struct err *err) MUST_CHECK;
+
+struct store_output {
+    const char *name;
+    struct digest digest;
+    uint64_t size_bytes;
+    bool folder;
+};
+struct store_result {
+    uint64_t attempt;
+    uint32_t epoch;
+    enum store_outcome outcome;
+    const char *text, *environment, *log; /* may be NULL; log is cut to its last 64 KiB */
+    uint64_t wall_ms, cpu_ms;
+    const struct store_output *outputs;
+    size_t outputs_len;
+    const struct store_metric *metrics;
+    size_t metrics_len;
+};
+/* Outcome DONE or DIVERGED: the job's committed result; the job is DONE. READY (may be NULL) gets
+ * the jobs that it made ready. DIVERGED has no outputs: what needs it is SKIPPED. A late or
+ * repeated result of a DONE job is compared by its outputs (verdicts as above). A job that was
+ * CANCELLED meanwhile takes the result too. ERR_STALE    no such attempt, or another epoch
+ *   ERR_INVALID  a shard whose examples are not all stored (the text counts them)
+ *   ERR_NOT_FOUND  an output's blob is not stored: the sender has to upload it first */
+int store_job_done(struct store *s, const struct store_result *r, enum store_verdict *ret,
+                   struct store_ids *ready, struct err *err) MUST_CHECK;
+
+/* Any other outcome: closes the attempt (nothing happens when it is closed). FAILED, OOM, TIMEOUT
+ * spend a try; LOST, PREEMPTED count as losses; the job stays READY. FINAL: the job is FAILED and
+ * every job behind it SKIPPED (*RET_SKIPPED, may be NULL, counts them). */
+int store_attempt_end(struct store *s, const struct store_result *r, bool final,
+                      uint32_t *ret_skipped, struct err *err) MUST_CHECK;
+
+/* The rows that collect job JOB reads, appended to RET as JSON lines
+ *   {"id":"16 hex","task":"math","level":1,"index":0,"base_correct":true,"routing":"11021111"}
+ * (routing null without label) of the job's families in their order, in each the examples with
+ * index < N, sorted by id: the same bytes whatever the order in which shards came. ERR_NOT_FOUND: a
+ * family has fewer rows than its N (the text counts them). */
+int store_collect(struct store *s, uint64_t job, struct buf *ret, struct err *err) MUST_CHECK;
+
+struct store_blob {
+    struct digest digest;
+    uint64_t size_bytes;
+    bool folder, evicted;
+    char path[4096]; /* of the file: under blobs.h, or the user's */
+};
+/* Where are the bytes of DIGEST? Looks in the blob folder and in the outside files. ERR_NOT_FOUND.
+ * Works on a reading connection too (the blob thread opens its own). */
+int store_blob_find(struct store *s, const struct digest *digest, struct store_blob *ret,
+                    struct err *err) MUST_CHECK;
+
+#endif

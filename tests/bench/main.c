@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main.c - drover-bench [GROUP...] [--json] [--short]: the figures that the issues name. */
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/macros.h"
+#include "tests/bench/bench.h"
+
+static const struct {
+    const char *name;
+    void (*run)(struct bench *b); /* NULL: comes with a later part of drover */
+} GROUPS[] = {
+    { "kernels", bench_kernels }, { "engine", bench_engine }, { "search", bench_search }, { "train", bench_train },
+    { "dispatch", NULL },                 { "store", NULL }, { "web", NULL },
+};
+
+struct arguments {
+    struct bench bench;
+    bool chosen[ARRAY_LEN(GROUPS)], any;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct arguments *a = state->input;
+    switch (key) {
+    case 'j':
+        a->bench.json = true;
+        return 0;
+    case 's':
+        a->bench.quick = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        for (size_t i = 0; i < ARRAY_LEN(GROUPS); i++) {
+            if (strcmp(arg, GROUPS[i].name) == 0) {
+                a->chosen[i] = a->any = true;
+                return 0;
+            }
+        }
+        argp_error(state, "no group '%s': kernels, engine, search, train, dispatch, store, web", arg);
+        return EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option OPTIONS[] = {
+    { "json", 'j', NULL, 0, "One object per line instead of text", 0 },
+    { "short", 's', NULL, 0, "At most two minutes per group, and no verdicts", 0 },
+    { 0 },
+};
+static const struct argp ARGP = { OPTIONS, parse, "[GROUP...]",
+                                  "Measure drover's parts: kernels, engine, search, train.\v"
+                                  "Every line is a figure: name, value, unit, spread and n; ratios are medians of interleaved pairs. "
+                                  "Without GROUP all are run. Exit code 1 when a figure misses its limit.",
+                                  NULL, NULL, NULL };
+
+int main(int argc, char **argv)
+{
+    struct arguments a = { 0 };
+    argp_err_exit_status = 2;
+    argp_parse(&ARGP, argc, argv, 0, NULL, &a);
+    for (size_t i = 0; i < ARRAY_LEN(GROUPS); i++)
+        if (GROUPS[i].run != NULL && (a.chosen[i] || !a.any))
+            GROUPS[i].run(&a.bench);
+    return a.bench.missed > 0;
+}

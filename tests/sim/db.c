@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* db.c - the modelled store: rows as numbers, one open transaction, undone by a crash. It keeps the
+ * real store's contract: readiness counters fall in the result's transaction. */
+#include <string.h>
+
+#include "tests/sim/sim.h"
+
+bool db_final(uint64_t state)
+{
+    return state >= DB_DONE;
+}
+
+void db_set(struct db *d, uint64_t *at, uint64_t value)
+{
+    if (*at == value)
+        return;
+    if (d->undo_len == ARRAY_LEN(d->undo))
+        __builtin_trap(); /* a transaction of 65536 writes: the simulator forgot to commit */
+    d->undo[d->undo_len].at = at;
+    d->undo[d->undo_len++].before = *at;
+    *at = value;
+}
+
+void db_commit(struct db *d)
+{
+    d->undo_len = 0;
+}
+
+void db_rollback(struct db *d)
+{
+    while (d->undo_len > 0) {
+        d->undo_len--;
+        *d->undo[d->undo_len].at = d->undo[d->undo_len].before;
+    }
+    d->ready = false;
+}
+
+static void make_ready(struct sim *m, uint32_t job)
+{
+    struct db *d = &m->db;
+    int32_t priority = m->spec[job].row.priority;
+    db_set(d, &d->job[job].state, DB_READY);
+    d->ready_priority = d->ready ? MAX(d->ready_priority, priority) : priority;
+    d->ready = true;
+}
+
+void db_init(struct sim *m)
+{
+    for (uint32_t j = 1; j <= m->conf.jobs; j++) {
+        m->db.job[j].waits_for = m->spec[j].needs_len;
+        if (m->spec[j].needs_len == 0)
+            m->db.job[j].state = DB_READY;
+    }
+}
+
+static bool needs(const struct sim *m, uint32_t job, uint32_t other)
+{
+    for (uint32_t i = 0; i < m->spec[job].needs_len; i++)
+        if (m->spec[job].needs[i] == other)
+            return true;
+    return false;
+}
+
+static void done(struct sim *m, uint32_t job)
+{
+    struct db *d = &m->db;
+    db_set(d, &d->job[job].state, DB_DONE);
+    for (uint32_t j = job + 1; j <= m->conf.jobs; j++) {
+        if (!needs(m, j, job))
+            continue;
+        db_set(d, &d->job[j].waits_for, d->job[j].waits_for - 1);
+        if (d->job[j].waits_for == 0 && d->job[j].state == DB_WAITING)
+            make_ready(m, j);
+    }
+}
+
+/* JOB will have no result: neither will those that need it. Needed jobs have smaller ids. */
+static void skip_dependents(struct sim *m, uint32_t job)
+{
+    for (uint32_t j = job + 1; j <= m->conf.jobs; j++) {
+        if (needs(m, j, job) && m->db.job[j].state == DB_WAITING) {
+            db_set(&m->db, &m->db.job[j].state, DB_SKIPPED);
+            skip_dependents(m, j);
+        }
+    }
+}
+
+void db_cancel(struct sim *m, uint32_t job)
+{
+    if (db_final(m->db.job[job].state))
+        return;
+    db_set(&m->db, &m->db.job[job].state, DB_CANCELLED);
+    skip_dependents(m, job);
+}
+
+static void attempt_start(struct sim *m, const struct sched_action *a, struct db_job *j)
+{
+    struct db *d = &m->db;
+    if (d->attempts_len == ATTEMPTS_MAX)
+        sim_fail(m, "more than %d attempts: something runs in circles", ATTEMPTS_MAX);
+    struct db_attempt *t = &d->attempt[d->attempts_len];
+    /* A place beyond attempts_len needs no undo. */
+    *t = (struct db_attempt){
+        .id = a->attempt, .job = a->job, .epoch = a->epoch, .worker = a->worker
+    };
+    db_set(d, &d->attempts_len, d->attempts_len + 1);
+    db_set(d, &j->state, DB_RUNNING);
+    db_set(d, &j->epoch, a->epoch);
+    db_set(d, &j->open, d->attempts_len);
+}
+
+static void job_state(struct sim *m, const struct sched_action *a, struct db_job *j)
+{
+    struct db *d = &m->db;
+    db_set(d, &j->tries, a->tries);
+    db_set(d, &j->losses, a->losses);
+    db_set(d, &j->cause, a->cause);
+    if (a->state == JOB_READY) {
+        db_set(d, &j->state, DB_READY);
+    } else if (a->state == JOB_CANCELLING) {
+        db_set(d, &j->state, DB_CANCELLING);
+    } else {
+        db_set(d, &j->state, a->state == JOB_FAILED ? DB_FAILED : DB_CANCELLED);
+        skip_dependents(m, (uint32_t)a->job);
+    }
+}
+
+void db_apply(struct sim *m, const struct sched_action *a, const struct msg *msg)
+{
+    struct db *d = &m->db;
+    struct db_job *j = &d->job[a->job];
+
+    if (a->kind == ACT_STORE_ATTEMPT_START) {
+        attempt_start(m, a, j);
+    } else if (a->kind == ACT_STORE_EXAMPLE) {
+        db_set(d, &j->examples, j->examples | (1ull << msg->example));
+    } else if (a->kind == ACT_STORE_RESULT) {
+        db_set(d, &j->result, msg->value);
+        db_set(d, &j->cause, a->cause);
+        done(m, (uint32_t)a->job);
+    } else if (a->kind == ACT_STORE_ATTEMPT_END) {
+        for (uint64_t i = d->attempts_len; i-- > 0;) {
+            if (d->attempt[i].id != a->attempt)
+                continue;
+            db_set(d, &d->attempt[i].ended, 1);
+            db_set(d, &d->attempt[i].cause, a->cause);
+            if (j->open == i + 1)
+                db_set(d, &j->open, 0);
+            break;
+        }
+    } else if (a->kind == ACT_STORE_JOB) {
+        job_state(m, a, j);
+    }
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* scenarios.c - short stories with steady times, compared line by line with golden traces. They are
+ * documentation: each file shows what the coordinator reads (flush left), does (indented) and why.
+ *
+ *   sim-scenarios FOLDER [--update]
+ *
+ * Exits with 1 and a first difference when a trace changed; --update writes the traces anew. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/buf.h"
+#include "tests/sim/sim.h"
+
+enum deed { KILL, CRASH, STOP, CUT, CANCEL, DRAIN, LAST };
+struct line {
+    uint64_t at_ms;
+    enum deed deed;
+    uint32_t what; /* host or job */
+};
+struct scenario {
+    const char *name, *story;
+    uint32_t hosts, slots, jobs;
+    uint32_t examples, work_ms;
+    bool poison, chain; /* of job 1; each job needs the one before */
+    struct line script[4];
+};
+
+static const struct scenario scenarios[] = {
+    { .name = "first_light",
+      .story = "Two workers, three jobs of two examples; the third needs the first two.",
+      .hosts = 2,
+      .slots = 1,
+      .jobs = 3,
+      .examples = 2,
+      .work_ms = 100,
+      .script = { { 0, LAST, 0 } } },
+    { .name = "worker_killed",
+      .story =
+          "A worker is killed in its third example. The next attempt starts with two finished.",
+      .hosts = 1,
+      .slots = 1,
+      .jobs = 1,
+      .examples = 4,
+      .work_ms = 100,
+      .script = { { 300, KILL, 0 }, { 0, LAST, 0 } } },
+    { .name = "coordinator_killed",
+      .story = "The coordinator is killed. The worker comes back with its attempt and keeps it.",
+      .hosts = 1,
+      .slots = 2,
+      .jobs = 2,
+      .examples = 5,
+      .work_ms = 150,
+      .script = { { 500, CRASH, 0 }, { 0, LAST, 0 } } },
+    { .name = "both_killed",
+      .story = "Coordinator and worker are killed. The job waits for its worker for the re-attach "
+               "window, then goes to another one, without blame.",
+      .hosts = 1,
+      .slots = 1,
+      .jobs = 1,
+      .examples = 4,
+      .work_ms = 100,
+      .script = { { 250, KILL, 0 }, { 251, CRASH, 0 }, { 0, LAST, 0 } } },
+    { .name = "stopped_past_its_lease",
+      .story = "A worker is stopped for longer than its lease and continued: what it says then is "
+               "refused, and it stops the attempt.",
+      .hosts = 2,
+      .slots = 1,
+      .jobs = 1,
+      .examples = 6,
+      .work_ms = 100,
+      .script = { { 250, STOP, 0 }, { 0, LAST, 0 } } },
+    { .name = "poison",
+      .story = "A job that kills its workers is LOST as often as is allowed, then FAILED; the one "
+               "that needs it is skipped.",
+      .hosts = 1,
+      .slots = 1,
+      .jobs = 2,
+      .examples = 1,
+      .work_ms = 50,
+      .poison = true,
+      .chain = true,
+      .script = { { 0, LAST, 0 } } },
+    { .name = "cancelled",
+      .story = "A running job and a ready one are cancelled; the worker stops and says so.",
+      .hosts = 1,
+      .slots = 1,
+      .jobs = 2,
+      .examples = 20,
+      .work_ms = 100,
+      .script = { { 350, CANCEL, 1 }, { 351, CANCEL, 2 }, { 0, LAST, 0 } } },
+    { .name = "drained",
+      .story = "A worker is asked to leave: it gives its job back and says goodbye; the other one "
+               "takes over.",
+      .hosts = 2,
+      .slots = 1,
+      .jobs = 1,
+      .examples = 4,
+      .work_ms = 100,
+      .script = { { 250, DRAIN, 0 }, { 0, LAST, 0 } } },
+};
+
+static void collect(void *arg, const char *line)
+{
+    buf_adds(arg, line);
+    buf_adds(arg, "\n");
+}
+
+static void do_deed(struct sim *m, const struct line *x)
+{
+    switch (x->deed) {
+    case KILL:
+        host_kill(m, x->what);
+        break;
+    case CRASH:
+        coord_crash(m);
+        break;
+    case STOP:
+        m->host[x->what].stopped_until_ms = m->now_ms + LEASE_MS + 300;
+        sim_trace(m, "fault: worker=%u stopped until %u", (unsigned)m->host[x->what].worker,
+                  (unsigned)m->host[x->what].stopped_until_ms);
+        break;
+    case CUT:
+        net_cut(m, x->what);
+        break;
+    case CANCEL:
+        coord_cancel(m, x->what);
+        break;
+    case DRAIN:
+        sim_trace(m, "worker=%u is told to drain", (unsigned)m->host[x->what].worker);
+        host_agent(m, x->what, AGENT_EV_DRAIN);
+        break;
+    case LAST:
+        break;
+    }
+}
+
+static void tell(const struct scenario *x, struct buf *trace)
+{
+    struct sim_conf conf = { .jobs = x->jobs,
+                             .hosts = x->hosts,
+                             .slots = x->slots,
+                             .delay_min_ms = 1,
+                             .losses_max = 3,
+                             .limit_ms = 20000,
+                             .steady = true };
+    struct job_spec specs[JOBS_MAX] = { 0 };
+
+    for (uint32_t j = 1; j <= x->jobs; j++) {
+        specs[j] = (struct job_spec){ .examples = x->examples, .work_ms = x->work_ms };
+        specs[j].row = (struct sched_job){ .id = j, .retries = 1 };
+        specs[j].poison = x->poison && j == 1;
+        if (x->chain && j > 1)
+            specs[j].needs[specs[j].needs_len++] = j - 1;
+    }
+    if (strcmp(x->name, "first_light") == 0) {
+        specs[3].needs_len = 2;
+        specs[3].needs[0] = 1;
+        specs[3].needs[1] = 2;
+    }
+    struct sim *m = sim_new(1, &conf, specs);
+    m->trace = collect;
+    m->trace_arg = trace;
+    collect(trace, x->story);
+    for (const struct line *l = x->script; l->deed != LAST; l++) {
+        (void)sim_run_until(m, l->at_ms);
+        do_deed(m, l);
+    }
+    if (!sim_run_until(m, conf.limit_ms))
+        sim_fail(m, "%s does not end", x->name);
+    (void)sim_run_until(m, m->now_ms); /* the acks of the last moment */
+    oracle_end(m);
+    sim_free(m);
+}
+
+/* The number of the first line in which A and B differ. */
+static unsigned first_difference(const char *a, const char *b)
+{
+    unsigned line = 1;
+    for (; *a && *a == *b; a++, b++)
+        line += *a == '\n';
+    return line;
+}
+
+int main(int argc, char **argv)
+{
+    bool update = argc == 3 && strcmp(argv[2], "--update") == 0;
+    int code = 0;
+
+    if (argc < 2 || (argc > 2 && !update)) {
+        fprintf(stderr, "usage: sim-scenarios FOLDER [--update]\n");
+        return 2;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(scenarios); i++) {
+        struct buf trace = { 0 }, golden = { 0 };
+        struct err err = { 0 };
+        char path[512];
+        snprintf(path, sizeof path, "%s/%s.txt", argv[1], scenarios[i].name);
+        tell(&scenarios[i], &trace);
+        if (update && buf_write_file(path, buf_str(&trace), trace.len, &err) != 0) {
+            fprintf(stderr, "%s\n", err.text);
+            code = 1;
+        } else if (!update && buf_read_file(&golden, path, 1 << 20, &err) != 0) {
+            fprintf(stderr, "%s\n", err.text);
+            code = 1;
+        } else if (!update && strcmp(buf_str(&trace), buf_str(&golden)) != 0) {
+            fprintf(stderr, "%s:%u: the trace differs (look at git diff after --update)\n", path,
+                    first_difference(buf_str(&trace), buf_str(&golden)));
+            code = 1;
+        }
+        buf_release(&trace);
+        buf_release(&golden);
+    }
+    return code;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sim.h - a cluster in one thread: the real scheduler core and the real worker agents over a
+ * virtual clock, network and store, with faults drawn from a seed.
+ *
+ *   host: agent + slots (host.c) --link (net.c)--> coordinator: core (coord.c) --> store (db.c)
+ *                 ^                                       ^                          ^
+ *   faults.c: kill, stop, cut, partition, crash at action boundaries    oracle.c: judges, knows
+ *                                                                       nothing of the core
+ *
+ * Everything follows from (seed, struct sim_conf): a run is repeated by its seed. */
+#ifndef TESTS_SIM_SIM_H
+#define TESTS_SIM_SIM_H
+
+#include "tests/sim/model.h"
+
+/* sim.c */
+/* SPECS: JOBS_MAX of them, or NULL to draw them from the seed. */
+struct sim *sim_new(uint64_t seed, const struct sim_conf *conf, const struct job_spec *specs);
+void sim_free(struct sim *m);
+/* Serve events until END_MS or until all jobs are final; returns true in the latter case. */
+bool sim_run_until(struct sim *m, uint64_t end_ms);
+bool sim_all_final(const struct sim *m);
+/* The seed is wrong somewhere: prints why, the last lines of the trace and how to replay it; exits
+ * with 1. */
+void sim_fail(struct sim *m, const char *format, ...) PRINTF_LIKE(2, 3) __attribute__((noreturn));
+void sim_trace(struct sim *m, const char *format, ...) PRINTF_LIKE(2, 3);
+void sim_mix(struct sim *m, uint64_t word);
+void sim_post(struct sim *m, struct sim_event e, uint64_t after_ms);
+/* True with probability P. */
+bool sim_chance(struct sim *m, double p);
+/* About MEAN, at least 1: uniform in 1..2 MEAN. */
+uint64_t sim_about(struct sim *m, uint64_t mean);
+uint64_t sim_value(uint64_t job, uint64_t example); /* what work on them yields */
+
+/* net.c */
+void net_connect(struct sim *m, uint32_t host, bool new_peer);
+void net_cut(struct sim *m, uint32_t host);
+void net_send(struct sim *m, uint32_t host, uint32_t dir, const struct msg *msg);
+void net_deliver(struct sim *m, struct sim_event *e);
+/* The host that is reached as PEER, HOSTS_MAX when none is. */
+uint32_t net_host_of(const struct sim *m, uint64_t peer);
+
+/* host.c */
+void host_start(struct sim *m, uint32_t host);
+void host_kill(struct sim *m, uint32_t host);
+void host_message(struct sim *m, uint32_t host, const struct msg *msg);
+void host_event(struct sim *m, struct sim_event *e);
+void host_agent(struct sim *m, uint32_t host, enum agent_event_kind kind);
+
+/* coord.c */
+void coord_start(struct sim *m);
+void coord_crash(struct sim *m);
+void coord_message(struct sim *m, const struct msg *msg);
+void coord_wake(struct sim *m);
+void coord_commit(struct sim *m);
+void coord_cancel(struct sim *m, uint32_t job);
+
+/* db.c */
+void db_init(struct sim *m);
+void db_apply(struct sim *m, const struct sched_action *a, const struct msg *msg);
+void db_cancel(struct sim *m, uint32_t job); /* of a job that the core does not know */
+void db_commit(struct db *d);
+void db_rollback(struct db *d);
+void db_set(struct db *d, uint64_t *at, uint64_t value);
+bool db_final(uint64_t state);
+
+/* oracle.c: each call judges one thing, and fails the seed. */
+void oracle_message(struct sim *m, const struct msg *msg); /* the coordinator is about to read it */
+void oracle_store(struct sim *m, const struct sched_action *a, const struct msg *msg);
+void oracle_step(struct sim *m, const struct sched_event *e);
+void oracle_send(struct sim *m, uint32_t host, const struct msg *msg); /* after the commit */
+void oracle_restart(struct sim *m);
+void oracle_computed(struct sim *m, uint32_t job, uint64_t attempt);
+void oracle_lease_arrived(struct sim *m, const struct msg *msg);
+void oracle_end(struct sim *m);
+
+/* faults.c */
+struct sim_conf faults_of_seed(uint64_t seed);
+void faults_specs(struct sim *m);
+void faults_tick(struct sim *m);
+const char *fault_name(enum fault f);
+
+#endif

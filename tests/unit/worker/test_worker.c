@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: a whole worker keeps the protocol: what it computes it sends until it is acked, whatever
+ * becomes of the coordinator; one example at a time; orderly ends. Method: worker_run in a thread,
+ * real job kinds on a tiny model, and a coordinator that the test plays message by message over a
+ * socket in the test's folder. */
+#include "tests/unit/worker/fake.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "worker/joblog.h"
+#include "worker/worker.h"
+
+struct rig {
+    struct fake fake;
+    char endpoint[300], cache[300];
+    struct worker_conf conf;
+    int parent; /* writing end of the worker's parent pipe, -1: closed */
+    int pipe_read;
+    pthread_t thread;
+    int rc; /* of worker_run, after the join */
+    bool busy;
+    struct err err;
+};
+
+static struct rig r;
+
+static void *work(void *arg)
+{
+    (void)arg;
+    r.rc = worker_run(&r.conf, &r.busy, &r.err);
+    return NULL;
+}
+
+static int setup(void **state)
+{
+    int fds[2];
+
+    memset(&r, 0, sizeof(r));
+    int failed = folder_setup(state);
+    log_init("worker", LOG_INFO);
+    joblog_init();
+    (void)snprintf(r.endpoint, sizeof(r.endpoint), "ipc://%s/coordinator", folder);
+    (void)snprintf(r.cache, sizeof(r.cache), "%s/cache", folder);
+    assert_int_equal(pipe(fds), 0);
+    r.pipe_read = fds[0];
+    r.parent = fds[1];
+    r.conf = (struct worker_conf){ .coordinator = r.endpoint,
+                                   .cache = r.cache,
+                                   .cache_bytes = 1 << 26,
+                                   .slots = 1,
+                                   .threads = 1,
+                                   .cpus = 2,
+                                   .parent_fd = fds[0],
+                                   .times = agent_times_default() };
+    r.conf.times.drain_short_ms = FAKE_WAIT_MS; /* a slow machine is no failure */
+    fake_open(&r.fake, r.endpoint);
+    assert_int_equal(pthread_create(&r.thread, NULL, work, NULL), 0);
+    return failed;
+}
+
+static void close_parent(void)
+{
+    if (r.parent >= 0)
+        close(r.parent);
+    r.parent = -1;
+}
+
+static int teardown(void **state)
+{
+    close_parent();
+    fake_close(&r.fake);
+    close(r.pipe_read);
+    return folder_teardown(state);
+}
+
+static void welcome(uint64_t incarnation, Drover__Held *keep)
+{
+    Drover__Welcome m = DROVER__WELCOME__INIT;
+    m.incarnation = incarnation;
+    m.lease_ms = 30000;
+    m.renew_ms = 100;
+    m.heartbeat_ms = 100;
+    m.blob_endpoint = r.endpoint;
+    m.keep = &keep;
+    m.n_keep = keep != NULL;
+    fake_send(&r.fake, r.fake.peer, DROVER__ENVELOPE__BODY_WELCOME, &m, 0);
+}
+
+static void greet(void)
+{
+    wire_free(fake_expect(&r.fake, DROVER__ENVELOPE__BODY_HELLO));
+    welcome(1, NULL);
+}
+
+static void ack(uint64_t seq, int code)
+{
+    Drover__Ack m = DROVER__ACK__INIT;
+    m.seq = &seq;
+    m.n_seq = 1;
+    m.code = code;
+    fake_send(&r.fake, r.fake.peer, DROVER__ENVELOPE__BODY_ACK, &m, 0);
+}
+
+/* Until worker_run returns; the goodbye is answered. */
+static void leave(void)
+{
+    close_parent();
+    wire_free(fake_expect(&r.fake, DROVER__ENVELOPE__BODY_GOODBYE));
+    ack(0, 0);
+    assert_int_equal(pthread_join(r.thread, NULL), 0);
+    assert_int_equal(r.rc, 0);
+    assert_false(r.busy);
+}
+
+/* A lease under construction. */
+struct leasing {
+    Drover__Lease m;
+    Drover__Param param[8], *params[8];
+    Drover__Input input, *inputs;
+    Drover__TextList texts;
+    char *text;
+};
+
+static Drover__Param *add_param(struct leasing *l, const char *name)
+{
+    Drover__Param *p = &l->param[l->m.n_params];
+    l->params[l->m.n_params++] = p;
+    drover__param__init(p);
+    p->name = (char *)(uintptr_t)name;
+    return p;
+}
+
+static void add_int(struct leasing *l, const char *name, int64_t v)
+{
+    Drover__Param *p = add_param(l, name);
+    p->value_case = DROVER__PARAM__VALUE_I;
+    p->i = v;
+}
+
+static void begin_lease(struct leasing *l, uint64_t attempt, const char *kind, const char *class)
+{
+    *l = (struct leasing){ 0 };
+    drover__lease__init(&l->m);
+    l->m.job = 1;
+    l->m.attempt = attempt;
+    l->m.epoch = 1;
+    l->m.kind = (char *)(uintptr_t)kind;
+    l->m.kind_version = 1;
+    l->m.numeric_class = (char *)(uintptr_t) class;
+    l->m.params = l->params;
+}
+
+static void send_lease(struct leasing *l)
+{
+    static uint8_t key[DIGEST_BYTES];
+    l->m.key = (ProtobufCBinaryData){ .len = sizeof(key), .data = key };
+    fake_send(&r.fake, r.fake.peer, DROVER__ENVELOPE__BODY_LEASE, &l->m, 0);
+}
+
+static void lease_training(uint64_t attempt, int64_t steps)
+{
+    struct leasing l;
+    begin_lease(&l, attempt, "pretrain", "packed-1");
+    Drover__Param *p = add_param(&l, "tasks");
+    drover__text_list__init(&l.texts);
+    l.text = (char *)(uintptr_t) "math";
+    l.texts.v = &l.text;
+    l.texts.n_v = 1;
+    p->value_case = DROVER__PARAM__VALUE_TEXTS;
+    p->texts = &l.texts;
+    p = add_param(&l, "gemm");
+    p->value_case = DROVER__PARAM__VALUE_S;
+    p->s = (char *)(uintptr_t) "packed";
+    add_int(&l, "layers", 2);
+    add_int(&l, "dim", 16);
+    add_int(&l, "hidden", 16);
+    add_int(&l, "batch", 8);
+    add_int(&l, "steps", steps);
+    send_lease(&l);
+}
+
+static void lease_evaluation(uint64_t attempt, const Drover__Output *model)
+{
+    struct leasing l;
+    begin_lease(&l, attempt, "evaluate", "packed-1");
+    Drover__Param *p = add_param(&l, "task");
+    p->value_case = DROVER__PARAM__VALUE_S;
+    p->s = (char *)(uintptr_t) "math";
+    add_int(&l, "level", 1);
+    add_int(&l, "examples", 3);
+    l.m.end = 3;
+    l.inputs = &l.input;
+    drover__input__init(&l.input);
+    l.input.name = (char *)(uintptr_t) "model";
+    l.input.digest = model->digest;
+    l.input.size = model->size;
+    l.input.folder = model->folder;
+    l.m.inputs = &l.inputs;
+    l.m.n_inputs = 1;
+    send_lease(&l);
+}
+
+static Drover__Envelope *expect_result(uint64_t attempt, Drover__Outcome outcome)
+{
+    Drover__Envelope *e = fake_expect(&r.fake, DROVER__ENVELOPE__BODY_JOB_RESULT);
+    if (e->job_result->outcome != outcome)
+        fail_msg("outcome %d: %s", (int)e->job_result->outcome, e->job_result->text);
+    assert_int_equal(e->job_result->attempt, attempt);
+    return e;
+}
+
+static void finish(Drover__Envelope *e)
+{
+    ack(e->job_result->seq, 0);
+    wire_free(e);
+}
+
+/* A trained model at the fake; the envelope holds it. */
+static Drover__Envelope *train(void)
+{
+    lease_training(1, 2);
+    Drover__Envelope *e = expect_result(1, DROVER__OUTCOME__OUTCOME_DONE);
+    ack(e->job_result->seq, 0);
+    assert_int_equal(e->job_result->n_outputs, 1);
+    return e;
+}
+
+static void hello_tells_slots_and_classes_and_credits_follow(void **state)
+{
+    (void)state;
+    Drover__Envelope *e = fake_expect(&r.fake, DROVER__ENVELOPE__BODY_HELLO);
+    assert_int_equal(e->hello->slots, 1);
+    assert_int_equal(e->hello->incarnation, 0);
+    assert_int_equal(e->hello->worker.len, WIRE_WORKER_BYTES);
+    assert_string_equal(e->hello->classes[0], "packed-1");
+    wire_free(e);
+    welcome(1, NULL);
+    e = fake_next(&r.fake, FAKE_WAIT_MS);
+    assert_int_equal(e->body_case, DROVER__ENVELOPE__BODY_CREDITS);
+    assert_int_equal(e->credits->total, 1);
+    wire_free(e);
+    wire_free(fake_expect(&r.fake, DROVER__ENVELOPE__BODY_HEARTBEAT));
+    leave();
+}
+
+static void result_outlives_the_coordinator_until_it_is_acked(void **state)
+{
+    (void)state;
+    greet();
+    lease_training(7, 2);
+    Drover__Envelope *e = expect_result(7, DROVER__OUTCOME__OUTCOME_DONE);
+    struct digest model = wire_digest(e->job_result->outputs[0]->digest);
+    assert_true(e->job_result->outputs[0]->folder);
+    assert_non_null(fake_find(&r.fake, &model)); /* put before the result */
+    assert_non_null(strstr(e->job_result->log, "event=job_begun"));
+    assert_non_null(strstr(e->job_result->environment, "kernels"));
+    assert_true(e->job_result->n_metrics > 0);
+    wire_free(e);
+
+    fake_close(&r.fake); /* no ack */
+    fake_open(&r.fake, r.endpoint);
+    e = fake_expect(&r.fake, DROVER__ENVELOPE__BODY_HELLO);
+    assert_int_equal(e->hello->incarnation, 1);
+    assert_int_equal(e->hello->n_held, 1);
+    assert_int_equal(e->hello->held[0]->attempt, 7);
+    assert_true(e->hello->held[0]->finished);
+    assert_true(e->hello->n_blobs > 0);
+    welcome(2, e->hello->held[0]);
+    wire_free(e);
+    e = expect_result(7, DROVER__OUTCOME__OUTCOME_DONE);
+    struct digest again = wire_digest(e->job_result->outputs[0]->digest);
+    assert_true(digest_equal(&model, &again));
+    finish(e);
+    leave();
+}
+
+static void next_example_begins_after_the_ack_of_the_one_before(void **state)
+{
+    (void)state;
+    greet();
+    Drover__Envelope *model = train(), *e;
+    r.fake.gets = 0;
+    lease_evaluation(2, model->job_result->outputs[0]);
+    uint64_t ids[3] = { 0 };
+    for (int i = 0; i < 3; i++) {
+        e = fake_expect(&r.fake, DROVER__ENVELOPE__BODY_EXAMPLE_RESULT);
+        assert_int_equal(e->example_result->attempt, 2);
+        assert_non_null(e->example_result->score);
+        ids[i] = e->example_result->example->id;
+        uint64_t seq = e->example_result->seq;
+        wire_free(e);
+        e = fake_next(&r.fake, 50);
+        if (e != NULL)
+            assert_int_not_equal(e->body_case, DROVER__ENVELOPE__BODY_EXAMPLE_RESULT);
+        wire_free(e);
+        ack(seq, 0);
+    }
+    assert_true(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
+    e = expect_result(2, DROVER__OUTCOME__OUTCOME_DONE);
+    assert_int_equal(e->job_result->examples_done, 3);
+    finish(e);
+    assert_int_equal(r.fake.gets, 0); /* its own output was in the cache */
+    wire_free(model);
+    leave();
+}
+
+static void waiting_example_is_sent_again_to_the_next_coordinator(void **state)
+{
+    (void)state;
+    greet();
+    Drover__Envelope *model = train(), *e;
+    lease_evaluation(2, model->job_result->outputs[0]);
+    e = fake_expect(&r.fake, DROVER__ENVELOPE__BODY_EXAMPLE_RESULT);
+    uint64_t id = e->example_result->example->id;
+    wire_free(e);
+    fake_close(&r.fake);
+    fake_open(&r.fake, r.endpoint);
+    e = fake_expect(&r.fake, DROVER__ENVELOPE__BODY_HELLO);
+    assert_int_equal(e->hello->n_held, 1);
+    assert_false(e->hello->held[0]->finished);
+    welcome(2, e->hello->held[0]);
+    wire_free(e);
+    for (int i = 0; i < 3; i++) {
+        e = fake_expect(&r.fake, DROVER__ENVELOPE__BODY_EXAMPLE_RESULT);
+        if (i == 0)
+            assert_true(e->example_result->example->id == id);
+        ack(e->example_result->seq, 0);
+        wire_free(e);
+    }
+    finish(expect_result(2, DROVER__OUTCOME__OUTCOME_DONE));
+    wire_free(model);
+    leave();
+}
+
+static void stale_example_ends_its_job_without_a_result(void **state)
+{
+    (void)state;
+    greet();
+    Drover__Envelope *model = train(), *e;
+    lease_evaluation(2, model->job_result->outputs[0]);
+    e = fake_expect(&r.fake, DROVER__ENVELOPE__BODY_EXAMPLE_RESULT);
+    ack(e->example_result->seq, ERR_STALE);
+    wire_free(e);
+    wire_free(model);
+    leave(); /* nothing but the goodbye comes */
+}
+
+static void lease_without_a_free_slot_comes_back_and_cancel_stops_the_other(void **state)
+{
+    (void)state;
+    Drover__Cancel cancel = DROVER__CANCEL__INIT;
+    greet();
+    lease_training(1, 1000000);
+    lease_training(2, 1);
+    finish(expect_result(2, DROVER__OUTCOME__OUTCOME_PREEMPTED));
+    wire_free(fake_expect(&r.fake, DROVER__ENVELOPE__BODY_RENEW)); /* it works */
+    cancel.attempt = 1;
+    cancel.epoch = 1;
+    fake_send(&r.fake, r.fake.peer, DROVER__ENVELOPE__BODY_CANCEL, &cancel, 0);
+    finish(expect_result(1, DROVER__OUTCOME__OUTCOME_CANCELLED));
+    leave();
+}
+
+static void drained_job_goes_back_preempted(void **state)
+{
+    (void)state;
+    greet();
+    lease_training(1, 1000000);
+    wire_free(fake_expect(&r.fake, DROVER__ENVELOPE__BODY_RENEW));
+    close_parent();
+    finish(expect_result(1, DROVER__OUTCOME__OUTCOME_PREEMPTED));
+    leave();
+}
+
+static void unknown_kind_and_class_fail_with_a_reason(void **state)
+{
+    (void)state;
+    struct leasing l;
+    greet();
+    begin_lease(&l, 1, "divination", "packed-1");
+    send_lease(&l);
+    Drover__Envelope *e = expect_result(1, DROVER__OUTCOME__OUTCOME_FAILED);
+    assert_non_null(strstr(e->job_result->text, "divination"));
+    finish(e);
+    begin_lease(&l, 2, "collect", "abacus-1");
+    send_lease(&l);
+    e = expect_result(2, DROVER__OUTCOME__OUTCOME_FAILED);
+    assert_non_null(strstr(e->job_result->text, "abacus-1"));
+    finish(e);
+    begin_lease(&l, 3, "collect", "packed-1");
+    add_int(&l, "keeep", 1);
+    send_lease(&l);
+    e = expect_result(3, DROVER__OUTCOME__OUTCOME_FAILED);
+    assert_non_null(strstr(e->job_result->text, "keeep"));
+    finish(e);
+    leave();
+}
+
+static void refusal_for_the_protocol_ends_the_worker(void **state)
+{
+    (void)state;
+    wire_free(fake_expect(&r.fake, DROVER__ENVELOPE__BODY_HELLO));
+    fake_refuse(&r.fake, r.fake.peer, ERR_VERSION, 0);
+    assert_int_equal(pthread_join(r.thread, NULL), 0);
+    assert_int_equal(r.rc, ERR_VERSION);
+    assert_non_null(strstr(r.err.text, "protocol"));
+}
+
+#define WITH_RIG(F) cmocka_unit_test_setup_teardown(F, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_RIG(hello_tells_slots_and_classes_and_credits_follow),
+        WITH_RIG(result_outlives_the_coordinator_until_it_is_acked),
+        WITH_RIG(next_example_begins_after_the_ack_of_the_one_before),
+        WITH_RIG(waiting_example_is_sent_again_to_the_next_coordinator),
+        WITH_RIG(stale_example_ends_its_job_without_a_result),
+        WITH_RIG(lease_without_a_free_slot_comes_back_and_cancel_stops_the_other),
+        WITH_RIG(drained_job_goes_back_preempted),
+        WITH_RIG(unknown_kind_and_class_fail_with_a_reason),
+        WITH_RIG(refusal_for_the_protocol_ends_the_worker),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

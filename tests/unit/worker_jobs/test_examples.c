@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: labels and scores are functions of (model, example, parameters): whatever the shards,
+ * threads, cache or attempt; the finished are skipped; search, collect and evaluate agree about
+ * every example. Method: a tiny model trained for a moment, real job kinds behind fake services
+ * (tests/support/fake_job.h), messages compared byte for byte. */
+#include "tests/support/fake_job.h"
+
+#include "common/tasks/task.h"
+#include "worker/jobs/problems.h"
+#include "worker/model/tokenizer.h"
+#include "worker/search/search.h"
+#include "worker/train/train.h"
+
+enum { LAYERS = 4, EXAMPLES = 12 };
+
+static char model_dir[64];
+
+static struct train_conf tiny_conf(const struct tokenizer *tok)
+{
+    struct train_conf c = train_conf_default();
+
+    c.model = (struct model_conf){ .layers = LAYERS,
+                                   .dim = 16,
+                                   .heads = 2,
+                                   .kv_heads = 2,
+                                   .head_dim = 8,
+                                   .hidden = 32,
+                                   .vocab = tokenizer_vocab(tok),
+                                   .positions = 64,
+                                   .rms_eps = 1e-5f,
+                                   .rope_theta = 1000.0f,
+                                   .tied = true,
+                                   .eos = 1 };
+    c.gemm = TRAIN_GEMM_PACKED;
+    c.steps = 60;
+    c.warmup = 5;
+    c.learning_rate = 1e-2;
+    return c;
+}
+
+/* Enough steps to answer with digits: some examples are right at once, some by another path, some
+ * never. */
+static int make_model(void **state)
+{
+    struct problems_conf pc = { .task = { "math" },
+                                .level = { 1 },
+                                .tasks_len = 1,
+                                .levels_len = 1,
+                                .seed = 5,
+                                .steps = 60,
+                                .batch = 64 };
+    struct tokenizer *tok = NULL;
+    struct trainer *trainer = NULL;
+    struct problems p = { 0 };
+    struct train_report report;
+    struct train_conf c;
+    struct err err = { 0 };
+
+    (void)state;
+    assert_int_equal(tokenizer_from_alphabet(&tok, task_alphabet(), &err), 0);
+    c = tiny_conf(tok);
+    assert_int_equal(trainer_new(&trainer, &c, NULL, NULL, &err), 0);
+    for (uint64_t s = 0; s < c.steps; s++) {
+        assert_int_equal(problems_draw(&p, &pc, tok, s, &err), 0);
+        assert_int_equal(trainer_step(trainer, &p.batch, &report, &err), 0);
+    }
+    snprintf(model_dir, sizeof(model_dir), "/tmp/drover-test-XXXXXX");
+    assert_non_null(mkdtemp(model_dir));
+    assert_int_equal(model_save(model_dir, &c.model, trainer_weights(trainer), tok, &err), 0);
+    problems_release(&p);
+    trainer_free(trainer);
+    tokenizer_free(tok);
+    return 0;
+}
+
+static int remove_model(void **state)
+{
+    (void)state;
+    fake_remove(model_dir);
+    job_models_drop();
+    return 0;
+}
+
+/* A job on math level 1, examples [begin, end) of the training split. */
+static void start(struct fake_job *f, enum kind_id kind, uint64_t begin, uint64_t end)
+{
+    fake_job_init(f, kind);
+    fake_job_input(f, "model", model_dir);
+    fake_job_text(f, "task", "math");
+    fake_job_int(f, "level", 1);
+    fake_job_text(f, "split", "train");
+    fake_job_int(f, "examples", EXAMPLES);
+    f->lease.begin = begin;
+    f->lease.end = end;
+    if (kind == KIND_SEARCH) {
+        fake_job_int(f, "simulations", 20);
+        fake_job_int(f, "round", 5);
+    }
+}
+
+/* The message without what may differ: the wall time and, when COSTS is false, the work done. */
+static void canonical(const Drover__ExampleResult *r, bool costs, struct buf *out)
+{
+    Drover__ExampleResult copy = *r;
+    Drover__Label label;
+    size_t size;
+
+    copy.wall_us = 0;
+    if (copy.label && !costs) {
+        label = *copy.label;
+        label.layer_rows = 0;
+        copy.label = &label;
+    }
+    size = drover__example_result__get_packed_size(&copy);
+    out->len += drover__example_result__pack(&copy, (uint8_t *)buf_reserve(out, size));
+}
+
+static void add_canonical(const struct fake_job *f, bool costs, struct buf *out)
+{
+    for (size_t i = 0; i < f->results_len; i++)
+        canonical(f->result[i], costs, out);
+}
+
+static void assert_same(const struct buf *a, const struct buf *b)
+{
+    assert_int_equal(a->len, b->len);
+    assert_memory_equal(a->data, b->data, a->len);
+}
+
+/* All examples by jobs of SHARD examples. */
+static void run_shards(enum kind_id kind, uint64_t shard, struct pool *pool, int64_t cache_bytes,
+                       bool costs, struct buf *out)
+{
+    for (uint64_t begin = 0; begin < EXAMPLES; begin += shard) {
+        struct fake_job f;
+
+        start(&f, kind, begin, MIN(begin + shard, (uint64_t)EXAMPLES));
+        f.job.pool = pool;
+        if (kind == KIND_SEARCH)
+            fake_job_int(&f, "cache_bytes", cache_bytes);
+        fake_job_run_or_fail(&f);
+        add_canonical(&f, costs, out);
+        fake_job_release(&f);
+    }
+}
+
+static void labels_do_not_depend_on_shards_or_threads(void **state)
+{
+    struct buf want CLEANUP(buf_release) = { 0 };
+    struct pool *two = pool_new(2), *three = pool_new(3);
+    static const uint64_t shard[] = { 1, 5, 7 };
+
+    (void)state;
+    run_shards(KIND_SEARCH, EXAMPLES, NULL, 1 << 20, true, &want);
+    for (size_t i = 0; i < ARRAY_LEN(shard); i++) {
+        struct buf got CLEANUP(buf_release) = { 0 };
+
+        run_shards(KIND_SEARCH, shard[i], i == 1 ? two : three, 1 << 20, true, &got);
+        assert_same(&got, &want);
+    }
+    pool_free(two);
+    pool_free(three);
+}
+
+static void labels_do_not_depend_on_the_prefix_cache(void **state)
+{
+    static const int64_t bytes[] = { 0, 3000, 20000 };
+    struct buf want CLEANUP(buf_release) = { 0 };
+
+    (void)state;
+    run_shards(KIND_SEARCH, EXAMPLES, NULL, 1 << 20, false, &want);
+    for (size_t i = 0; i < ARRAY_LEN(bytes); i++) {
+        struct buf got CLEANUP(buf_release) = { 0 };
+
+        run_shards(KIND_SEARCH, EXAMPLES, NULL, bytes[i], false, &got);
+        assert_same(&got, &want);
+    }
+}
+
+static void every_path_is_paid_once_and_the_label_once_more(void **state)
+{
+    struct fake_job without, with;
+
+    (void)state;
+    start(&without, KIND_SEARCH, 0, EXAMPLES);
+    fake_job_int(&without, "cache_bytes", 0);
+    fake_job_run_or_fail(&without);
+    start(&with, KIND_SEARCH, 0, EXAMPLES);
+    fake_job_run_or_fail(&with);
+    for (size_t i = 0; i < EXAMPLES; i++) {
+        const Drover__Label *l = without.result[i]->label;
+        uint64_t rows = 1 + strlen(without.result[i]->example->source_id), layers = 0;
+
+        for (size_t k = 0; k < l->n_log; k++)
+            layers += routing_length(l->log[k]->routing.data, LAYERS);
+        if (l->has_label) /* its replay */
+            layers += l->label_layers;
+        assert_int_equal(l->layer_rows, layers * rows);
+        assert_true(l->layer_rows_whole >= 20 * rows);
+        assert_true(with.result[i]->label->layer_rows < l->layer_rows);
+    }
+    fake_job_release(&without);
+    fake_job_release(&with);
+}
+
+static void finished_examples_are_skipped(void **state)
+{
+    struct buf want CLEANUP(buf_release) = { 0 }, got CLEANUP(buf_release) = { 0 };
+    struct fake_job all, rest;
+
+    (void)state;
+    start(&all, KIND_SEARCH, 0, EXAMPLES);
+    fake_job_run_or_fail(&all);
+    assert_int_equal(all.results_len, EXAMPLES);
+    assert_int_equal(atomic_load(&all.progress.done), EXAMPLES);
+    assert_int_equal(atomic_load(&all.progress.total), EXAMPLES);
+
+    start(&rest, KIND_SEARCH, 0, EXAMPLES);
+    for (size_t i = 0; i < EXAMPLES; i++) {
+        assert_int_equal(all.result[i]->example->index, i);
+        assert_int_equal(all.result[i]->attempt, 7);
+        assert_int_equal(all.result[i]->epoch, 3);
+        if (i % 3 != 1)
+            rest.finished[rest.lease.n_finished++] = all.result[i]->example->id;
+        else
+            canonical(all.result[i], true, &want);
+    }
+    fake_job_run_or_fail(&rest);
+    add_canonical(&rest, true, &got);
+    assert_same(&got, &want);
+    assert_int_equal(atomic_load(&rest.progress.done), EXAMPLES);
+    fake_job_release(&all);
+    fake_job_release(&rest);
+}
+
+static void job_ends_when_it_is_stopped_or_stale(void **state)
+{
+    struct fake_job f;
+    struct err err = { 0 };
+
+    (void)state;
+    start(&f, KIND_SEARCH, 0, EXAMPLES);
+    f.stop_after = 2;
+    assert_int_equal(fake_job_run(&f, &err), ERR_CANCELLED);
+    assert_int_equal(f.results_len, 2);
+    fake_job_release(&f);
+
+    start(&f, KIND_EVALUATE, 0, EXAMPLES);
+    f.fail_at = 4;
+    assert_int_equal(fake_job_run(&f, &err), ERR_STALE);
+    assert_int_equal(f.results_len, 3);
+    fake_job_release(&f);
+}
+
+/* ------------------------------------------------------------------------------------------- */
+
+/* The rows that the coordinator would put together, backwards. */
+static void results_text(const struct fake_job *search, struct buf *out)
+{
+    for (size_t i = search->results_len; i-- > 0;) {
+        const Drover__Example *e = search->result[i]->example;
+        const Drover__Label *l = search->result[i]->label;
+
+        buf_printf(out, "{\"id\":\"%016llx\",\"task\":\"%s\",\"level\":%d,\"index\":%llu,",
+                   (unsigned long long)e->id, e->task, e->level, (unsigned long long)e->index);
+        buf_printf(out, "\"base_correct\":%s,\"routing\":", l->base_correct ? "true" : "false");
+        for (size_t k = 0; k < l->routing.len; k++)
+            buf_printf(out, "%s%d%s", k == 0 ? "\"" : "", l->routing.data[k],
+                       k + 1 == l->routing.len ? "\"" : "");
+        buf_adds(out, l->has_label ? "}\n" : "null}\n");
+    }
+}
+
+static void collect(const struct buf *results, const char *keep, struct buf *out)
+{
+    char path[128];
+    struct fake_job f;
+    struct err err = { 0 };
+
+    fake_job_init(&f, KIND_COLLECT);
+    snprintf(path, sizeof(path), "%s/results", f.scratch);
+    assert_int_equal(buf_write_file(path, results->data, results->len, &err), 0);
+    fake_job_input(&f, "results", path);
+    fake_job_text(&f, "keep", keep);
+    fake_job_run_or_fail(&f);
+    assert_int_equal(f.job.outputs_len, 1);
+    assert_string_equal(f.job.output[0].name, "labels");
+    buf_add(out, f.bytes.data, f.bytes.len);
+    fake_job_release(&f);
+}
+
+static void evaluate_agrees_with_what_search_saw(void **state)
+{
+    struct buf results CLEANUP(buf_release) = { 0 }, labels CLEANUP(buf_release) = { 0 };
+    struct fake_job search, base, oracle;
+    char path[128];
+    struct err err = { 0 };
+    size_t solved = 0, changed = 0;
+
+    (void)state;
+    start(&search, KIND_SEARCH, 0, EXAMPLES);
+    fake_job_run_or_fail(&search);
+    results_text(&search, &results);
+    collect(&results, "all", &labels);
+    start(&base, KIND_EVALUATE, 0, EXAMPLES);
+    fake_job_run_or_fail(&base);
+    start(&oracle, KIND_EVALUATE, 0, EXAMPLES);
+    snprintf(path, sizeof(path), "%s/labels", oracle.scratch);
+    assert_int_equal(buf_write_file(path, labels.data, labels.len, &err), 0);
+    fake_job_input(&oracle, "labels", path);
+    fake_job_text(&oracle, "routing", "labels");
+    fake_job_run_or_fail(&oracle);
+    for (size_t i = 0; i < EXAMPLES; i++) {
+        const Drover__Label *l = search.result[i]->label;
+        const Drover__Score *b = base.result[i]->score, *o = oracle.result[i]->score;
+
+        assert_int_equal(b->correct, l->base_correct);
+        assert_string_equal(b->answer, l->base_answer);
+        assert_int_equal(b->layer_rows, LAYERS * b->tokens);
+        assert_true(b->layers == (double)LAYERS);
+        assert_int_equal(o->correct, l->has_label);
+        assert_string_equal(o->answer, l->has_label ? l->label_answer : l->base_answer);
+        assert_int_equal(o->layer_rows, l->label_layers * o->tokens);
+        if (l->has_label)
+            assert_memory_equal(o->routing.data, l->routing.data, LAYERS);
+        solved += l->has_label;
+        changed += l->has_label && !l->base_correct;
+    }
+    assert_true(solved > 0 && solved < EXAMPLES); /* else this test says little */
+    assert_true(changed > 0);
+    fake_job_release(&search);
+    fake_job_release(&base);
+    fake_job_release(&oracle);
+}
+
+static void scores_do_not_depend_on_shards_or_threads(void **state)
+{
+    struct buf want CLEANUP(buf_release) = { 0 }, got CLEANUP(buf_release) = { 0 };
+    struct pool *pool = pool_new(2);
+
+    (void)state;
+    run_shards(KIND_EVALUATE, EXAMPLES, NULL, 0, true, &want);
+    run_shards(KIND_EVALUATE, 5, pool, 0, true, &got);
+    assert_same(&got, &want);
+    pool_free(pool);
+}
+
+static void label_set_is_sorted_and_its_own_fixed_point(void **state)
+{
+    static const char text[] =
+        "{\"id\":\"00000000000000ff\",\"task\":\"math\",\"level\":2,\"index\":1,"
+        "\"base_correct\":false,\"routing\":null}\n"
+        "{\"id\":\"000000000000000a\",\"task\":\"math\",\"level\":1,\"index\":9,"
+        "\"base_correct\":true,\"routing\":\"0112\"}\n"
+        "{\"id\":\"000000000000000a\",\"task\":\"math\",\"level\":1,\"index\":9,"
+        "\"base_correct\":true,\"routing\":\"0112\"}\n";
+    static const char solved[] =
+        "{\"id\":\"000000000000000a\",\"task\":\"math\",\"level\":1,\"index\":9,"
+        "\"base_correct\":true,\"routing\":\"0112\"}\n";
+    struct buf in CLEANUP(buf_release) = { 0 }, once CLEANUP(buf_release) = { 0 };
+    struct buf twice CLEANUP(buf_release) = { 0 }, kept CLEANUP(buf_release) = { 0 };
+
+    (void)state;
+    buf_adds(&in, text);
+    collect(&in, "all", &once);
+    assert_true(strncmp(once.data, solved, strlen(solved)) == 0);
+    assert_non_null(strstr(once.data, "00ff\",\"task\":\"math\",\"level\":2,\"index\":1,"
+                                      "\"base_correct\":false,\"routing\":null}\n"));
+    collect(&once, "all", &twice);
+    assert_same(&once, &twice);
+    collect(&in, "solved", &kept);
+    assert_string_equal(kept.data, solved);
+}
+
+static void refuse_results(const char *text, int code, const char *word)
+{
+    char path[128];
+    struct fake_job f;
+    struct err err = { 0 };
+
+    fake_job_init(&f, KIND_COLLECT);
+    snprintf(path, sizeof(path), "%s/results", f.scratch);
+    assert_int_equal(buf_write_file(path, text, strlen(text), &err), 0);
+    fake_job_input(&f, "results", path);
+    assert_int_equal(fake_job_run(&f, &err), code);
+    if (!strstr(err.text, word))
+        fail_msg("\"%s\" does not name %s", err.text, word);
+    fake_job_release(&f);
+}
+
+static void broken_label_lines_are_named(void **state)
+{
+#define ROW(ID, ROUTING)                                                                           \
+    "{\"id\":\"" ID "\",\"task\":\"math\",\"level\":1,\"index\":9,\"base_correct\":true,"          \
+    "\"routing\":" ROUTING "}\n"
+    (void)state;
+    refuse_results(ROW("000000000000000a", "null") "{\"id\":", ERR_INVALID, "results:2");
+    refuse_results(ROW("00a", "null"), ERR_INVALID, "16 lower-case hex");
+    refuse_results(ROW("000000000000000a", "\"0131\""), ERR_INVALID, "0, 1, 2");
+    refuse_results(ROW("000000000000000a", "null") ROW("000000000000000a", "\"11\""), ERR_CONFLICT,
+                   "000000000000000a");
+#undef ROW
+}
+
+static void label_of_another_depth_is_refused(void **state)
+{
+    struct buf line CLEANUP(buf_release) = { 0 };
+    struct fake_job f, base;
+    char path[128];
+    struct err err = { 0 };
+
+    (void)state;
+    start(&base, KIND_EVALUATE, 0, 1);
+    fake_job_run_or_fail(&base);
+    buf_printf(&line,
+               "{\"id\":\"%016llx\",\"task\":\"math\",\"level\":1,\"index\":0,\"base_correct\":"
+               "true,\"routing\":\"11111\"}\n",
+               (unsigned long long)base.result[0]->example->id);
+    start(&f, KIND_EVALUATE, 0, 1);
+    snprintf(path, sizeof(path), "%s/labels", f.scratch);
+    assert_int_equal(buf_write_file(path, line.data, line.len, &err), 0);
+    fake_job_input(&f, "labels", path);
+    fake_job_text(&f, "routing", "labels");
+    assert_int_equal(fake_job_run(&f, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "5 layers"));
+    fake_job_release(&f);
+    fake_job_release(&base);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(labels_do_not_depend_on_shards_or_threads),
+        cmocka_unit_test(labels_do_not_depend_on_the_prefix_cache),
+        cmocka_unit_test(every_path_is_paid_once_and_the_label_once_more),
+        cmocka_unit_test(finished_examples_are_skipped),
+        cmocka_unit_test(job_ends_when_it_is_stopped_or_stale),
+        cmocka_unit_test(evaluate_agrees_with_what_search_saw),
+        cmocka_unit_test(scores_do_not_depend_on_shards_or_threads),
+        cmocka_unit_test(label_set_is_sorted_and_its_own_fixed_point),
+        cmocka_unit_test(broken_label_lines_are_named),
+        cmocka_unit_test(label_of_another_depth_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, make_model, remove_model);
+}

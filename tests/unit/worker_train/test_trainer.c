@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: the trainer's gradient is the derivative of the loss, its weights' bits do not depend on
+ * threads, pools or (packed) kernel levels, and it learns. Method: central differences of a naive
+ * double twin (tests/support/train_twin.c) over elements of every tensor, planted wrong gradients
+ * for the checker itself, repeated runs compared by memcmp. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/base/rng.h"
+#include "tests/support/train_twin.h"
+#include "worker/train/train.h"
+
+enum { SEQUENCES = 11, ROWS_MAX = 128 };
+
+struct batch {
+    struct train_batch b;
+    uint32_t tokens[ROWS_MAX], target[ROWS_MAX];
+    size_t start[SEQUENCES + 1];
+};
+
+static struct model_conf small_model(bool tied)
+{
+    return (struct model_conf){ .layers = 3,
+                                .dim = 24,
+                                .heads = 4,
+                                .kv_heads = 2,
+                                .head_dim = 8,
+                                .hidden = 40,
+                                .vocab = 16,
+                                .positions = 16,
+                                .rms_eps = 1e-5f,
+                                .rope_theta = 100.0f,
+                                .tied = tied,
+                                .bos = 0,
+                                .eos = 1 };
+}
+
+static struct train_conf small_conf(bool tied, enum train_gemm gemm)
+{
+    struct train_conf c = train_conf_default();
+
+    c.model = small_model(tied);
+    c.gemm = gemm;
+    c.steps = 200;
+    c.warmup = 10;
+    c.learning_rate = 1e-2;
+    return c;
+}
+
+/* Ragged sequences of 1..9 tokens; the last row of each has a target, and some others. */
+static void draw_batch(struct batch *b, uint64_t seed)
+{
+    struct rng r = rng_stream("test-batch", seed, 0);
+    size_t at = 0;
+
+    for (size_t s = 0; s < SEQUENCES; s++) {
+        size_t len = 1 + rng_below(&r, 9);
+
+        b->start[s] = at;
+        for (size_t i = 0; i < len; i++, at++) {
+            b->tokens[at] = rng_below(&r, 16);
+            b->target[at] =
+                i + 1 == len || rng_below(&r, 3) == 0 ? rng_below(&r, 16) : TRAIN_NO_TARGET;
+        }
+    }
+    b->start[SEQUENCES] = at;
+    b->b = (struct train_batch){
+        .tokens = b->tokens, .target = b->target, .start = b->start, .sequences = SEQUENCES
+    };
+}
+
+static struct trainer *trainer_or_fail(const struct train_conf *c, struct pool *pool,
+                                       const struct kernels *kern)
+{
+    struct trainer *t = NULL;
+    struct err err = { 0 };
+
+    if (trainer_new(&t, c, pool, kern, &err) < 0)
+        fail_msg("%s", err.text);
+    return t;
+}
+
+/* ------------------------------------------------------------------------------------------- */
+
+struct check {
+    const struct train_conf *conf;
+    const struct model_weights *layout;
+    const struct train_batch *batch;
+    const float *grad;
+    double *all;
+    double worst; /* of the error over the tensor's largest difference quotient */
+    char where[128];
+};
+
+/* The derivative along one element, from four points: error of order h^4. */
+static double difference(struct check *k, size_t at)
+{
+    const double h = 1e-3;
+    double keep = k->all[at], f[4];
+    static const double step[] = { -2, -1, 1, 2 };
+
+    for (size_t i = 0; i < 4; i++) {
+        k->all[at] = keep + step[i] * h;
+        f[i] = train_twin_loss(&k->conf->model, k->layout, k->all, k->batch);
+    }
+    k->all[at] = keep;
+    return (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h);
+}
+
+static int check_tensor(const struct model_tensor *t, void *arg)
+{
+    struct check *k = arg;
+    size_t size = t->rows * t->cols, stride = MAX(size / 29, (size_t)1), worst_at = 0;
+    double error = 0, largest = 0;
+
+    for (size_t i = 0; i < size; i += stride) {
+        double want = difference(k, t->offset + i);
+        double off = fabs(want - (double)k->grad[t->offset + i]);
+
+        largest = MAX(largest, fabs(want));
+        if (!(off <= error)) {
+            error = off;
+            worst_at = i;
+        }
+    }
+    if (!(error / (largest + 1e-6) <= k->worst)) {
+        k->worst = error / (largest + 1e-6);
+        snprintf(k->where, sizeof(k->where), "%s[%zu]", t->name, worst_at);
+    }
+    return 0;
+}
+
+/* Largest error of GRAD over all tensors, relative to each tensor's largest derivative. */
+static double gradient_error(const struct train_conf *c, struct trainer *t,
+                             const struct train_batch *b, const float *grad, char where[128])
+{
+    const struct model_weights *w = trainer_weights(t);
+    struct check k = { .conf = c, .layout = w, .batch = b, .grad = grad };
+
+    k.all = mem_calloc(w->floats_len, sizeof(double));
+    for (size_t i = 0; i < w->floats_len; i++)
+        k.all[i] = (double)w->all[i];
+    (void)model_each_tensor(&c->model, check_tensor, &k);
+    free(k.all);
+    memcpy(where, k.where, sizeof(k.where));
+    return k.worst;
+}
+
+/* Float rounding over a few dozen terms, relative to the tensor's largest derivative: measured
+ * 2e-6; a wrong gradient is off by more than 1e-2. */
+#define GRADIENT_LIMIT 1e-4
+
+static void check_gradient(bool tied, enum train_gemm gemm)
+{
+    struct train_conf c = small_conf(tied, gemm);
+    struct trainer *t = trainer_or_fail(&c, NULL, NULL);
+    size_t floats = trainer_weights(t)->floats_len;
+    float *grad = mem_calloc(floats, sizeof(float));
+    struct train_report report;
+    struct err err = { 0 };
+    struct batch b;
+    char where[128];
+    double error;
+
+    draw_batch(&b, 1);
+    assert_int_equal(trainer_gradient(t, &b.b, &report, grad, &err), 0);
+    error = gradient_error(&c, t, &b.b, grad, where);
+    print_message("largest gradient error %.2g at %s\n", error, where);
+    assert_true(error < GRADIENT_LIMIT);
+
+    double *all = mem_calloc(floats, sizeof(double));
+
+    for (size_t i = 0; i < floats; i++)
+        all[i] = (double)trainer_weights(t)->all[i];
+    assert_true(fabs(train_twin_loss(&c.model, trainer_weights(t), all, &b.b) - report.loss) <
+                1e-5);
+    free(all);
+    free(grad);
+    trainer_free(t);
+}
+
+static void openblas_gradient_is_the_derivative_of_the_loss(void **state)
+{
+    (void)state;
+    check_gradient(true, TRAIN_GEMM_OPENBLAS);
+    check_gradient(false, TRAIN_GEMM_OPENBLAS);
+}
+
+static void packed_gradient_is_the_derivative_of_the_loss(void **state)
+{
+    (void)state;
+    check_gradient(true, TRAIN_GEMM_PACKED);
+    check_gradient(false, TRAIN_GEMM_PACKED);
+}
+
+/* One planted error per tensor: its gradient doubled, and its gradient zero. */
+struct plant {
+    struct check check;
+    float *grad;
+    double least;
+    float factor;
+};
+
+static int plant_tensor(const struct model_tensor *t, void *arg)
+{
+    struct plant *p = arg;
+    size_t size = t->rows * t->cols;
+    float *keep;
+
+    if (size == 0) /* a tied head */
+        return 0;
+    keep = mem_dup(p->grad + t->offset, size * sizeof(float));
+
+    for (size_t i = 0; i < size; i++)
+        p->grad[t->offset + i] *= p->factor;
+    p->check.worst = 0;
+    (void)check_tensor(t, &p->check);
+    p->least = MIN(p->least, p->check.worst);
+    memcpy(p->grad + t->offset, keep, size * sizeof(float));
+    free(keep);
+    return 0;
+}
+
+static void planted_wrong_gradients_are_caught(void **state)
+{
+    static const float factor[] = { 0.0f, 1.01f, -1.0f };
+    struct train_conf c = small_conf(true, TRAIN_GEMM_PACKED);
+    struct trainer *t = trainer_or_fail(&c, NULL, NULL);
+    const struct model_weights *w = trainer_weights(t);
+    float *grad = mem_calloc(w->floats_len, sizeof(float));
+    double *all = mem_calloc(w->floats_len, sizeof(double));
+    struct train_report report;
+    struct err err = { 0 };
+    struct batch b;
+
+    (void)state;
+    draw_batch(&b, 2);
+    for (size_t i = 0; i < w->floats_len; i++)
+        all[i] = (double)w->all[i];
+    assert_int_equal(trainer_gradient(t, &b.b, &report, grad, &err), 0);
+    for (size_t i = 0; i < ARRAY_LEN(factor); i++) {
+        struct plant p = {
+            .check = { .conf = &c, .layout = w, .batch = &b.b, .grad = grad, .all = all },
+            .grad = grad,
+            .least = 1e9,
+            .factor = factor[i]
+        };
+
+        (void)model_each_tensor(&c.model, plant_tensor, &p);
+        assert_true(p.least > 10 * GRADIENT_LIMIT);
+    }
+    free(all);
+    free(grad);
+    trainer_free(t);
+}
+
+/* ------------------------------------------------------------------------------------------- */
+
+/* Weights after STEPS steps; free() them. */
+static float *trained(const struct train_conf *c, struct pool *pool, struct pool *then,
+                      const struct kernels *kern, size_t steps, size_t *ret_floats)
+{
+    struct trainer *t = trainer_or_fail(c, pool, kern);
+    float *all;
+
+    for (size_t i = 0; i < steps; i++) {
+        struct train_report report;
+        struct err err = { 0 };
+        struct batch b;
+
+        if (i == steps / 2)
+            trainer_set_pool(t, then);
+        draw_batch(&b, i);
+        if (trainer_step(t, &b.b, &report, &err) < 0)
+            fail_msg("%s", err.text);
+    }
+    assert_int_equal(trainer_steps(t), steps);
+    *ret_floats = trainer_weights(t)->floats_len;
+    all = mem_dup(trainer_weights(t)->all, *ret_floats * sizeof(float));
+    trainer_free(t);
+    return all;
+}
+
+static void bits_do_not_depend_on_threads_or_pools(void **state)
+{
+    static const enum train_gemm gemm[] = { TRAIN_GEMM_OPENBLAS, TRAIN_GEMM_PACKED };
+    struct pool *pool[] = { NULL, pool_new(1), pool_new(2), pool_new(3) };
+
+    (void)state;
+    for (size_t g = 0; g < ARRAY_LEN(gemm); g++) {
+        struct train_conf c = small_conf(true, gemm[g]);
+        size_t floats;
+        float *want = trained(&c, NULL, NULL, NULL, 6, &floats);
+
+        for (size_t i = 1; i < ARRAY_LEN(pool); i++) {
+            float *got = trained(&c, pool[i], pool[ARRAY_LEN(pool) - i], NULL, 6, &floats);
+
+            assert_memory_equal(got, want, floats * sizeof(float));
+            free(got);
+        }
+        free(want);
+    }
+    for (size_t i = 1; i < ARRAY_LEN(pool); i++)
+        pool_free(pool[i]);
+}
+
+static void packed_bits_are_equal_on_every_kernel_level(void **state)
+{
+    struct train_conf c = small_conf(false, TRAIN_GEMM_PACKED);
+    size_t floats;
+    float *want = trained(&c, NULL, NULL, kernels_at(KERNELS_GENERIC), 5, &floats);
+
+    (void)state;
+    for (int level = KERNELS_GENERIC + 1; level < KERNELS_LEVELS; level++) {
+        const struct kernels *k = kernels_at((enum kernels_level)level);
+        float *got;
+
+        if (!k)
+            continue;
+        got = trained(&c, NULL, NULL, k, 5, &floats);
+        assert_memory_equal(got, want, floats * sizeof(float));
+        free(got);
+    }
+    free(want);
+}
+
+static void seed_and_micro_batches_are_part_of_the_result(void **state)
+{
+    struct train_conf c = small_conf(true, TRAIN_GEMM_PACKED), other = c;
+    size_t floats;
+    float *want = trained(&c, NULL, NULL, NULL, 4, &floats), *got;
+
+    (void)state;
+    other.seed = 2;
+    got = trained(&other, NULL, NULL, NULL, 4, &floats);
+    assert_memory_not_equal(got, want, floats * sizeof(float));
+    free(got);
+    other = c;
+    other.micro_batches = 40; /* more than sequences: some are empty */
+    got = trained(&other, NULL, NULL, NULL, 4, &floats);
+    for (size_t i = 0; i < floats; i++) /* equal up to the rounding of another order of summing */
+        assert_true(fabsf(got[i] - want[i]) < 5e-3f);
+    free(got);
+    free(want);
+}
+
+static void small_model_learns_a_tiny_set_by_heart(void **state)
+{
+    struct train_conf c = small_conf(true, TRAIN_GEMM_OPENBLAS);
+    struct trainer *t = trainer_or_fail(&c, NULL, NULL);
+    struct train_report report = { 0 };
+    struct err err = { 0 };
+    struct batch b;
+    double first = 0;
+
+    (void)state;
+    draw_batch(&b, 77);
+    for (size_t s = 0; s < SEQUENCES;
+         s++) /* prefixes may repeat between sequences: only ends count */
+        for (size_t i = b.start[s]; i + 1 < b.start[s + 1]; i++)
+            b.target[i] = TRAIN_NO_TARGET;
+    for (size_t s = 0; s < SEQUENCES; s++)
+        b.tokens[b.start[s]] = (uint32_t)s;
+    for (size_t i = 0; i < c.steps; i++) {
+        assert_int_equal(trainer_step(t, &b.b, &report, &err), 0);
+        if (i == 0)
+            first = report.loss;
+    }
+    assert_true(first > 1.5);
+    assert_true(report.loss < 0.05);
+    assert_int_equal(report.correct, SEQUENCES);
+    trainer_free(t);
+}
+
+static void training_that_leaves_the_finite_numbers_is_diverged(void **state)
+{
+    struct train_conf c = small_conf(true, TRAIN_GEMM_PACKED);
+    struct trainer *t = trainer_or_fail(&c, NULL, NULL);
+    size_t floats = trainer_weights(t)->floats_len;
+    float *bad = mem_dup(trainer_weights(t)->all, floats * sizeof(float));
+    struct train_report report;
+    struct err err = { 0 };
+    struct batch b;
+
+    (void)state;
+    draw_batch(&b, 3);
+    bad[floats / 2] = NAN;
+    trainer_set_weights(t, bad);
+    assert_int_equal(trainer_step(t, &b.b, &report, &err), ERR_DIVERGED);
+    assert_int_equal(err.code, ERR_DIVERGED);
+    assert_int_equal(trainer_steps(t), 0);
+    assert_memory_equal(trainer_weights(t)->all, bad, floats * sizeof(float));
+    free(bad);
+    trainer_free(t);
+}
+
+static void bad_batches_are_refused_with_a_reason(void **state)
+{
+    struct train_conf c = small_conf(true, TRAIN_GEMM_PACKED);
+    struct trainer *t = trainer_or_fail(&c, NULL, NULL);
+    struct train_report report;
+    struct err err = { 0 };
+    struct batch b;
+    uint32_t long_tokens[17] = { 0 }, long_target[17] = { 0 };
+    size_t long_start[2] = { 0, 17 };
+    struct train_batch too_long = {
+        .tokens = long_tokens, .target = long_target, .start = long_start, .sequences = 1
+    };
+
+    (void)state;
+    assert_int_equal(trainer_step(t, &too_long, &report, &err), ERR_LIMIT);
+    draw_batch(&b, 4);
+    b.tokens[3] = 16;
+    assert_int_equal(trainer_step(t, &b.b, &report, &err), ERR_INVALID);
+    draw_batch(&b, 4);
+    memset(b.target, 0xff, sizeof(b.target));
+    assert_int_equal(trainer_step(t, &b.b, &report, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "without targets"));
+    draw_batch(&b, 4);
+    b.b.sequences = 0;
+    assert_int_equal(trainer_step(t, &b.b, &report, &err), ERR_INVALID);
+    assert_int_equal(trainer_steps(t), 0);
+    trainer_free(t);
+}
+
+static void bad_configurations_name_the_field(void **state)
+{
+    struct train_conf c = small_conf(true, TRAIN_GEMM_PACKED);
+    struct trainer *t = NULL;
+    struct err err = { 0 };
+
+    (void)state;
+    c.warmup = c.steps + 1;
+    assert_int_equal(trainer_new(&t, &c, NULL, NULL, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "warmup"));
+    c = small_conf(true, TRAIN_GEMM_PACKED);
+    c.learning_rate = NAN;
+    assert_int_equal(trainer_new(&t, &c, NULL, NULL, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "learning_rate"));
+    c = small_conf(true, TRAIN_GEMM_PACKED);
+    c.model.heads = 5;
+    assert_int_equal(trainer_new(&t, &c, NULL, NULL, &err), ERR_INVALID);
+    assert_null(t);
+}
+
+static void rate_warms_up_and_follows_a_cosine(void **state)
+{
+    struct train_conf c = train_conf_default();
+
+    (void)state;
+    c.steps = 1000;
+    c.warmup = 100;
+    c.learning_rate = 1.0;
+    c.final_rate = 0.1;
+    assert_true(train_rate(&c, 0) == 0.01);
+    assert_true(train_rate(&c, 99) == 1.0);
+    for (uint64_t s = 100; s < 1000; s++) {
+        double want = 0.1 + 0.9 * 0.5 * (1 + cos(M_PI * (double)(s - 100) / 900.0));
+
+        assert_true(fabs(train_rate(&c, s) - want) < 1e-10);
+        assert_true(train_rate(&c, s + 1) < train_rate(&c, s));
+    }
+    assert_true(train_rate(&c, 1000) == 0.1 && train_rate(&c, 5000) == 0.1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(openblas_gradient_is_the_derivative_of_the_loss),
+        cmocka_unit_test(packed_gradient_is_the_derivative_of_the_loss),
+        cmocka_unit_test(planted_wrong_gradients_are_caught),
+        cmocka_unit_test(bits_do_not_depend_on_threads_or_pools),
+        cmocka_unit_test(packed_bits_are_equal_on_every_kernel_level),
+        cmocka_unit_test(seed_and_micro_batches_are_part_of_the_result),
+        cmocka_unit_test(small_model_learns_a_tiny_set_by_heart),
+        cmocka_unit_test(training_that_leaves_the_finite_numbers_is_diverged),
+        cmocka_unit_test(bad_batches_are_refused_with_a_reason),
+        cmocka_unit_test(bad_configurations_name_the_field),
+        cmocka_unit_test(rate_warms_up_and_follows_a_cosine),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

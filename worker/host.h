@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* host.h - what this computer is. */
+#ifndef WORKER_HOST_H
+#define WORKER_HOST_H
+
+#include <stddef.h>
+
+struct buf;
+
+/* Cores, and processing units (hardware threads), that this process may use; at least 1 of each. */
+void host_cores(size_t *ret_cores, size_t *ret_cpus);
+/* "drover 0.1.0; kernels v4; openblas-...; Intel Xeon ...; Linux 6.1.0 x86_64": shown beside a
+ * result. */
+void host_environment(struct buf *out);
+/* The host's name, at most 63 bytes. */
+void host_name(char out[64]);
+
+#endif

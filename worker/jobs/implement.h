@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* implement.h - the job kinds' functions, one file each. A new kind: a row in common/kinds/table.c,
+ * a file here, a row in table.c. Private to worker/jobs. */
+#ifndef WORKER_JOBS_IMPLEMENT_H
+#define WORKER_JOBS_IMPLEMENT_H
+
+#include "worker/jobs/job.h"
+
+int pretrain_run(struct job *j, struct err *err);
+int search_job_run(struct job *j, struct err *err);
+int collect_run(struct job *j, struct err *err);
+int evaluate_run(struct job *j, struct err *err);
+
+#endif

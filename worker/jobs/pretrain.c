@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Job kind "pretrain": an embedded model from scratch on the synthetic tasks. */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/tasks/task.h"
+#include "worker/jobs/implement.h"
+#include "worker/jobs/problems.h"
+#include "worker/model/tokenizer.h"
+#include "worker/train/train.h"
+
+/* Steps between two points of the metrics: 75 points for the quickstart's 1,500 steps. */
+enum { METRIC_STEPS = 20 };
+
+struct pretrain {
+    struct job *job;
+    struct tokenizer *tok;
+    struct trainer *trainer;
+    struct train_conf conf;
+    struct problems_conf problems;
+    struct problems batch;
+    double loss; /* sums since the last point */
+    size_t targets, correct, steps;
+};
+
+static void read_conf(struct pretrain *p)
+{
+    const struct kind *k = p->job->kind;
+    const struct params *v = &p->job->params;
+    size_t heads = (size_t)kind_int(k, v, "heads"), kv_heads = (size_t)kind_int(k, v, "kv_heads");
+    size_t dim = (size_t)kind_int(k, v, "dim");
+    bool packed = strcmp(kind_text(k, v, "gemm"), "packed") == 0;
+
+    p->conf = train_conf_default();
+    p->conf.model = (struct model_conf){
+        .layers = (size_t)kind_int(k, v, "layers"),
+        .dim = dim,
+        .heads = heads,
+        .kv_heads = kv_heads ? kv_heads : heads,
+        .head_dim = dim / heads,
+        .hidden = (size_t)kind_int(k, v, "hidden"),
+        .vocab = tokenizer_vocab(p->tok),
+        .positions = (size_t)kind_int(k, v, "positions"),
+        .rms_eps = 1e-5f,
+        .rope_theta = (float)kind_real(k, v, "rope_theta"),
+        .tied = true,
+        .bos = 0, /* as tokenizer_from_alphabet() has them */
+        .eos = 1,
+    };
+    p->conf.seed = p->job->lease->seed;
+    p->conf.steps = (uint64_t)kind_int(k, v, "steps");
+    p->conf.warmup = MIN((uint64_t)kind_int(k, v, "warmup"), p->conf.steps);
+    p->conf.learning_rate = kind_real(k, v, "learning_rate");
+    p->conf.final_rate = kind_real(k, v, "final_rate");
+    p->conf.weight_decay = kind_real(k, v, "weight_decay");
+    p->conf.clip = kind_real(k, v, "clip");
+    p->conf.beta2 = kind_real(k, v, "beta2");
+    p->conf.micro_batches = (size_t)kind_int(k, v, "micro_batches");
+    p->conf.gemm = packed ? TRAIN_GEMM_PACKED : TRAIN_GEMM_OPENBLAS;
+}
+
+static int check_task(struct pretrain *p, const char *name, struct err *err)
+{
+    const struct task_spec *task = task_find(name);
+
+    if (!task || !task->synthetic)
+        return err_set(err, ERR_INVALID, "pretrain: \"%s\" is not a synthetic task", name);
+    for (size_t i = 0; i < p->problems.levels_len; i++)
+        if (p->problems.level[i] < 1 || p->problems.level[i] > task->levels)
+            return err_set(err, ERR_INVALID, "pretrain: level %d of %s; it has 1 to %d",
+                           p->problems.level[i], name, task->levels);
+    p->problems.task[p->problems.tasks_len++] = name;
+    return 0;
+}
+
+static int read_problems(struct pretrain *p, struct err *err)
+{
+    const struct kind *k = p->job->kind;
+    const struct params *v = &p->job->params;
+    const struct param_value *tasks = kind_list(k, v, "tasks"), *levels = kind_list(k, v, "levels");
+    int rc = 0;
+
+    p->problems.ramp = kind_real(k, v, "ramp");
+    p->problems.seed = p->job->lease->seed;
+    p->problems.steps = p->conf.steps;
+    p->problems.batch = (size_t)kind_int(k, v, "batch");
+    if (!tasks || tasks->len == 0 || tasks->len > PROBLEM_TASKS_MAX)
+        return err_set(err, ERR_INVALID, "pretrain: tasks must name 1 to %d tasks",
+                       PROBLEM_TASKS_MAX);
+    if (levels && (levels->len == 0 || levels->len > PROBLEM_LEVELS_MAX))
+        return err_set(err, ERR_INVALID, "pretrain: levels must have 1 to %d entries",
+                       PROBLEM_LEVELS_MAX);
+    /* The table's default is all six levels. */
+    p->problems.levels_len = levels ? levels->len : 6;
+    for (size_t i = 0; i < p->problems.levels_len; i++)
+        p->problems.level[i] = levels ? (int)levels->ints[i] : (int)i + 1;
+    for (size_t i = 0; rc == 0 && i < tasks->len; i++)
+        rc = check_task(p, tasks->texts[i], err);
+    return rc;
+}
+
+static void send_metrics(struct pretrain *p, uint64_t step, const struct train_report *report)
+{
+    const struct job_services *s = p->job->services;
+
+    p->loss += report->loss;
+    p->targets += report->targets;
+    p->correct += report->correct;
+    p->steps++;
+    if (step % METRIC_STEPS != 0 && step != p->conf.steps)
+        return;
+    s->metric(s->arg, "loss", step, p->loss / (double)p->steps);
+    s->metric(s->arg, "accuracy", step, (double)p->correct / (double)p->targets);
+    s->metric(s->arg, "learning_rate", step, report->rate);
+    s->metric(s->arg, "gradient_norm", step, report->grad_norm);
+    p->loss = 0;
+    p->targets = p->correct = p->steps = 0;
+}
+
+static int train_all(struct pretrain *p, struct err *err)
+{
+    struct progress *progress = p->job->progress;
+    int rc = 0;
+
+    atomic_store(&progress->total, p->conf.steps);
+    for (uint64_t step = 0; rc == 0 && step < p->conf.steps; step++) {
+        struct train_report report;
+
+        if (progress_stopped(progress))
+            return err_set(err, ERR_CANCELLED, "stopped at step %llu of %llu",
+                           (unsigned long long)step, (unsigned long long)p->conf.steps);
+        rc = problems_draw(&p->batch, &p->problems, p->tok, step, err);
+        rc = rc == 0 ? trainer_step(p->trainer, &p->batch.batch, &report, err) : rc;
+        if (rc < 0)
+            break;
+        send_metrics(p, step + 1, &report);
+        atomic_store(&progress->done, step + 1);
+        progress_tick(progress);
+    }
+    return rc;
+}
+
+static int save(struct pretrain *p, struct err *err)
+{
+    const struct job_services *s = p->job->services;
+    char dir[PATH_MAX];
+    int rc;
+
+    if ((size_t)snprintf(dir, sizeof(dir), "%s/model", s->scratch(s->arg)) >= sizeof(dir))
+        return err_set(err, ERR_LIMIT, "the scratch folder's path is too long");
+    rc = model_save(dir, &p->conf.model, trainer_weights(p->trainer), p->tok, err);
+    progress_tick(p->job->progress);
+    rc = rc == 0 ? s->put_folder(s->arg, "model", dir, &p->job->output[0], err) : rc;
+    if (rc == 0)
+        p->job->outputs_len = 1;
+    return rc;
+}
+
+int pretrain_run(struct job *j, struct err *err)
+{
+    struct pretrain p = { .job = j };
+    int rc = tokenizer_from_alphabet(&p.tok, task_alphabet(), err);
+
+    if (rc == 0) {
+        read_conf(&p);
+        rc = read_problems(&p, err);
+    }
+    rc = rc == 0 ? trainer_new(&p.trainer, &p.conf, j->pool, NULL, err) : rc;
+    rc = rc == 0 ? train_all(&p, err) : rc;
+    rc = rc == 0 ? save(&p, err) : rc;
+    trainer_free(p.trainer);
+    tokenizer_free(p.tok);
+    problems_release(&p.batch);
+    return rc;
+}

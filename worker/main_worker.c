@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* drover-worker - joins a coordinator and runs its jobs. */
+#include <argp.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/buf.h"
+#include "common/base/log.h"
+#include "worker/cache.h"
+#include "worker/host.h"
+#include "worker/joblog.h"
+#include "worker/jobs/job.h"
+#include "worker/worker.h"
+
+static const char doc[] =
+    "Joins the coordinator at ENDPOINT and runs its jobs until SIGTERM.\v"
+    "A worker offers SLOTS places for jobs; each has THREADS threads. Results do not depend on "
+    "either "
+    "number, nor on how many workers there are. Inputs are fetched once per computer into the "
+    "cache; a "
+    "model that lies at the path that the recipe names, or under --models, is used where it is.\n\n"
+    "When the coordinator cannot be reached the worker goes on computing and connects again when "
+    "it is "
+    "back; nothing is lost. SIGTERM (or Ctrl-C) drains: running jobs stop at their next example or "
+    "step "
+    "and go back to the queue; a second one shortens the wait to 3 seconds. SIGKILL costs at most "
+    "one "
+    "example per slot.\n\n"
+    "Examples:\n"
+    "  drover-worker --coordinator tcp://10.0.0.5:7451\n"
+    "  drover-worker -c tcp://10.0.0.5:7451 --slots 4 --threads 2 --models /data/models\n\n"
+    "Exit status: 0 drained, 1 failed (refused by the coordinator, say), 2 wrong usage.";
+
+enum {
+    OPT_CACHE_BYTES = 256,
+    OPT_MODELS,
+    OPT_NAME,
+    OPT_LOG_LEVEL,
+    OPT_CLASSES,
+    OPT_PARENT_FD,
+    OPT_DRAIN_MS
+};
+
+static const struct argp_option options[] = {
+    { "coordinator", 'c', "ENDPOINT", 0,
+      "tcp://HOST:PORT or ipc://PATH; default: $DROVER_COORDINATOR", 1 },
+    { "slots", 's', "N", 0, "Jobs at a time, 1 to 128 (default 1)", 2 },
+    { "threads", 't', "N", 0, "Threads of each slot (default: cores / slots)", 2 },
+    { "cache", 'd', "DIR", 0,
+      "Folder for fetched inputs, which workers of one user share (default: "
+      "$XDG_CACHE_HOME/drover)",
+      3 },
+    { "cache-bytes", OPT_CACHE_BYTES, "N", 0,
+      "The most that it holds, with K, M, G or T for powers of 1024 (default 10G)", 3 },
+    { "models", OPT_MODELS, "DIR", 0,
+      "Folder with models of your own, found by name and used when their digests match", 3 },
+    { "name", OPT_NAME, "TEXT", 0, "What status lists call this worker (default: HOST:PID)", 4 },
+    { "log-level", OPT_LOG_LEVEL, "LEVEL", 0, "error, warn, info (default) or debug", 4 },
+    { "drain-ms", OPT_DRAIN_MS, "N", 0, "How long a drain may take (default 60000)", 4 },
+    { "parent-fd", OPT_PARENT_FD, "FD", 0, "Drain when this pipe is closed on its other side", 4 },
+    { "classes", OPT_CLASSES, NULL, 0,
+      "Print the numeric classes that this computer offers, one per line, and exit", 5 },
+    { 0 },
+};
+
+struct settings {
+    struct worker_conf conf;
+    enum log_level log_level;
+    bool classes;
+    uint64_t slots, threads; /* 0: not given */
+};
+
+/* A whole number from MIN to MAX with, if SUFFIX, a K, M, G or T. Ends the program otherwise. */
+static uint64_t number(struct argp_state *state, const char *option, const char *arg, uint64_t min,
+                       uint64_t max, bool suffix)
+{
+    static const char letters[] = "KMGT";
+    char *end = NULL;
+
+    errno = 0;
+    uint64_t v = strtoull(arg, &end, 10);
+    bool good = errno == 0 && end != arg && arg[0] >= '0' && arg[0] <= '9';
+    const char *letter = suffix && good && *end != '\0' ? strchr(letters, *end) : NULL;
+    if (letter != NULL) {
+        unsigned shift = 10u * (unsigned)(letter - letters + 1);
+        good = v <= UINT64_MAX >> shift;
+        v <<= shift;
+        end++;
+    }
+    if (!good || *end != '\0' || v < min || v > max)
+        argp_error(state, "--%s %s: a whole number from %llu to %llu is needed", option, arg,
+                   (unsigned long long)min, (unsigned long long)max);
+    return v;
+}
+
+static enum log_level log_level_of(struct argp_state *state, const char *arg)
+{
+    static const char *const name[LOG_LEVELS] = { "error", "warn", "info", "debug" };
+    for (int i = 0; i < LOG_LEVELS; i++)
+        if (strcmp(arg, name[i]) == 0)
+            return (enum log_level)i;
+    argp_error(state, "--log-level %s: error, warn, info or debug is needed", arg);
+    return LOG_INFO;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+    struct settings *s = state->input;
+
+    switch (key) {
+    case 'c':
+        s->conf.coordinator = arg;
+        break;
+    case 's':
+        s->slots = number(state, "slots", arg, 1, AGENT_SLOTS_MAX, false);
+        break;
+    case 't':
+        s->threads = number(state, "threads", arg, 1, 256, false);
+        break;
+    case 'd':
+        s->conf.cache = arg;
+        break;
+    case OPT_CACHE_BYTES:
+        s->conf.cache_bytes = number(state, "cache-bytes", arg, 1 << 20, INT64_MAX, true);
+        break;
+    case OPT_MODELS:
+        s->conf.models = arg;
+        break;
+    case OPT_NAME:
+        s->conf.name = arg;
+        break;
+    case OPT_LOG_LEVEL:
+        s->log_level = log_level_of(state, arg);
+        break;
+    case OPT_DRAIN_MS:
+        s->conf.times.drain_ms = number(state, "drain-ms", arg, 1, 86400000, false);
+        break;
+    case OPT_PARENT_FD:
+        s->conf.parent_fd = (int)number(state, "parent-fd", arg, 0, 65535, false);
+        break;
+    case OPT_CLASSES:
+        s->classes = true;
+        break;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument \"%s\"", arg);
+        break;
+    case ARGP_KEY_END:
+        if (s->conf.coordinator == NULL && !s->classes)
+            argp_error(state, "--coordinator ENDPOINT is needed, for example tcp://127.0.0.1:7451");
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+/* The cache's folder when none is given; *RET_PRIVATE: to be removed at the end. */
+static int default_cache(struct buf *path, bool *ret_private, struct err *err)
+{
+    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME"), *tmp = getenv("TMPDIR");
+
+    *ret_private = false;
+    if (xdg != NULL && xdg[0] == '/') {
+        buf_printf(path, "%s/drover", xdg);
+        return 0;
+    }
+    if (home != NULL && home[0] == '/' && access(home, W_OK) == 0) {
+        buf_printf(path, "%s/.cache/drover", home);
+        return 0;
+    }
+    buf_printf(path, "%s/drover-cache-XXXXXX", tmp != NULL && tmp[0] == '/' ? tmp : "/tmp");
+    if (mkdtemp(path->data) == NULL)
+        return err_errno(err, errno, "make the folder %s for the cache; give one with --cache",
+                         path->data);
+    *ret_private = true;
+    return 0;
+}
+
+static void choose_threads(struct settings *s)
+{
+    size_t cores, cpus;
+
+    host_cores(&cores, &cpus);
+    s->conf.cpus = cpus;
+    s->conf.slots = s->slots ? (size_t)s->slots : 1;
+    s->conf.threads = s->threads ? (size_t)s->threads : MAX(cores / s->conf.slots, (size_t)1);
+}
+
+static int run(struct settings *s, bool *ret_busy, struct err *err)
+{
+    struct buf cache CLEANUP(buf_release) = { 0 };
+    bool private = false;
+
+    if (s->conf.cache == NULL) {
+        int rc = default_cache(&cache, &private, err);
+        if (rc)
+            return rc;
+        s->conf.cache = buf_str(&cache);
+    }
+    choose_threads(s);
+    int rc = worker_run(&s->conf, ret_busy, err);
+    if (private)
+        cache_remove_tree(buf_str(&cache));
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp argp = { .options = options, .parser = parse_option, .doc = doc };
+    struct settings s = { .log_level = LOG_INFO };
+    struct err err = { 0 };
+    bool busy = false;
+
+    s.conf = (struct worker_conf){ .coordinator = getenv("DROVER_COORDINATOR"),
+                                   .cache_bytes = (uint64_t)10 << 30,
+                                   .parent_fd = -1,
+                                   .times = agent_times_default() };
+    argp_program_version = "drover-worker " DROVER_VERSION;
+    argp_err_exit_status = 2;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &s) != 0)
+        return 2;
+    if (s.classes) {
+        for (const char *const *c = job_classes(); *c != NULL; c++)
+            puts(*c);
+        return fflush(stdout) == 0 ? 0 : 1;
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+    log_init("worker", s.log_level);
+    joblog_init();
+    int rc = run(&s, &busy, &err);
+    if (rc)
+        fprintf(stderr, "drover-worker: %s\n", err.text);
+    if (busy)
+        _exit(1); /* jobs that did not stop in time still run in their threads */
+    return rc ? 1 : 0;
+}

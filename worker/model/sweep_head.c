@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sweep_head.c - final norm and head for the rows that ask for logits, many sequences in one gemm.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "worker/model/sweep_state.h"
+
+enum {
+    HEAD_ROWS_MAX = 512, /* also bounds the segments of a batch */
+    HEAD_ROWS_MIN = 16,
+    HEAD_FLOATS = 1 << 18, /* of one batch's logits: 1 MB, for the second-level cache */
+};
+
+/* Rows that go through the head together, and where their logits belong. */
+struct batch {
+    size_t rows, max;
+    struct {
+        float *to;
+        size_t rows;
+    } part[HEAD_ROWS_MAX];
+    size_t parts;
+    bool joined; /* the destinations follow each other: no copy is needed */
+};
+
+static void flush(struct sweep *s, struct batch *b)
+{
+    size_t vocab = s->m->conf.vocab;
+    const float *from = s->logits;
+
+    if (!b->rows)
+        return;
+    sweep_gemm(s, &s->scratch[0], s->pool, b->joined ? b->part[0].to : s->logits,
+               s->scratch[0].norm, &s->m->head, b->rows);
+    for (size_t i = 0; i < b->parts && !b->joined; i++) {
+        memcpy(b->part[i].to, from, b->part[i].rows * vocab * sizeof(float));
+        from += b->part[i].rows * vocab;
+    }
+    b->rows = b->parts = 0;
+    progress_tick(s->progress);
+}
+
+static void add_part(struct sweep *s, struct batch *b, const float *x, float *to, size_t rows)
+{
+    const struct model *m = s->m;
+
+    m->kern->rmsnorm(s->scratch[0].norm + b->rows * m->conf.dim, NULL, x, m->w.norm[0],
+                     m->conf.rms_eps, rows, m->conf.dim);
+    if (!b->parts)
+        b->joined = true;
+    else
+        b->joined &= b->part[b->parts - 1].to + b->part[b->parts - 1].rows * m->conf.vocab == to;
+    b->part[b->parts].to = to;
+    b->part[b->parts++].rows = rows;
+    b->rows += rows;
+}
+
+int sweep_head(struct sweep *s, struct err *err)
+{
+    size_t dim = s->m->conf.dim, vocab = s->m->conf.vocab;
+    struct batch b = { .max = MIN(MAX(HEAD_FLOATS / vocab, HEAD_ROWS_MIN), s->rows_room) };
+
+    b.max = MIN(b.max, HEAD_ROWS_MAX);
+    if (s->logits_room < b.max) {
+        free(s->logits);
+        s->logits_room = 0;
+        s->logits = mem_try_aligned(b.max * vocab, sizeof(float));
+        if (!s->logits)
+            return err_set(err, ERR_NOMEM, "%zu bytes for logits", b.max * vocab * sizeof(float));
+        s->logits_room = b.max;
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        const struct sweep_seq *q = &s->seq[i];
+
+        for (size_t r = q->logits_from, n; r < q->rows; r += n) {
+            n = MIN(q->rows - r, b.max - b.rows);
+            add_part(s, &b, s->x + (s->place[i].row + r) * dim,
+                     q->logits + (r - q->logits_from) * vocab, n);
+            if (b.rows == b.max)
+                flush(s, &b);
+        }
+    }
+    flush(s, &b);
+    return 0;
+}

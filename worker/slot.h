@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slot.h - one place where a job runs: a thread with its pool, and the mailbox between it and the
+ * network thread.
+ *
+ *   network thread                          slot thread
+ *   slot_start(lease) -------------------->  runs the job (attempt.h)
+ *   slot_take: SLOT_EXAMPLE <--------------  slot_send_example, blocks
+ *   slot_end_example(code) --------------->  goes on
+ *   slot_stop ---- progress.stop --------->  sees it at its next boundary
+ *   slot_take: SLOT_FINISHED <-------------  done; waits for the next lease
+ *
+ * The slot thread calls env->wake after each post. */
+#ifndef WORKER_SLOT_H
+#define WORKER_SLOT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "common/base/progress.h"
+#include "common/wire/drover.pb-c.h"
+
+struct blob_place;
+struct cache;
+struct stamps;
+
+/* What all slots share; it outlives them. */
+struct slot_env {
+    struct cache *cache;
+    struct stamps *stamps;
+    struct blob_place *place;
+    const char *models;      /* folder of models, or NULL */
+    size_t threads;          /* of each slot's pool */
+    size_t cpus;             /* the most that a job's own pool may have */
+    const char *environment; /* for JobResult.environment */
+    void (*wake)(void *arg); /* any thread */
+    void *wake_arg;
+};
+
+struct slot;
+
+/* Starts the thread; signals that it shall not get are blocked by the caller. ERR_NOMEM. */
+int slot_new(struct slot **ret, const struct slot_env *env, size_t index,
+             struct err *err) MUST_CHECK;
+/* Waits for the thread, which must be idle or about to end its job. NULL is fine. */
+void slot_free(struct slot *s);
+
+/* For the network thread. */
+
+enum slot_post { SLOT_NOTHING, SLOT_EXAMPLE, SLOT_FINISHED };
+
+/* Run the job of LEASE (an envelope with a Lease, owned by the slot from now on). The slot must be
+ * idle (asserted). */
+void slot_start(struct slot *s, Drover__Envelope *lease);
+/* Raise progress.stop. */
+void slot_stop(struct slot *s);
+/* What its thread posted since the last call. SLOT_FINISHED: *RET_RESULT is the caller's
+ * (drover__job_result__free_unpacked), *RET_CODE what the job returned; outcome and seq are the
+ * caller's to set, and the slot is idle. */
+enum slot_post slot_take(struct slot *s, Drover__JobResult **ret_result, int *ret_code);
+/* The example that waits: between SLOT_EXAMPLE and slot_end_example; seq is the caller's to set. */
+Drover__ExampleResult *slot_example(struct slot *s);
+/* CODE 0: it is durable; else what its job is told. */
+void slot_end_example(struct slot *s, int code);
+struct progress *slot_progress(struct slot *s);
+
+/* For the slot thread. */
+
+/* Post RESULT and wait until its end is told; that code. */
+int slot_send_example(struct slot *s, Drover__ExampleResult *result);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "worker/cache.h"
+#include "worker/host.h"
+#include "worker/office.h"
+#include "worker/parent.h"
+#include "worker/stamps.h"
+
+struct worker {
+    struct office office;
+    struct parent *parent;
+    bool parent_gone;
+    struct buf environment;
+};
+
+void office_step(struct office *o, const struct agent_event *e)
+{
+    enum agent_link before = o->agent.link;
+
+    agent_step(&o->agent, clock_ms(), e, &o->actions);
+    if (o->agent.link != before)
+        log_debug("link", "from=%s to=%s event=%s", agent_link_name(before),
+                  agent_link_name(o->agent.link), agent_event_name(e->kind));
+    for (size_t i = 0; i < o->actions.len; i++)
+        office_carry(o, &o->actions.v[i]);
+    loop_timer_set(o->loop, o->timer, agent_deadline_ms(&o->agent));
+}
+
+static void on_timer(void *arg)
+{
+    struct worker *w = arg;
+    struct office *o = &w->office;
+    struct agent_progress progress[AGENT_SLOTS_MAX];
+
+    for (size_t i = 0; i < o->conf->slots; i++) {
+        struct progress *p = slot_progress(o->slot[i]);
+        progress[i] = (struct agent_progress){ .counter = atomic_load(&p->counter),
+                                               .done = atomic_load(&p->done),
+                                               .total = atomic_load(&p->total) };
+    }
+    office_step(o, &(struct agent_event){ .kind = AGENT_EV_TICK, .progress = progress });
+}
+
+static void drain(struct office *o, const char *why)
+{
+    log_info("drain", "why=%s again=%d", why, o->agent.draining);
+    office_step(o, &(struct agent_event){ .kind = AGENT_EV_DRAIN });
+}
+
+static void on_signal(void *arg, int signal)
+{
+    struct worker *w = arg;
+    drain(&w->office, signal == SIGTERM ? "sigterm" : "sigint");
+}
+
+/* What slot I posted. */
+static void take_posts(struct office *o, size_t i)
+{
+    struct agent_event e = { .slot = i };
+    Drover__JobResult *result = NULL;
+
+    switch (slot_take(o->slot[i], &result, &e.code)) {
+    case SLOT_NOTHING:
+        return;
+    case SLOT_EXAMPLE:
+        e.kind = AGENT_EV_EXAMPLE;
+        break;
+    case SLOT_FINISHED:
+        e.kind = AGENT_EV_FINISHED;
+        assert(o->agent.held_of_slot[i] < AGENT_HELD_MAX);
+        o->result[o->agent.held_of_slot[i]] = result;
+        break;
+    }
+    office_step(o, &e);
+}
+
+static void on_wake(void *arg)
+{
+    struct worker *w = arg;
+
+    for (size_t i = 0; i < w->office.conf->slots; i++)
+        take_posts(&w->office, i);
+    if (parent_is_gone(w->parent) && !w->parent_gone) {
+        w->parent_gone = true;
+        drain(&w->office, "parent_gone");
+        drain(&w->office, "parent_gone"); /* nobody waits for the rest */
+    }
+}
+
+static void wake_loop(void *arg)
+{
+    loop_wake(arg);
+}
+
+static int name_worker(struct office *o, struct err *err)
+{
+    if (getrandom(o->id, sizeof(o->id), 0) != (ssize_t)sizeof(o->id))
+        return err_set(err, ERR_IO, "getrandom: %s", strerror(errno));
+    host_name(o->host);
+    if (o->conf->name != NULL)
+        (void)snprintf(o->name, sizeof(o->name), "%s", o->conf->name);
+    else
+        (void)snprintf(o->name, sizeof(o->name), "%s:%ld", o->host, (long)getpid());
+    return 0;
+}
+
+static pthread_t network_thread;
+
+/* OpenBLAS starts threads when it is loaded, before main; they do not block the loop's signals, so
+ * one may get them: pass them on to the thread whose loop waits for them. */
+static void forward_signal(int signal)
+{
+    if (!pthread_equal(pthread_self(), network_thread))
+        (void)pthread_kill(network_thread, signal);
+}
+
+static int start_loop(struct worker *w, struct err *err)
+{
+    static const int signals[] = { SIGTERM, SIGINT };
+    const struct sigaction action = { .sa_handler = forward_signal, .sa_flags = SA_RESTART };
+    struct office *o = &w->office;
+
+    network_thread = pthread_self();
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+        (void)!sigaction(signals[i], &action, NULL); /* cannot fail for these */
+    int rc = loop_new(&o->loop, err);
+    if (rc == 0)
+        rc = loop_add_signals(o->loop, signals, ARRAY_LEN(signals), on_signal, w, err);
+    if (rc == 0)
+        rc = transport_connect(&o->transport, o->conf->coordinator, err);
+    if (rc)
+        return rc;
+    o->timer = loop_add_timer(o->loop, on_timer, w);
+    loop_on_wake(o->loop, on_wake, w);
+    loop_add_transport(o->loop, o->transport, office_receive, o);
+    return 0;
+}
+
+/* Threads come last, so that they inherit the blocked signals. */
+static int start_threads(struct worker *w, struct err *err)
+{
+    struct office *o = &w->office;
+    int rc = 0;
+
+    host_environment(&w->environment);
+    o->stamps = stamps_new();
+    o->place = blob_place_new();
+    o->env = (struct slot_env){ .cache = o->cache,
+                                .stamps = o->stamps,
+                                .place = o->place,
+                                .models = o->conf->models,
+                                .threads = o->conf->threads,
+                                .cpus = o->conf->cpus,
+                                .environment = buf_str(&w->environment),
+                                .wake = wake_loop,
+                                .wake_arg = o->loop };
+    for (size_t i = 0; rc == 0 && i < o->conf->slots; i++)
+        rc = slot_new(&o->slot[i], &o->env, i, err);
+    if (rc == 0 && o->conf->parent_fd >= 0)
+        rc = parent_watch(&w->parent, o->conf->parent_fd, wake_loop, o->loop, err);
+    return rc;
+}
+
+static bool any_busy(const struct office *o)
+{
+    for (size_t i = 0; i < o->conf->slots; i++)
+        if (o->agent.held_of_slot[i] < AGENT_HELD_MAX)
+            return true;
+    return false;
+}
+
+static void worker_free(struct worker *w)
+{
+    struct office *o = &w->office;
+
+    parent_free(w->parent);
+    for (size_t i = 0; i < AGENT_SLOTS_MAX; i++)
+        slot_free(o->slot[i]);
+    for (size_t i = 0; i < AGENT_HELD_MAX; i++)
+        if (o->result[i] != NULL)
+            drover__job_result__free_unpacked(o->result[i], NULL);
+    if (o->loop != NULL && o->transport != NULL)
+        loop_remove_transport(o->loop, o->transport);
+    transport_close(o->transport);
+    loop_free(o->loop);
+    blob_place_free(o->place);
+    stamps_free(o->stamps);
+    cache_close(o->cache);
+    buf_release(&w->environment);
+    free(w);
+}
+
+static int start(struct worker *w, struct err *err)
+{
+    struct office *o = &w->office;
+
+    int rc = name_worker(o, err);
+    if (rc == 0)
+        rc = cache_open(o->conf->cache, o->conf->cache_bytes, &o->cache, err);
+    if (rc == 0)
+        rc = start_loop(w, err);
+    if (rc == 0)
+        rc = start_threads(w, err);
+    if (rc == 0)
+        log_info("start",
+                 "name=%s coordinator=%s slots=%zu threads=%zu cache=%s environment=\"%s\"",
+                 o->name, o->conf->coordinator, o->conf->slots, o->conf->threads, o->conf->cache,
+                 buf_str(&w->environment));
+    return rc;
+}
+
+int worker_run(const struct worker_conf *conf, bool *ret_busy, struct err *err)
+{
+    assert(conf->slots >= 1 && conf->slots <= AGENT_SLOTS_MAX && conf->threads >= 1);
+    struct worker *w = mem_calloc(1, sizeof(*w));
+    struct office *o = &w->office;
+
+    *ret_busy = false;
+    o->conf = conf;
+    agent_init(&o->agent, conf->slots, &conf->times);
+    int rc = start(w, err);
+    if (rc == 0)
+        rc = loop_run(o->loop, err);
+    if (rc == 0 && o->code == ERR_TIMEOUT)
+        rc = err_set(err, ERR_TIMEOUT,
+                     "the drain ran out of time; the attempts still held are lost");
+    else if (rc == 0 && o->code != 0)
+        rc = err_set(err, (enum err_code)o->code, "the coordinator at %s refuses this worker: %s",
+                     conf->coordinator, o->refusal);
+    log_info("end", "code=%d", rc);
+    *ret_busy = any_busy(o);
+    if (*ret_busy)
+        return rc; /* its threads still use all of this */
+    worker_free(w);
+    return rc;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* worker.h - the shell of a worker process: carries out what the agent (core/agent.h) decides.
+ *
+ * The calling thread is the network thread: connection to the coordinator, timers, signals; it
+ * never computes. Each slot has a thread (slot.h) with its own pool and its own connection for
+ * blobs. */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "worker/core/agent.h"
+
+struct worker_conf {
+    const char *coordinator; /* endpoint */
+    const char *name;        /* NULL: host:pid */
+    const char *cache;       /* folder */
+    uint64_t cache_bytes;
+    const char *models; /* folder, or NULL */
+    size_t slots;       /* 1..AGENT_SLOTS_MAX */
+    size_t threads;     /* per slot, >= 1 */
+    size_t cpus;        /* the most threads that one job may have */
+    int parent_fd;      /* drain when this pipe closes; -1: none */
+    struct agent_times times;
+};
+
+/* Work until drained: 0. Else the code of what ended it: a refusal by the coordinator (ERR_VERSION,
+ * ...), ERR_TIMEOUT (a drain ran out of time), or a failed start (ERR_IO, ERR_INVALID, ...).
+ * *RET_BUSY: jobs are still running, and the process is to end by _exit. Handles SIGTERM and SIGINT
+ * (drain; again: shorter). Logs. Start no threads before. */
+int worker_run(const struct worker_conf *conf, bool *ret_busy, struct err *err) MUST_CHECK;
+
+#endif
