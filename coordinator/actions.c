@@ -287,7 +287,7 @@ static void carry_out_rest(struct server *s, const struct sched_action *a)
     case ACT_STORE_JOB:
     case ACT_COMPARE:
     case SCHED_ACTION_KINDS:
-        assert(!"a STORE action among the others");
+        assert(false); /* a STORE action among the others */
     }
 }
 

@@ -94,3 +94,15 @@ uint32_t attempts_running(const struct attempts *a, const char *step)
         n += !r->attempt.ended && strcmp(r->attempt.step, step) == 0;
     return n;
 }
+
+double attempts_share(const struct attempts *a, const char *step)
+{
+    double share = 0;
+
+    for (struct record *r = a->by_core; r; r = r->by_core.next) {
+        const struct attempt *t = &r->attempt;
+        if (!t->ended && t->total > 0 && strcmp(t->step, step) == 0)
+            share += (double)MIN(t->done, t->total) / (double)t->total;
+    }
+    return share;
+}

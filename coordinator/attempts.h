@@ -35,5 +35,8 @@ struct attempt *attempts_by_core(const struct attempts *a, uint64_t core);
 struct attempt *attempts_by_row(const struct attempts *a, uint64_t row);
 /* Running attempts of jobs of STEP. */
 uint32_t attempts_running(const struct attempts *a, const char *step);
+/* How much of them is done, summed: 1.5 for one that is done and one half-way; 0 for those that did
+ * not tell. */
+double attempts_share(const struct attempts *a, const char *step);
 
 #endif

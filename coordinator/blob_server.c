@@ -17,6 +17,7 @@
 #include "common/base/buf.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/utf8.h"
 #include "common/net/loop.h"
 #include "common/net/transport.h"
 #include "common/wire/wire.h"
@@ -42,7 +43,7 @@ static void answer(struct blob_server *b, uint64_t peer, Drover__Envelope__BodyC
     rc = wire_encode(&b->out, body, message, request, &err);
     if (rc == 0)
         rc = transport_send(b->transport, peer, buf_str(&b->out), b->out.len, &err);
-    if (rc < 0)
+    if (rc < 0) /* the peer asks again, or is gone */
         log_warn("blob_answer", "peer=%llx reason=\"%s\"", (unsigned long long)peer, err.text);
 }
 
@@ -107,7 +108,8 @@ static int read_chunk(struct blob_server *b, const Drover__BlobGet *m, Drover__B
         if (rc == 0 && m->offset <= blob->size_bytes)
             rc = read_file(blob->path, blob->size_bytes, m->offset, len, to, &got, err);
         ret->size = blob->size_bytes;
-        ret->path = blob->path;
+        if (utf8_valid(blob->path)) /* only a hint */
+            ret->path = blob->path;
     }
     ret->digest = m->digest;
     ret->offset = m->offset;

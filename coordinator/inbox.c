@@ -161,11 +161,19 @@ static void on_example(struct server *s, const Drover__ExampleResult *m)
     shell_step(s, &e);
 }
 
-/* Is the attempt the one that its job waits for? */
+/* Is the attempt the one that its job waits for, and the sender the worker that runs it? What is
+ * stored ahead of the core's decision must be what the core will accept: a forged result of
+ * another peer never reaches the store. One kept for re-attachment has no worker yet: the core
+ * decides about it first. */
 static bool is_current(const struct server *s, const struct attempt *t, uint32_t epoch)
 {
-    return t && t->row_epoch == epoch && !t->ended &&
-           sched_why(s->sched, t->job).attempt == t->core;
+    struct sched_worker_view view;
+
+    if (!t || t->row_epoch != epoch || t->ended)
+        return false;
+    struct sched_why why = sched_why(s->sched, t->job);
+    return why.attempt == t->core && (why.rules & (WHY_RUNNING | WHY_CANCELLING)) &&
+           sched_worker(s->sched, why.worker, &view) && view.peer == s->peer;
 }
 
 static void on_result(struct server *s, const Drover__JobResult *m)

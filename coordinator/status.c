@@ -70,6 +70,8 @@ static int add_step(const struct store_step_status *st, void *arg)
     m->units_done = st->units_done;
     m->units_total = st->units_total;
     m->seconds_spent = st->seconds_spent;
+    if (st->units_total == st->jobs) /* a job is a unit: training, collect */
+        m->running_share = attempts_share(t->s->attempts, st->step);
     APPEND(t->e->steps, t->e->n_steps, m);
     return 0;
 }

@@ -112,12 +112,13 @@ struct store_sums {
     uint64_t repeats;
 };
 typedef int (*store_sums_fn)(const struct store_sums *sums, void *arg);
-/* Of the live runs of EXPERIMENT, first those of searches, each by (run, step, task, level, split,
- * family); families without results too (n = 0). */
+/* Of the live runs of EXPERIMENT, first searches, then evaluations, each by (run, step, task,
+ * level, split, family); families without results too (n = 0). */
 int store_list_sums(struct store *s, uint64_t experiment, store_sums_fn fn, void *arg,
                     struct err *err) MUST_CHECK;
 
-/* Does STEP follow labels? Then its outcomes are an oracle's: who made the labels knew the answers. */
+/* Does STEP follow labels? Then its outcomes are an oracle's: who made the labels knew the answers.
+ */
 int store_step_reads_labels(struct store *s, uint64_t experiment, const char *step, bool *ret,
                             struct err *err) MUST_CHECK;
 

@@ -128,6 +128,11 @@ static int revive_producers(struct store *s, struct store_submission *sub,
             store_event(s, "blob_gone", done.v[i], 0, "an output is gone: its job runs again", err);
         if (rc == 0)
             rc = revive_producers(s, sub, spec, done.v[i], err);
+        if (rc == 0) {
+            st = USE(s, DEPENDENTS_WAIT); /* for them it was done */
+            stmt_u64(st, ":job", done.v[i]);
+            rc = stmt_run(st, err);
+        }
         if (rc == 0)
             rc = job_settle(s, done.v[i], spec->priority, spec->retries, err);
         sub->cached -= sub->cached > 0;

@@ -149,7 +149,7 @@ int attempt_run(const struct slot_env *env, struct slot *slot, const Drover__Lea
     const uint64_t begin_ms = clock_ms(), begin_cpu_ms = thread_cpu_ms();
 
     a.progress = slot_progress(slot);
-    a.inputs = inputs_new(env, lease, blobs, a.dir);
+    a.inputs = inputs_new(env, lease, blobs, a.progress, a.dir);
     joblog_begin();
     log_info("job_begun",
              "attempt=%" PRIu64 " epoch=%" PRIu32 " job=%" PRIu64 " kind=%s begin=%" PRIu64

@@ -48,7 +48,7 @@ void attempt_release_metrics(struct attempt *a);
 /* inputs.c: the lease's inputs on local paths, each prepared when it is first asked for and kept
  * until inputs_free. */
 struct inputs *inputs_new(const struct slot_env *env, const Drover__Lease *lease,
-                          struct blob_client *blobs, const char *dir);
+                          struct blob_client *blobs, struct progress *progress, const char *dir);
 void inputs_free(struct inputs *in); /* NULL is fine */
 /* Path of input NAME: a file, or for a folder input a folder of links to its files. ERR_NOT_FOUND:
  * the lease has none of this name; ERR_LIMIT: PATH is too short; those of blob_client_fetch;

@@ -261,7 +261,7 @@ static int fetch_once(struct blob_client *b, struct cache *c, const struct diges
     int rc;
 
     for (;;) {
-        rc = cache_get(c, d, size_bytes, ret, err);
+        rc = cache_get(c, d, size_bytes, b->progress, ret, err);
         if (rc != ERR_NOT_FOUND)
             return rc;
         rc = cache_fill_begin(c, d, size_bytes, &f, err);
@@ -274,7 +274,7 @@ static int fetch_once(struct blob_client *b, struct cache *c, const struct diges
     while (rc == 0 && f.have < size_bytes)
         rc = fetch_chunk(b, &f, err);
     if (rc == 0)
-        return cache_fill_end(c, &f, ret, err);
+        return cache_fill_end(c, &f, b->progress, ret, err);
     cache_fill_abort(&f);
     return rc;
 }

@@ -171,8 +171,8 @@ static int pin_path(struct cache_pin *pin, struct stat *ret, struct err *err)
     return 0;
 }
 
-int cache_get(struct cache *c, const struct digest *d, uint64_t size_bytes, struct cache_pin *ret,
-              struct err *err)
+int cache_get(struct cache *c, const struct digest *d, uint64_t size_bytes,
+              struct progress *progress, struct cache_pin *ret, struct err *err)
 {
     struct digest found;
     uint64_t found_bytes = 0;
@@ -182,7 +182,7 @@ int cache_get(struct cache *c, const struct digest *d, uint64_t size_bytes, stru
     int rc = pin_path(ret, &st, err);
     if (rc || was_verified(c, d, st.st_ino))
         return rc;
-    rc = digest_file(ret->path, &found, &found_bytes, err);
+    rc = file_digest(ret->path, progress, &found, &found_bytes, err);
     if (rc == 0 && (!digest_equal(&found, d) || found_bytes != size_bytes)) {
         (void)!unlink(ret->path); /* damaged: as if it had never been there */
         rc = err_set(err, ERR_NOT_FOUND, "%s was damaged and is removed", ret->path);
@@ -274,13 +274,14 @@ int cache_fill_write(struct cache_fill *f, const void *bytes, size_t len, struct
     return rc;
 }
 
-int cache_fill_end(struct cache *c, struct cache_fill *f, struct cache_pin *ret, struct err *err)
+int cache_fill_end(struct cache *c, struct cache_fill *f, struct progress *progress,
+                   struct cache_pin *ret, struct err *err)
 {
     struct digest found;
     uint64_t found_bytes = 0;
     struct stat st;
 
-    int rc = digest_file(f->path, &found, &found_bytes, err);
+    int rc = file_digest(f->path, progress, &found, &found_bytes, err);
     if (rc == 0 && (!digest_equal(&found, &f->digest) || found_bytes != f->size_bytes)) {
         (void)!unlink(f->path);
         rc = err_set(err, ERR_CORRUPT, "%s: %llu bytes arrived with another digest", f->path,
@@ -322,7 +323,7 @@ void cache_offer(struct cache *c, const char *path, const struct digest *d, uint
         return;
     /* The file replaces the part that was locked; it is hashed again before it gets its name. */
     if (file_copy(path, f.path, NULL) == 0)
-        (void)!cache_fill_end(c, &f, &pin, NULL);
+        (void)!cache_fill_end(c, &f, NULL, &pin, NULL);
     cache_fill_abort(&f);
     cache_unpin(&pin);
 }

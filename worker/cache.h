@@ -10,7 +10,8 @@
  * A blob appears whole, by rename. Its user holds a shared flock on it (a pin); making room removes
  * the least recently used blobs that are not pinned. Bytes are hashed when a process uses a blob
  * for the first time: a damaged one is removed and counts as absent. Links keep a file's bytes even
- * when its name in the cache is gone. All functions may be called from any thread. */
+ * when its name in the cache is gone. All functions may be called from any thread.
+ * Hashing raises PROGRESS (may be NULL) and ends with ERR_CANCELLED at its stop. */
 #ifndef WORKER_CACHE_H
 #define WORKER_CACHE_H
 
@@ -19,6 +20,7 @@
 
 #include "common/base/digest.h"
 #include "common/base/err.h"
+#include "common/base/progress.h"
 
 enum { CACHE_PATH_MAX = 1024 };
 
@@ -43,8 +45,8 @@ void cache_unpin(struct cache_pin *pin);
 
 /* Pin the blob D of SIZE_BYTES and check its bytes if this process never did. ERR_NOT_FOUND: fetch
  * it; ERR_IO. */
-int cache_get(struct cache *c, const struct digest *d, uint64_t size_bytes, struct cache_pin *ret,
-              struct err *err) MUST_CHECK;
+int cache_get(struct cache *c, const struct digest *d, uint64_t size_bytes,
+              struct progress *progress, struct cache_pin *ret, struct err *err) MUST_CHECK;
 
 /* A blob being fetched. Start it with { .fd = -1 }. */
 struct cache_fill {
@@ -64,8 +66,8 @@ int cache_fill_write(struct cache_fill *f, const void *bytes, size_t len,
                      struct err *err) MUST_CHECK;
 /* All bytes are there: check the digest and move the blob into place, pinned by RET. ERR_CORRUPT:
  * they have another digest, and are removed; ERR_IO. The fill is over in any case. */
-int cache_fill_end(struct cache *c, struct cache_fill *f, struct cache_pin *ret,
-                   struct err *err) MUST_CHECK;
+int cache_fill_end(struct cache *c, struct cache_fill *f, struct progress *progress,
+                   struct cache_pin *ret, struct err *err) MUST_CHECK;
 /* Stop filling; the bytes stay for the next try. */
 void cache_fill_abort(struct cache_fill *f);
 

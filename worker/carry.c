@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "worker/cache.h"
+#include "worker/joblog.h"
 #include "worker/jobs/job.h"
 #include "worker/office.h"
 
@@ -20,6 +21,7 @@ static_assert((int)AGENT_OUTCOME_DONE == (int)DROVER__OUTCOME__OUTCOME_DONE &&
                   (int)AGENT_OUTCOME_CANCELLED == (int)DROVER__OUTCOME__OUTCOME_CANCELLED &&
                   (int)AGENT_OUTCOME_DIVERGED == (int)DROVER__OUTCOME__OUTCOME_DIVERGED,
               "agent.h and drover.proto number outcomes alike");
+static_assert((int)JOBLOG_BYTES <= (int)WIRE_LOG_MAX, "a job's log fits in its result");
 static_assert((int)AGENT_HELD_MAX <= (int)WIRE_HELD_MAX, "all that is held fits in one Hello");
 
 /* Queue MESSAGE. What is not taken now is lost; results and examples are sent again in time. */
@@ -97,10 +99,13 @@ static void send_renew(struct office *o, size_t held)
     Drover__Renew m = DROVER__RENEW__INIT;
     Drover__Held one, *list = &one;
 
+    /* One attempt per message: so the metrics are its own. */
     fill_held(&one, &o->agent.held[held]);
     m.held = &list;
     m.n_held = 1;
+    m.metrics = slot_take_metrics(o->slot[o->agent.held[held].slot], &m.n_metrics);
     send_plain(o, DROVER__ENVELOPE__BODY_RENEW, &m);
+    slot_free_metrics(m.metrics, m.n_metrics);
 }
 
 /* The answer to a lease that was never started. */
@@ -214,6 +219,6 @@ void office_carry(struct office *o, const struct agent_action *x)
         loop_stop(o->loop);
         break;
     case AGENT_ACTIONS:
-        assert(!"not an action");
+        assert(false && "not an action");
     }
 }

@@ -10,6 +10,8 @@
 
 #include "common/base/mem.h"
 
+enum { BLOCK_BYTES = 1 << 20 }; /* a millisecond of hashing */
+
 int file_make_dirs(const char *path, struct err *err)
 {
     char *p CLEANUP(mem_cleanup) = mem_strdup(path);
@@ -71,10 +73,37 @@ static void close_fd(const int *fd)
         close(*fd);
 }
 
+int file_digest(const char *path, struct progress *progress, struct digest *ret,
+                uint64_t *ret_size_bytes, struct err *err)
+{
+    struct digester d;
+    char *block CLEANUP(mem_cleanup) = mem_calloc(1, BLOCK_BYTES);
+    int fd CLEANUP(close_fd) = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_errno(err, errno, "open %s", path);
+    digest_begin(&d);
+    for (*ret_size_bytes = 0;;) {
+        ssize_t n = read(fd, block, BLOCK_BYTES);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_errno(err, errno, "read %s", path);
+        if (n == 0)
+            break;
+        digest_raw(&d, block, (size_t)n);
+        *ret_size_bytes += (uint64_t)n;
+        progress_tick(progress);
+        if (progress_stopped(progress))
+            return err_set(err, ERR_CANCELLED, "stopped while reading %s", path);
+    }
+    *ret = digest_end(&d);
+    return 0;
+}
+
 int file_copy(const char *from, const char *to, struct err *err)
 {
-    enum { BLOCK = 1 << 18 };
-    char *block CLEANUP(mem_cleanup) = mem_calloc(1, BLOCK);
+    char *block CLEANUP(mem_cleanup) = mem_calloc(1, BLOCK_BYTES);
     int in CLEANUP(close_fd) = open(from, O_RDONLY | O_CLOEXEC);
     if (in < 0)
         return err_errno(err, errno, "open %s", from);
@@ -82,7 +111,7 @@ int file_copy(const char *from, const char *to, struct err *err)
     if (out < 0)
         return err_errno(err, errno, "open %s", to);
     for (uint64_t offset = 0;;) {
-        ssize_t n = pread(in, block, BLOCK, (off_t)offset);
+        ssize_t n = pread(in, block, BLOCK_BYTES, (off_t)offset);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)

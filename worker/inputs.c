@@ -24,6 +24,7 @@ struct inputs {
     const struct slot_env *env;
     const Drover__Lease *lease;
     struct blob_client *blobs;
+    struct progress *progress;
     const char *dir;
     struct ready ready[WIRE_INPUTS_MAX];
     size_t ready_len;
@@ -32,12 +33,13 @@ struct inputs {
 };
 
 struct inputs *inputs_new(const struct slot_env *env, const Drover__Lease *lease,
-                          struct blob_client *blobs, const char *dir)
+                          struct blob_client *blobs, struct progress *progress, const char *dir)
 {
     struct inputs *in = mem_calloc(1, sizeof(*in));
     in->env = env;
     in->lease = lease;
     in->blobs = blobs;
+    in->progress = progress;
     in->dir = dir;
     return in;
 }
@@ -95,7 +97,7 @@ static bool find_outside(const struct inputs *in, const char *hint, const char *
             buf_printf(out, "%s/%s/%s", in->env->models, last, name);
         else
             buf_printf(out, "%s/%s", in->env->models, name);
-        if (stamps_match(in->env->stamps, buf_str(out), d, size_bytes))
+        if (stamps_match(in->env->stamps, buf_str(out), d, size_bytes, in->progress))
             return true;
     }
     return false;

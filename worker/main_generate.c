@@ -129,6 +129,9 @@ static int generate(const struct options *o, const struct model *m, const uint8_
         return err_wrap(err, rc, "prompt");
     if (!len)
         return err_set(err, ERR_INVALID, "this model has no begin token; give a --prompt");
+    if (len >= m->conf.positions)
+        return err_set(err, ERR_LIMIT, "the prompt has %zu tokens; the model has %zu positions",
+                       len, m->conf.positions);
     pool = o->threads > 1 ? pool_new((size_t)o->threads) : NULL;
     sweep = sweep_new(m, pool);
     stream.previous = prompt[len - 1];

@@ -31,8 +31,8 @@ static const char doc[] =
     "one "
     "example per slot.\n\n"
     "Examples:\n"
-    "  drover-worker --coordinator tcp://10.0.0.5:7451\n"
-    "  drover-worker -c tcp://10.0.0.5:7451 --slots 4 --threads 2 --models /data/models\n\n"
+    "  drover-worker --coordinator tcp://10.0.0.5:7077\n"
+    "  drover-worker -c tcp://10.0.0.5:7077 --slots 4 --threads 2 --models /data/models\n\n"
     "Exit status: 0 drained, 1 failed (refused by the coordinator, say), 2 wrong usage.";
 
 enum {
@@ -150,7 +150,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         if (s->conf.coordinator == NULL && !s->classes)
-            argp_error(state, "--coordinator ENDPOINT is needed, for example tcp://127.0.0.1:7451");
+            argp_error(state, "--coordinator ENDPOINT is needed, for example tcp://127.0.0.1:7077");
         break;
     default:
         return ARGP_ERR_UNKNOWN;

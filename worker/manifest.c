@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "common/base/mem.h"
+#include "worker/file.h"
 
 void manifest_release(struct manifest *m)
 {
@@ -104,7 +105,8 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-static int add_file(struct manifest *m, const char *dir, const char *name, struct err *err)
+static int add_file(struct manifest *m, const char *dir, const char *name,
+                    struct progress *progress, struct err *err)
 {
     struct buf path CLEANUP(buf_release) = { 0 };
     struct stat st;
@@ -120,10 +122,11 @@ static int add_file(struct manifest *m, const char *dir, const char *name, struc
         return err_set(err, ERR_LIMIT, "%s: more than %d files", dir, MANIFEST_FILES_MAX);
     struct manifest_file *f = add(m);
     memcpy(f->name, name, strlen(name));
-    return digest_file(buf_str(&path), &f->digest, &f->size_bytes, err);
+    return file_digest(buf_str(&path), progress, &f->digest, &f->size_bytes, err);
 }
 
-int manifest_of_folder(struct manifest *ret, const char *dir, struct err *err)
+int manifest_of_folder(struct manifest *ret, const char *dir, struct progress *progress,
+                       struct err *err)
 {
     *ret = (struct manifest){ 0 };
     DIR *d CLEANUP(close_dir) = opendir(dir);
@@ -132,7 +135,7 @@ int manifest_of_folder(struct manifest *ret, const char *dir, struct err *err)
     int rc = 0;
     for (const struct dirent *e; rc == 0 && (e = readdir(d)) != NULL;)
         if (e->d_name[0] != '.')
-            rc = add_file(ret, dir, e->d_name, err);
+            rc = add_file(ret, dir, e->d_name, progress, err);
     if (rc == 0 && ret->len == 0)
         rc = err_set(err, ERR_NOT_FOUND, "%s: no files", dir);
     if (rc) {

@@ -10,6 +10,7 @@
 #include "common/base/buf.h"
 #include "common/base/digest.h"
 #include "common/base/err.h"
+#include "common/base/progress.h"
 
 enum {
     MANIFEST_FILES_MAX = 1024, /* a checkpoint of 1,000 shards */
@@ -35,8 +36,10 @@ void manifest_release(struct manifest *m);
  * ERR_LIMIT. */
 int manifest_parse(struct manifest *ret, const char *text, size_t len, struct err *err) MUST_CHECK;
 /* The regular files of folder DIR that are not hidden (links followed), hashed. ERR_NOT_FOUND
- * (none), ERR_LIMIT, ERR_INVALID (a name with a blank), ERR_IO. */
-int manifest_of_folder(struct manifest *ret, const char *dir, struct err *err) MUST_CHECK;
+ * (none), ERR_LIMIT, ERR_INVALID (a name with a blank), ERR_IO; ERR_CANCELLED at the stop of
+ * PROGRESS (may be NULL), which hashing raises. */
+int manifest_of_folder(struct manifest *ret, const char *dir, struct progress *progress,
+                       struct err *err) MUST_CHECK;
 /* The text, appended to OUT. */
 void manifest_print(const struct manifest *m, struct buf *out);
 

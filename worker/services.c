@@ -66,12 +66,8 @@ static void service_metric(void *arg, const char *name, uint64_t step, double va
         a->metrics_cap = a->metrics_cap ? 2 * a->metrics_cap : 256;
         a->metrics = mem_realloc(a->metrics, a->metrics_cap, sizeof(struct Drover__Metric *));
     }
-    Drover__Metric *m = mem_calloc(1, sizeof(*m));
-    drover__metric__init(m);
-    m->name = mem_strdup(name);
-    m->step = step;
-    m->value = value;
-    a->metrics[a->metrics_len++] = m;
+    a->metrics[a->metrics_len++] = metric_new(name, step, value);
+    slot_add_metric(a->slot, name, step, value); /* soon; the result has all of them again */
 }
 
 void attempt_release_metrics(struct attempt *a)
@@ -137,7 +133,7 @@ static int service_put_folder(void *arg, const char *name, const char *dir, stru
     struct buf text CLEANUP(buf_release) = { 0 };
 
     assert(a->folders_len < JOB_OUTPUTS_MAX);
-    int rc = manifest_of_folder(&m, dir, err);
+    int rc = manifest_of_folder(&m, dir, a->progress, err);
     if (rc == 0)
         rc = put_files(a, &m, dir, err);
     if (rc)

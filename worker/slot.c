@@ -31,6 +31,8 @@ struct slot {
     int example_code;
     Drover__JobResult *result; /* posted */
     int code;
+    Drover__Metric **metrics; /* waiting for a Renew */
+    size_t metrics_len;
 };
 
 /* Denormals must neither be flushed (FTZ) nor read as zero (DAZ): the bits of results depend on it.
@@ -109,6 +111,7 @@ void slot_free(struct slot *s)
     wire_free(s->lease);
     if (s->result != NULL)
         drover__job_result__free_unpacked(s->result, NULL);
+    slot_free_metrics(s->metrics, s->metrics_len);
     pthread_cond_destroy(&s->cond);
     pthread_mutex_destroy(&s->mutex);
     free(s);
@@ -119,6 +122,9 @@ void slot_start(struct slot *s, Drover__Envelope *lease)
     pthread_mutex_lock(&s->mutex);
     assert(!s->busy && s->lease == NULL);
     s->busy = true;
+    slot_free_metrics(s->metrics, s->metrics_len); /* of the job before; its result had them */
+    s->metrics = NULL;
+    s->metrics_len = 0;
     s->lease = lease;
     atomic_store(&s->progress.counter, 0);
     atomic_store(&s->progress.done, 0);
@@ -174,6 +180,44 @@ void slot_end_example(struct slot *s, int code)
 struct progress *slot_progress(struct slot *s)
 {
     return &s->progress;
+}
+
+Drover__Metric **slot_take_metrics(struct slot *s, size_t *ret_len)
+{
+    pthread_mutex_lock(&s->mutex);
+    Drover__Metric **metrics = s->metrics;
+    *ret_len = s->metrics_len;
+    s->metrics = NULL;
+    s->metrics_len = 0;
+    pthread_mutex_unlock(&s->mutex);
+    return metrics;
+}
+
+void slot_free_metrics(Drover__Metric **metrics, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        drover__metric__free_unpacked(metrics[i], NULL);
+    free(metrics);
+}
+
+Drover__Metric *metric_new(const char *name, uint64_t step, double value)
+{
+    Drover__Metric *m = mem_calloc(1, sizeof(*m));
+    drover__metric__init(m);
+    m->name = mem_strdup(name);
+    m->step = step;
+    m->value = value;
+    return m;
+}
+
+void slot_add_metric(struct slot *s, const char *name, uint64_t step, double value)
+{
+    pthread_mutex_lock(&s->mutex);
+    if (s->metrics == NULL)
+        s->metrics = mem_calloc(SLOT_METRICS_MAX, sizeof(struct Drover__Metric *));
+    if (s->metrics_len < SLOT_METRICS_MAX)
+        s->metrics[s->metrics_len++] = metric_new(name, step, value);
+    pthread_mutex_unlock(&s->mutex);
 }
 
 int slot_send_example(struct slot *s, Drover__ExampleResult *result)

@@ -47,6 +47,8 @@ void slot_free(struct slot *s);
 
 /* For the network thread. */
 
+enum { SLOT_METRICS_MAX = 4096 }; /* 5 s of 200 steps/s with four metrics each; 100 KB */
+
 enum slot_post { SLOT_NOTHING, SLOT_EXAMPLE, SLOT_FINISHED };
 
 /* Run the job of LEASE (an envelope with a Lease, owned by the slot from now on). The slot must be
@@ -63,9 +65,18 @@ Drover__ExampleResult *slot_example(struct slot *s);
 /* CODE 0: it is durable; else what its job is told. */
 void slot_end_example(struct slot *s, int code);
 struct progress *slot_progress(struct slot *s);
+/* The metrics that its job added since the last call, for a Renew: *RET_LEN of them, freed with
+ * slot_free_metrics; NULL when there are none. */
+Drover__Metric **slot_take_metrics(struct slot *s, size_t *ret_len);
+void slot_free_metrics(Drover__Metric **metrics, size_t len);
 
 /* For the slot thread. */
 
+/* Allocated with malloc, for drover__metric__free_unpacked. */
+Drover__Metric *metric_new(const char *name, uint64_t step, double value);
+/* A metric for the next Renew. At most SLOT_METRICS_MAX wait; the rest is only in the job's result.
+ */
+void slot_add_metric(struct slot *s, const char *name, uint64_t step, double value);
 /* Post RESULT and wait until its end is told; that code. */
 int slot_send_example(struct slot *s, Drover__ExampleResult *result);
 

@@ -7,6 +7,7 @@
 #include <uthash.h>
 
 #include "common/base/mem.h"
+#include "worker/file.h"
 
 /* All 64-bit, so that no padding enters the hash. */
 struct stamp {
@@ -73,7 +74,8 @@ static void put(struct stamps *s, const struct stamp *stamp, const struct digest
     pthread_mutex_unlock(&s->mutex);
 }
 
-bool stamps_match(struct stamps *s, const char *path, const struct digest *d, uint64_t size_bytes)
+bool stamps_match(struct stamps *s, const char *path, const struct digest *d, uint64_t size_bytes,
+                  struct progress *progress)
 {
     struct stat st;
     struct digest found;
@@ -88,7 +90,8 @@ bool stamps_match(struct stamps *s, const char *path, const struct digest *d, ui
                                  .mtime_ns = (uint64_t)st.st_mtim.tv_nsec };
     if (!find(s, &stamp, &found)) {
         /* Hashed without the mutex: two threads may do it twice, none waits. */
-        if (digest_file(path, &found, &found_bytes, NULL) != 0 || found_bytes != size_bytes)
+        if (file_digest(path, progress, &found, &found_bytes, NULL) != 0 ||
+            found_bytes != size_bytes)
             return false;
         put(s, &stamp, &found);
     }

@@ -26,9 +26,11 @@ char *buf_detach(struct buf *b);
 void buf_clear(struct buf *b);   /* empty, memory kept */
 void buf_release(struct buf *b); /* empty, memory freed; also for CLEANUP(buf_release) */
 
-/* Append the whole of the file PATH, refusing more than LIMIT_BYTES. ERR_NOT_FOUND, ERR_IO, ERR_LIMIT. */
+/* Append the whole of the file PATH, refusing more than LIMIT_BYTES. ERR_NOT_FOUND, ERR_IO,
+ * ERR_LIMIT. */
 int buf_read_file(struct buf *b, const char *path, size_t limit_bytes, struct err *err) MUST_CHECK;
-/* Write LEN bytes to PATH by way of PATH.tmp, fsync, rename, fsync of the folder. ERR_IO, ERR_FULL, ERR_READONLY. */
+/* Write LEN bytes to PATH by way of PATH.tmp, fsync, rename, fsync of the folder. ERR_IO, ERR_FULL,
+ * ERR_READONLY. */
 int buf_write_file(const char *path, const void *bytes, size_t len, struct err *err) MUST_CHECK;
 
 #endif

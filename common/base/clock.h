@@ -5,9 +5,9 @@
 
 #include <stdint.h>
 
-uint64_t clock_ms(void);      /* CLOCK_MONOTONIC, milliseconds */
-uint64_t clock_ns(void);      /* CLOCK_MONOTONIC, nanoseconds */
-int64_t clock_wall_ms(void);  /* since 1970, UTC; for display only */
+uint64_t clock_ms(void);     /* CLOCK_MONOTONIC, milliseconds */
+uint64_t clock_ns(void);     /* CLOCK_MONOTONIC, nanoseconds */
+int64_t clock_wall_ms(void); /* since 1970, UTC; for display only */
 void clock_sleep_ms(uint64_t ms);
 /* "2026-11-21T18:20:47.123Z" for WALL_MS. */
 const char *clock_iso(int64_t wall_ms, char out[32]);

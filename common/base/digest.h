@@ -15,8 +15,9 @@ struct digest {
     uint8_t b[DIGEST_BYTES];
 };
 
-/* Incremental. Fields are framed so that ("ab","c") and ("a","bc") differ: every digest_add_* writes a type byte
- * and, for text and bytes, the length, before the value. digest_raw adds bytes unframed (file contents). */
+/* Incremental. Fields are framed so that ("ab","c") and ("a","bc") differ: every digest_add_*
+ * writes a type byte and, for text and bytes, the length, before the value. digest_raw adds bytes
+ * unframed (file contents). */
 struct digester {
     _Alignas(64) uint8_t opaque[384];
 };
@@ -26,13 +27,15 @@ void digest_add_bytes(struct digester *d, const void *bytes, size_t len);
 void digest_add_text(struct digester *d, const char *s);
 void digest_add_u64(struct digester *d, uint64_t v);
 void digest_add_i64(struct digester *d, int64_t v);
-void digest_add_double(struct digester *d, double v); /* IEEE bits; -0.0 becomes 0.0; NaN is asserted against */
+void digest_add_double(struct digester *d,
+                       double v); /* IEEE bits; -0.0 becomes 0.0; NaN is asserted against */
 struct digest digest_end(struct digester *d);
 
 /* Digest of plain bytes (unframed), as of a file with that content. */
 struct digest digest_of(const void *bytes, size_t len);
 /* Digest and size of the file PATH, read in blocks. ERR_NOT_FOUND, ERR_IO. */
-int digest_file(const char *path, struct digest *ret, uint64_t *ret_size_bytes, struct err *err) MUST_CHECK;
+int digest_file(const char *path, struct digest *ret, uint64_t *ret_size_bytes,
+                struct err *err) MUST_CHECK;
 
 bool digest_equal(const struct digest *a, const struct digest *b);
 bool digest_is_zero(const struct digest *d);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* log.h - one logfmt line per record: ts=... level=info who=coordinator event=lease_expired job=17.
- * EVENT is a fixed word so that tests and pages can match it. Only shells (daemons, commands) log. Thread-safe. */
+ * EVENT is a fixed word so that tests and pages can match it. Only shells (daemons, commands) log.
+ * Thread-safe. */
 #ifndef COMMON_BASE_LOG_H
 #define COMMON_BASE_LOG_H
 
@@ -8,12 +9,14 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVELS };
 
-/* WHO names the program in every line; records above LEVEL are dropped. Call once, before threads. */
+/* WHO names the program in every line; records above LEVEL are dropped. Call once, before threads.
+ */
 void log_init(const char *who, enum log_level level);
 /* Send lines to SINK instead of standard error (NULL: back to standard error). */
 typedef void (*log_sink_fn)(const char *line, void *arg);
 void log_set_sink(log_sink_fn sink, void *arg);
-/* FORMAT gives further key=value pairs, may be "". Text values with spaces are quoted by the caller. */
+/* FORMAT gives further key=value pairs, may be "". Text values with spaces are quoted by the
+ * caller. */
 void log_write(enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
 
 #define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)

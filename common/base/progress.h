@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* progress.h - what a compute thread shares with the network thread: a counter that proves that work goes on
- * (raised at least every 2 s of work), units for display, and the request to stop. */
+/* progress.h - what a compute thread shares with the network thread: a counter that proves that
+ * work goes on (raised at least every 2 s of work), units for display, and the request to stop. */
 #ifndef COMMON_BASE_PROGRESS_H
 #define COMMON_BASE_PROGRESS_H
 
@@ -11,7 +11,7 @@
 struct progress {
     atomic_uint_fast64_t counter;     /* only its change matters */
     atomic_uint_fast64_t done, total; /* examples or training steps; total 0: unknown */
-    atomic_bool stop;                 /* set by the network thread: finish soon, return ERR_CANCELLED */
+    atomic_bool stop; /* set by the network thread: finish soon, return ERR_CANCELLED */
 };
 
 static inline void progress_tick(struct progress *p)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rng.h - random streams by name: Philox4x32-10 (Salmon et al., SC'11; Random123), counter-based.
  *
- * A stream is a pure function of (purpose, seed, item): purpose is a short fixed word ("weights", "search",
- * "order"), item an example id or step number. Draw n of a stream never depends on other streams, threads or
- * shards. No libm: the bits are the same on every CPU. */
+ * A stream is a pure function of (purpose, seed, item): purpose is a short fixed word ("weights",
+ * "search", "order"), item an example id or step number. Draw n of a stream never depends on other
+ * streams, threads or shards. No libm: the bits are the same on every CPU. */
 #ifndef COMMON_BASE_RNG_H
 #define COMMON_BASE_RNG_H
 
@@ -17,7 +17,8 @@ struct rng {
     unsigned left; /* words of out not handed out */
 };
 
-/* The key is the first 8 bytes and the counter's upper half the next 8 of BLAKE2b(purpose, seed, item). */
+/* The key is the first 8 bytes and the counter's upper half the next 8 of BLAKE2b(purpose, seed,
+ * item). */
 struct rng rng_stream(const char *purpose, uint64_t seed, uint64_t item);
 
 uint32_t rng_u32(struct rng *r);

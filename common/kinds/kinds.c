@@ -232,7 +232,7 @@ static void digest_value(const struct param_value *v, struct digester *d)
             digest_add_text(d, v->texts[i]);
         break;
     case PARAM_TYPES:
-        assert(!"not a type");
+        assert(false);
     }
 }
 

@@ -146,6 +146,6 @@ void param_print(const struct param_value *v, struct buf *out)
         buf_addc(out, ']');
         break;
     case PARAM_TYPES:
-        assert(!"not a type");
+        assert(false);
     }
 }

@@ -67,9 +67,7 @@ static struct zmq_transport *of(struct transport *t)
     return (struct zmq_transport *)t;
 }
 
-/* --- peers
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- peers --- */
 
 static uint64_t peer_of(const void *name, size_t len)
 {
@@ -100,9 +98,7 @@ static void add_gone(struct zmq_transport *t, uint64_t peer, const char *why)
     t->gone[t->gone_len++].why = why;
 }
 
-/* --- sending
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- sending --- */
 
 static void queue_drop(struct zmq_transport *t, struct queue *q)
 {
@@ -202,9 +198,7 @@ static void queues_flush(struct zmq_transport *t)
     }
 }
 
-/* --- receiving
- * -------------------------------------------------------------------------------------------------
- */
+/* --- receiving --- */
 
 /* Receive one frame into the transport's message. */
 static bool receive(struct zmq_transport *t, void *socket)
@@ -314,9 +308,7 @@ static bool zmq_transport_next(struct transport *base, struct transport_event *r
     return next_message(t, ret);
 }
 
-/* --- polling
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- polling --- */
 
 static bool readable(void *socket)
 {
@@ -356,9 +348,7 @@ static const char *zmq_transport_endpoint(struct transport *base)
     return of(base)->endpoint;
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 static void close_socket(void *socket, int linger_ms)
 {
@@ -468,8 +458,7 @@ static int attach(struct zmq_transport *t, const char *endpoint, struct err *err
 static bool endpoint_valid(const char *endpoint, bool listening)
 {
     const char *port;
-    char *end;
-    long number;
+    int number = 0, digits = 0;
 
     if (strlen(endpoint) >= TRANSPORT_ENDPOINT_MAX)
         return false;
@@ -484,8 +473,9 @@ static bool endpoint_valid(const char *endpoint, bool listening)
         return listening;
     if (!listening && endpoint[6] == '*')
         return false;
-    number = strtol(port + 1, &end, 10);
-    return end != port + 1 && *end == '\0' && number >= !listening && number <= UINT16_MAX;
+    for (port++; *port >= '0' && *port <= '9' && number <= UINT16_MAX; port++, digits++)
+        number = 10 * number + (*port - '0');
+    return digits > 0 && *port == '\0' && number >= !listening && number <= UINT16_MAX;
 }
 
 static int open_transport(struct transport **ret, bool listening, const char *endpoint,

@@ -190,6 +190,9 @@ static int check_value(const ProtobufCMessage *m, const ProtobufCFieldDescriptor
 
     if (f->type == PROTOBUF_C_TYPE_MESSAGE) {
         memcpy(&sub, p, sizeof(sub));
+        if (sub && sub->descriptor != f->descriptor) /* a parser's mistake would be a way in */
+            return err_set(err, ERR_PROTO, "%s.%s: of another type", m->descriptor->short_name,
+                           f->name);
         if (sub)
             return rules_check(sub, err);
         return rule->form != PRESENT ? 0

@@ -26,7 +26,7 @@ int wire_encode(struct buf *out, Drover__Envelope__BodyCase body, void *message,
 {
     const ProtobufCFieldDescriptor *field = body_field(body);
     Drover__Envelope e = DROVER__ENVELOPE__INIT;
-    size_t len;
+    size_t len, packed;
     int rc;
 
     assert(field && ((ProtobufCMessage *)message)->descriptor == field->descriptor);
@@ -40,7 +40,8 @@ int wire_encode(struct buf *out, Drover__Envelope__BodyCase body, void *message,
     if (len > WIRE_BYTES_MAX)
         return err_set(err, ERR_LIMIT, "%s message of %zu bytes; the limit is %d", field->name, len,
                        WIRE_BYTES_MAX);
-    len = drover__envelope__pack(&e, (uint8_t *)buf_reserve(out, len));
+    packed = drover__envelope__pack(&e, (uint8_t *)buf_reserve(out, len));
+    assert(packed == len);
     out->len += len;
     return 0;
 }

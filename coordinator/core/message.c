@@ -17,17 +17,27 @@ static bool cancelling(const struct sched *s, const struct lease *l)
     return s->jobs[l->job].state == JOB_CANCELLING;
 }
 
-/* The lease of W (or of anybody: NULL) that the message's attempt names; NULL: it has none. One of
- * before the restart that its worker's Hello did not list (it was said before the lease arrived)
- * is adopted now. */
-static struct lease *lease_of(struct sched *s, struct worker *w, uint64_t attempt, uint32_t epoch)
+/* The lease of W (or of anybody: NULL) that the message's attempt names; NULL: it has none. */
+static struct lease *lease_of(const struct sched *s, const struct worker *w, uint64_t attempt,
+                              uint32_t epoch)
 {
     struct lease *l = lease_find(s, attempt, epoch);
-    if (l && w && l->state == LEASE_WAITING)
-        lease_adopt(s, l, w, 0);
     if (l && w && l->worker != index_of_worker(s, w))
         return NULL;
     return l;
+}
+
+/* An attempt of before the restart that its worker's Hello did not list, because the lease was then
+ * still on its way: let it say Hello again, and all else follows from that. */
+static bool needs_hello(struct sched *s, const struct worker *w, uint64_t attempt, uint32_t epoch)
+{
+    const struct lease *l = lease_find(s, attempt, epoch);
+    if (!w || !l || l->state != LEASE_WAITING)
+        return false;
+    struct sched_action *a = act(s, ACT_SEND_REFUSE);
+    a->peer = w->peer;
+    a->code = ERR_STALE;
+    return true;
 }
 
 void on_credits(struct sched *s, struct worker *w, const struct sched_event *e)
@@ -42,6 +52,8 @@ void on_renew(struct sched *s, struct worker *w, const struct sched_event *e)
     for (size_t i = 0; i < e->renew.held_len; i++) {
         const struct sched_held *h = &e->renew.held[i];
         struct lease *l = lease_of(s, w, h->attempt, h->epoch);
+        if (needs_hello(s, w, h->attempt, h->epoch))
+            continue;
         if (!l) {
             struct sched_action *a = act(s, ACT_SEND_CANCEL);
             a->peer = w->peer;
@@ -78,6 +90,8 @@ void on_example(struct sched *s, struct worker *w, const struct sched_event *e)
 {
     struct lease *l = lease_of(s, w, e->result.attempt, e->result.epoch);
 
+    if (needs_hello(s, w, e->result.attempt, e->result.epoch))
+        return;
     if (!l || l->state != LEASE_ACTIVE) {
         /* A REVOKED attempt's end is awaited: its slot is busy until then. */
         trace_stale(s, w, e);
@@ -96,6 +110,8 @@ void on_result(struct sched *s, struct worker *w, const struct sched_event *e)
     bool result = outcome == CAUSE_DONE || outcome == CAUSE_DIVERGED;
 
     assert(outcome < CAUSE_SKIPPED);
+    if (needs_hello(s, w, e->result.attempt, e->result.epoch))
+        return;
     if (!l || l->state != LEASE_ACTIVE) {
         if (l && l->state == LEASE_REVOKED)
             lease_end(s, l, outcome, true);

@@ -39,9 +39,9 @@
  *
  * The worker's duties:
  *  - Hello comes first on a connection and lists every attempt held, those finished and not acked
- *    too. Refuse ERR_STALE: this connection is unknown (the coordinator restarted, or thought the
- *    worker gone): say Hello again. After Welcome: give up what was listed and is not kept, send
- *    results that are not acked again.
+ *    too. Refuse ERR_STALE: say Hello again (the coordinator restarted, thought the worker gone, or
+ *    hears of an attempt that the last Hello did not list); nothing was done with the message.
+ *    After Welcome: give up what was listed and is not kept, send un-acked results again.
  *  - Renew names attempts whose progress counter moved. A worker without a free slot answers a
  *    Lease with a JobResult PREEMPTED; it then gets no lease for pause_ms.
  *  - Ack 0: durable. ERR_STALE: the attempt is over, forget it. ERR_CANCELLED: stop the attempt,

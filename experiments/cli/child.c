@@ -133,9 +133,9 @@ void child_signal(struct child *c, int signal)
         kill(c->pid, signal);
 }
 
-bool child_misused(const struct child *c)
+bool child_gave_up(const struct child *c)
 {
-    return WIFEXITED(c->status) && WEXITSTATUS(c->status) == 2;
+    return WIFEXITED(c->status) && WEXITSTATUS(c->status) != 0;
 }
 
 const char *child_fate(const struct child *c, char *out, size_t size)

@@ -27,8 +27,9 @@ int child_start(struct child *c, const char *program, const char *const *args, c
 /* Does it run? Takes its status when it ended. */
 bool child_running(struct child *c);
 void child_signal(struct child *c, int signal); /* nothing when it does not run */
-/* Did it end with exit code 2? Then starting it again in the same way is no use. */
-bool child_misused(const struct child *c);
+/* Did it end by its own decision, with an exit code that is not 0? Then starting it again in the
+ * same way is no use. */
+bool child_gave_up(const struct child *c);
 /* "exit code 1", "signal 9 (Killed)". */
 const char *child_fate(const struct child *c, char *out, size_t size);
 /* The last lines of its log, for an error; OUT is NUL-terminated. */

@@ -204,7 +204,7 @@ static int watch(struct member *m, const char *what, uint64_t now_ms, bool *ret_
     if (m->again_ms == 0) {
         if (now_ms - m->started_ms > LIVED_MS)
             m->restarts = 0;
-        if (m->restarts == RESTARTS_MAX || child_misused(&m->child))
+        if (m->restarts == RESTARTS_MAX || child_gave_up(&m->child))
             return died(m, what, err);
         m->again_ms = now_ms + ((uint64_t)RESTART_PAUSE_MS << m->restarts);
         m->restarts++;

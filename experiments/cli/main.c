@@ -4,6 +4,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <limits.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,7 @@ int main(int argc, char **argv)
     char folder[PATH_MAX];
     char *help_argv[] = { NULL, (char[]){ "--help" }, NULL };
 
+    setlocale(LC_CTYPE, ""); /* widths of characters; numbers stay as they are */
     argp_err_exit_status = CLI_USAGE;
     if (argc < 2)
         return help(stderr);

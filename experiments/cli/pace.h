@@ -7,21 +7,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Progress is counted in bins of PACE_BIN_MS; their spread gives the error of the rate. Start it
- * with { 0 }. */
-enum { PACE_BIN_MS = 1000 };
+/* Progress is cut into bins that end where it moved, each at least PACE_BIN_MS long; the spread of
+ * their rates gives the error of the mean. Start it with { 0 }. */
+enum { PACE_BIN_MS = 1000, PACE_BINS_MIN = 3 };
 struct pace {
     bool started;
-    uint64_t begin_ms, bin_ms; /* when the first unit was seen, when the open bin began */
+    uint64_t begin_ms, bin_ms,
+        last_ms; /* the first unit of time, the open bin's begin, the last call */
     double begin_units, bin_units, last_units;
-    double bins, sum, squares;
+    double bins, seconds, sum,
+        squares; /* of closed bins: number, time, rate * time, rate^2 * time */
 };
 
 /* UNITS are done at NOW_MS; calls in order of time. The clock starts at the first call that sees
  * work go on (RUNNING). */
 void pace_add(struct pace *p, uint64_t now_ms, double units, bool running);
 /* Seconds left for TOTAL units: from *RET_LOW to *RET_HIGH (about 95 %). False while less than 2 %
- * of TOTAL or fewer than 3 bins were seen: then it would be a guess. */
+ * of TOTAL or fewer than PACE_BINS_MIN bins were seen: then it would be a guess. */
 bool pace_left(const struct pace *p, double total, double *ret_low, double *ret_high);
 
 #endif

@@ -9,7 +9,9 @@
 #include "common/base/mem.h"
 #include "experiments/cli/pace.h"
 
-enum { STEPS_MAX = 128, BAR_CELLS = 24, LINE_PAUSE_MS = 5000 };
+enum { STEPS_MAX = 128, BAR_CELLS = 24 };
+/* Lines: at most so often while something moves, and at least so often while something runs. */
+enum { LINE_PAUSE_MS = 5000, LINE_QUIET_MS = 30000 };
 
 struct row {
     char step[128];
@@ -88,7 +90,7 @@ static void print_state(const struct row *r, const Drover__StepStatus *s, uint64
         snprintf(out, size, "done (%s of work)", low);
     } else if (s->running == 0) {
         snprintf(out, size, s->ready ? "ready" : s->waiting ? "waiting" : "");
-    } else if (s->units_total > 1 && pace_left(&r->pace, (double)s->units_total, &from, &to)) {
+    } else if (pace_left(&r->pace, (double)s->units_total, &from, &to)) {
         print_duration(low, sizeof(low), from);
         print_duration(high, sizeof(high), to);
         if (strcmp(low, high) == 0)
@@ -101,13 +103,29 @@ static void print_state(const struct row *r, const Drover__StepStatus *s, uint64
     }
 }
 
+/* Finished units and what has been done inside running jobs that have no units of their own. */
+static double units(const Drover__StepStatus *s)
+{
+    return (double)s->units_done + s->running_share;
+}
+
 static void print_bar(const struct view *v, const Drover__StepStatus *s)
 {
-    double share = s->units_total ? (double)s->units_done / (double)s->units_total : 0;
+    double share = s->units_total ? units(s) / (double)s->units_total : 0;
     int full = (int)(share * BAR_CELLS + 0.5);
 
     for (int i = 0; i < BAR_CELLS; i++)
         fputs(v->utf8 ? (i < full ? "█" : "░") : (i < full ? "#" : "."), v->to);
+}
+
+/* "120/720", or "37 %" of jobs that are one unit each. */
+static void print_count(const Drover__StepStatus *s, char *out, size_t size)
+{
+    if (s->running_share > 0 && s->units_total)
+        snprintf(out, size, "%.0f %%", 100 * units(s) / (double)s->units_total);
+    else
+        snprintf(out, size, "%llu/%llu", (unsigned long long)s->units_done,
+                 (unsigned long long)s->units_total);
 }
 
 static void erase(struct view *v)
@@ -119,7 +137,7 @@ static void erase(struct view *v)
 
 static void draw(struct view *v, const Drover__ExperimentStatus *s, uint64_t now_ms)
 {
-    char state[160];
+    char state[160], count[48];
 
     for (size_t i = 0; i < s->n_steps; i++) {
         const Drover__StepStatus *st = s->steps[i];
@@ -129,9 +147,9 @@ static void draw(struct view *v, const Drover__ExperimentStatus *s, uint64_t now
         print_state(r, st, now_ms, state, sizeof(state));
         fprintf(v->to, "  %-16.16s ", st->step);
         print_bar(v, st);
+        print_count(st, count, sizeof(count));
         /* Never wider than the narrowest terminal that people use. */
-        fprintf(v->to, " %6llu/%-6llu %.40s\n", (unsigned long long)st->units_done,
-                (unsigned long long)st->units_total, state);
+        fprintf(v->to, " %13s  %.38s\n", count, state);
         v->drawn++;
     }
     fflush(v->to);
@@ -139,9 +157,11 @@ static void draw(struct view *v, const Drover__ExperimentStatus *s, uint64_t now
 
 static void print_line(struct view *v, struct row *r, const Drover__StepStatus *s, uint64_t now_ms)
 {
-    char state[160];
+    char state[160], count[48];
     bool finished = s->done == s->jobs;
-    bool due = now_ms - r->printed_ms >= LINE_PAUSE_MS && s->units_done != r->printed_units;
+    const uint64_t since = now_ms - r->printed_ms;
+    bool due = (since >= LINE_PAUSE_MS && s->units_done != r->printed_units) ||
+               (since >= LINE_QUIET_MS && s->running);
     bool began = s->running && !r->printed_ms;
 
     if (!r->seen && finished)
@@ -150,8 +170,8 @@ static void print_line(struct view *v, struct row *r, const Drover__StepStatus *
     if (r->finished || !(finished || due || began))
         return;
     print_state(r, s, now_ms, state, sizeof(state));
-    fprintf(v->to, "%s (%s): %llu/%llu, jobs %u/%u, %s\n", s->step, s->kind,
-            (unsigned long long)s->units_done, (unsigned long long)s->units_total, s->done, s->jobs,
+    print_count(s, count, sizeof(count));
+    fprintf(v->to, "%s (%s): %s, jobs %u/%u, %s\n", s->step, s->kind, count, s->done, s->jobs,
             state);
     fflush(v->to);
     r->printed_ms = now_ms;
@@ -178,7 +198,7 @@ void view_update(struct view *v, const Drover__ExperimentStatus *s, uint64_t now
             r->running_since_ms = 0;
         else if (!r->running_since_ms)
             r->running_since_ms = now_ms;
-        pace_add(&r->pace, now_ms, (double)st->units_done, st->running > 0);
+        pace_add(&r->pace, now_ms, units(st), st->running > 0);
         if (!v->quiet && !v->live)
             print_line(v, r, st, now_ms);
     }

@@ -357,6 +357,24 @@ static int enter_plain(struct expansion *x, const struct step *s, struct plan_jo
     return rc;
 }
 
+/* Read the task files before models of gigabytes are hashed: a broken line is known at once. */
+static int check_files(struct expansion *x, const struct step *s, struct err *err)
+{
+    struct err inner = { 0 };
+    char name[80];
+    int rc = 0;
+
+    for (size_t t = 0; !rc && t < s->tasks_len; t++) {
+        uint64_t all = 0;
+        if (!s->task[t].file)
+            continue;
+        snprintf(name, sizeof(name), "files.%s", s->task[t].spec->name);
+        rc = build_count(x->b, &s->task[t], 0, s->split, &all, &inner);
+        rc = at_key(x, s, name, rc, &inner, err);
+    }
+    return rc;
+}
+
 static int expand_step(struct expansion *x, const struct step *s, struct built *out,
                        struct err *err)
 {
@@ -370,7 +388,8 @@ static int expand_step(struct expansion *x, const struct step *s, struct built *
     if (s->kind->id == KIND_COLLECT)
         return enter_collect(x, s->from->id, s->results_step, s->results_len, &s->params,
                              s->retries, out, err);
-    int rc = class_of(x, s, &j, err);
+    int rc = check_files(x, s, err);
+    rc = rc ? rc : class_of(x, s, &j, err);
     rc = rc ? rc : add_inputs(x, s, &j, err);
     (void)step_slot(x->b, s->from->id, s->kind); /* shown even when all its jobs are another's */
     if (!rc)

@@ -61,7 +61,7 @@ static int check_name(const struct point *p, const struct recipe_step *s, const 
                           "a %s job draws no random numbers; leave the seed out", s->kind->name);
     const char *near = nearest_find(name, known);
     return near ? step_error(p, s, err, ERR_INVALID, name,
-                             "a %s step has no such key; did you mean \"%s\"?", s->kind->name, near)
+                             "a %s step has no such key; did you mean %s?", s->kind->name, near)
                 : step_error(p, s, err, ERR_INVALID, name, "a %s step has no such key",
                              s->kind->name);
 }

@@ -135,6 +135,10 @@ FROM job_output JOIN blob ON blob.id = job_output.blob WHERE job_output.job = :j
 SELECT DISTINCT job_input.producer FROM job_input JOIN job ON job.id = job_input.producer
 WHERE job_input.job = :job AND job.state = 'DONE'
 
+-- name: dependents_wait
+UPDATE job SET waiting = waiting + 1, state = 'WAITING'
+WHERE id IN (SELECT job FROM job_need WHERE need = :job) AND state IN ('WAITING', 'READY')
+
 -- name: run_supersede
 UPDATE run SET superseded = 1 WHERE experiment = :experiment AND revision <> :revision AND superseded = 0
 

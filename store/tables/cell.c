@@ -34,7 +34,7 @@ static uint64_t hits(const struct unit *u, enum table_stat stat)
     case TABLE_STATS_LEN:
         break;
     }
-    assert(!"no share");
+    assert(false && "no share");
     return 0;
 }
 

@@ -89,11 +89,10 @@ static int check_steps(const struct making *m, struct err *err)
                 buf_printf(&names, "%s%s", names.len ? ", " : "", step);
         }
         if (!found)
-            return err_set(
-                err, ERR_INVALID,
-                "table \"%s\", column \"%s\": no step \"%s\" with examples in this experiment (%s)",
-                m->spec->title, m->spec->column[c].head, m->spec->column[c].step,
-                names.len ? buf_str(&names) : "there is none");
+            return err_set(err, ERR_INVALID,
+                           "column \"%s\": no step \"%s\" with examples in this experiment (%s)",
+                           m->spec->column[c].head, m->spec->column[c].step,
+                           names.len ? buf_str(&names) : "there is none");
     }
     return 0;
 }
@@ -222,19 +221,17 @@ static int check_cell(const struct making *m, const struct row *r, const struct 
 
         if (u->n != u->promised)
             return err_set(err, ERR_INVALID,
-                           "table \"%s\": step %s (%s) has %llu of %llu examples; wait until it is "
-                           "done, or set "
-                           "allow_unequal_n = true",
-                           m->spec->title, c->step, buf_str(&where), (unsigned long long)u->n,
+                           "step %s (%s) has %llu of %llu examples; wait until it is done, or "
+                           "set allow_unequal_n = true",
+                           c->step, buf_str(&where), (unsigned long long)u->n,
                            (unsigned long long)u->promised);
         if (u->n != units[0].n || u->n_least != u->n_most)
-            return err_set(
-                err, ERR_INVALID,
-                "table \"%s\": step %s (%s) would mix results of %llu and %llu examples; set "
-                "allow_unequal_n = true if that is meant",
-                m->spec->title, c->step, buf_str(&where),
-                (unsigned long long)(u->n != units[0].n ? units[0].n : u->n_least),
-                (unsigned long long)(u->n != units[0].n ? u->n : u->n_most));
+            return err_set(err, ERR_INVALID,
+                           "step %s (%s) would mix results of %llu and %llu examples; set "
+                           "allow_unequal_n = true if that is meant, or total = false",
+                           c->step, buf_str(&where),
+                           (unsigned long long)(u->n != units[0].n ? units[0].n : u->n_least),
+                           (unsigned long long)(u->n != units[0].n ? u->n : u->n_most));
     }
     return 0;
 }
@@ -255,10 +252,9 @@ static int check_row(const struct making *m, const struct row *r, const struct t
             continue;
         name_row(m, r, &where);
         return err_set(err, ERR_INVALID,
-                       "table \"%s\" (%s): columns \"%s\" and \"%s\" rest on %llu and %llu "
-                       "examples; make two tables, or "
-                       "set allow_unequal_n = true",
-                       m->spec->title, buf_str(&where), m->spec->column[first - cells].head,
+                       "%s: columns \"%s\" and \"%s\" rest on %llu and %llu examples; make two "
+                       "tables, or set allow_unequal_n = true",
+                       buf_str(&where), m->spec->column[first - cells].head,
                        m->spec->column[c].head, (unsigned long long)first->n,
                        (unsigned long long)cells[c].n);
     }
@@ -404,7 +400,7 @@ int table_make(struct store *s, uint64_t experiment, const struct table_spec *sp
     find_rows(&m);
     place_sums(&m);
     if (m.rows_len == 0)
-        return err_set(err, ERR_NOT_FOUND, "table \"%s\": no results yet", spec->title);
+        return err_set(err, ERR_NOT_FOUND, "no results yet");
     m.table = mem_calloc(1, sizeof *m.table);
     snprintf(m.table->title, sizeof m.table->title, "%s", spec->title);
     rc = make_heads(&m, err);

@@ -117,7 +117,8 @@ struct table {
 };
 
 /* ERR_INVALID: a step that the experiment does not have, unequal n (the text says where and what to
- * do); ERR_NOT_FOUND: no results yet. Works on both kinds of connection. */
+ * do; the caller names the table); ERR_NOT_FOUND: no results yet. Works on both kinds of
+ * connection. */
 int table_make(struct store *s, uint64_t experiment, const struct table_spec *spec,
                struct table **ret, struct err *err) MUST_CHECK;
 void table_free(struct table *t); /* NULL is fine */

@@ -40,7 +40,9 @@ struct figure bench_figure(double *value, size_t n)
 
 struct figure bench_scale(struct figure f, double factor)
 {
-    return (struct figure){ .median = f.median * factor, .min = f.min * factor, .max = f.max * factor, .n = f.n };
+    return (struct figure){
+        .median = f.median * factor, .min = f.min * factor, .max = f.max * factor, .n = f.n
+    };
 }
 
 /* Calls that fill a measurement; the first call warms up. */
@@ -75,8 +77,8 @@ struct figure bench_rate(const struct bench *b, const struct subject *s)
     return bench_figure(rate, n);
 }
 
-struct figure bench_ratio(const struct bench *b, const struct subject *a, const struct subject *of, struct figure *rate_a,
-                          struct figure *rate_of)
+struct figure bench_ratio(const struct bench *b, const struct subject *a, const struct subject *of,
+                          struct figure *rate_a, struct figure *rate_of)
 {
     double ra[PAIRS], rb[PAIRS], ratio[PAIRS];
     const size_t n = b->quick ? PAIRS_QUICK : PAIRS;
@@ -103,13 +105,15 @@ static const char *verdict(struct bench *b, double value, enum better better, do
     return "  MISS";
 }
 
-void bench_report(struct bench *b, const char *name, const char *unit, struct figure f, enum better better, double limit)
+void bench_report(struct bench *b, const char *name, const char *unit, struct figure f,
+                  enum better better, double limit)
 {
     const char *word = better == BETTER_HIGHER ? "higher" : "lower";
     const char *judged = verdict(b, f.median, better, limit);
     if (b->json) {
-        printf("{\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"min\":%.6g,\"max\":%.6g,\"n\":%zu,\"better\":\"%s\",", name,
-               f.median, unit, f.min, f.max, f.n, word);
+        printf("{\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"min\":%.6g,\"max\":%.6g,\"n\":%"
+               "zu,\"better\":\"%s\",",
+               name, f.median, unit, f.min, f.max, f.n, word);
         if (isnan(limit))
             printf("\"limit\":null}\n");
         else

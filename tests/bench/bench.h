@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench.h - the harness of drover-bench: timing, ratios of interleaved pairs, and one line per figure.
+/* bench.h - the harness of drover-bench: timing, ratios of interleaved pairs, and one line per
+ * figure.
  *
- * A figure is the median of n measurements with their minimum and maximum. The machine is noisy, so what is compared is
- * measured in turns, A B A B.., and a ratio is the median of the pairs' ratios. Time is the calling thread's
- * on the CPU, unless several threads are measured. */
+ * A figure is the median of n measurements with their minimum and maximum. The machine is noisy, so
+ * what is compared is measured in turns, A B A B.., and a ratio is the median of the pairs' ratios.
+ * Time is the calling thread's on the CPU, unless several threads are measured. */
 #ifndef TESTS_BENCH_BENCH_H
 #define TESTS_BENCH_BENCH_H
 
@@ -34,16 +35,18 @@ struct subject {
 
 /* Units per second, from calls filling at least 20 ms (quick: 4 ms) per measurement. */
 struct figure bench_rate(const struct bench *b, const struct subject *s);
-/* Rate of A over rate of B, in at least 15 (quick: 5) interleaved pairs. RATE_A, RATE_B: their rates, or NULL. */
-struct figure bench_ratio(const struct bench *b, const struct subject *a, const struct subject *of, struct figure *rate_a,
-                          struct figure *rate_of);
+/* Rate of A over rate of B, in at least 15 (quick: 5) interleaved pairs. RATE_A, RATE_B: their
+ * rates, or NULL. */
+struct figure bench_ratio(const struct bench *b, const struct subject *a, const struct subject *of,
+                          struct figure *rate_a, struct figure *rate_of);
 /* Of N >= 1 values; reorders them. */
 struct figure bench_figure(double *value, size_t n);
 /* Every number of F times FACTOR > 0. */
 struct figure bench_scale(struct figure f, double factor);
 
 /* Print one line. LIMIT: what the median must reach, NAN for none. */
-void bench_report(struct bench *b, const char *name, const char *unit, struct figure f, enum better better, double limit);
+void bench_report(struct bench *b, const char *name, const char *unit, struct figure f,
+                  enum better better, double limit);
 /* A line for people only: why figures are absent. */
 void bench_note(const struct bench *b, const char *text);
 

@@ -20,7 +20,8 @@ static void read_defaults(struct embedded *e)
 {
     const struct kind *k = kind_at(KIND_PRETRAIN);
     const struct params none = { 0 };
-    const size_t dim = (size_t)kind_int(k, &none, "dim"), heads = (size_t)kind_int(k, &none, "heads");
+    const size_t dim = (size_t)kind_int(k, &none, "dim"),
+                 heads = (size_t)kind_int(k, &none, "heads");
     e->conf = train_conf_default();
     e->conf.model = (struct model_conf){
         .layers = (size_t)kind_int(k, &none, "layers"),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* embedded.h - the quickstart's model in the bench: 8 layers, width 64, trained on the synthetic tasks as the job kind "pretrain" does
- * with its defaults. */
+/* embedded.h - the quickstart's model in the bench: 8 layers, width 64, trained on the synthetic
+ * tasks as the job kind "pretrain" does with its defaults. */
 #ifndef TESTS_BENCH_EMBEDDED_H
 #define TESTS_BENCH_EMBEDDED_H
 

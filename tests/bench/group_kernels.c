@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* group_kernels.c - the packed matrix product against OpenBLAS on one core: Y (M,N) = X (M,K) W^T.
  *
- * The ratios are against W as models store it, (N,K): what a caller of OpenBLAS has without copying weights. The rate of
- * OpenBLAS with W stored transposed, (K,N), stands beside: for small weights it is the better one on some cores. */
+ * The ratios are against W as models store it, (N,K): what a caller of OpenBLAS has without copying
+ * weights. The rate of OpenBLAS with W stored transposed, (K,N), stands beside: for small weights
+ * it is the better one on some cores. */
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
@@ -71,7 +72,8 @@ static void product_close(struct product *p)
     packed_release(&p->packed);
 }
 
-static void compare_shape(struct bench *b, size_t k, size_t n, const char *suffix, const double limit[4])
+static void compare_shape(struct bench *b, size_t k, size_t n, const char *suffix,
+                          const double limit[4])
 {
     static const size_t rows[] = { 8, 32, 128, 512, 1 };
     struct product p = { .k = k, .n = n };
@@ -95,7 +97,8 @@ static void compare_shape(struct bench *b, size_t k, size_t n, const char *suffi
         bench_report(b, name, "GFLOP/s", bench_scale(rate_blas, 1e-9), BETTER_HIGHER, NAN);
         p.transposed = true;
         snprintf(name, sizeof(name), "kernels.openblas_transposed.m%zu%s", p.m, suffix);
-        bench_report(b, name, "GFLOP/s", bench_scale(bench_rate(b, &blas), 1e-9), BETTER_HIGHER, NAN);
+        bench_report(b, name, "GFLOP/s", bench_scale(bench_rate(b, &blas), 1e-9), BETTER_HIGHER,
+                     NAN);
     }
     product_close(&p);
 }
@@ -104,7 +107,8 @@ void bench_kernels(struct bench *b)
 {
     char text[160];
     blas_init();
-    snprintf(text, sizeof(text), "kernels: level %s against %s, one thread", kernels_best()->name, blas_class());
+    snprintf(text, sizeof(text), "kernels: level %s against %s, one thread", kernels_best()->name,
+             blas_class());
     bench_note(b, text);
     compare_shape(b, 128, 512, "", (const double[]){ 2.5, 1.7, 1.2, 0.95 });
     compare_shape(b, 2048, 8192, ".large", (const double[]){ 2.0, 1.5, 1.1, 0.95 });

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* group_search.c - what prefix reuse and the memo save: layer applications (weighted by token rows) that a search of 50 simulations makes,
- * replay of the label included, over those of running every simulated path whole. On a model trained as the quickstart's, but for 300 steps:
- * the share depends on which paths are tried, not on how good the model is. */
+/* group_search.c - what prefix reuse and the memo save: layer applications (weighted by token rows)
+ * that a search of 50 simulations makes, replay of the label included, over those of running every
+ * simulated path whole. On a model trained as the quickstart's, but for 300 steps: the share
+ * depends on which paths are tried, not on how good the model is. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -13,14 +14,22 @@
 #include "worker/kernels/blas.h"
 #include "worker/search/search.h"
 
-enum { STEPS = 300, STEPS_QUICK = 60, EXAMPLES = 10, EXAMPLES_QUICK = 2, FAMILIES = 12, ROUND_MAX = 256 };
+enum {
+    STEPS = 300,
+    STEPS_QUICK = 60,
+    EXAMPLES = 10,
+    EXAMPLES_QUICK = 2,
+    FAMILIES = 12,
+    ROUND_MAX = 256
+};
 
 struct searcher {
     struct evaluator *evaluator;
     struct outcome outcome[ROUND_MAX];
 };
 
-static int evaluate(void *arg, const uint8_t *const *routing, size_t n, double *reward, struct err *err)
+static int evaluate(void *arg, const uint8_t *const *routing, size_t n, double *reward,
+                    struct err *err)
 {
     struct searcher *s = arg;
     int rc = evaluator_run(s->evaluator, routing, n, true, s->outcome, NULL, err);
@@ -43,17 +52,20 @@ static struct search_params default_params(void)
 }
 
 /* Search one example; adds to layer rows made and to those of whole paths. */
-static void search_one(struct searcher *s, const struct model *m, const struct example *e, double *made, double *whole)
+static void search_one(struct searcher *s, const struct model *m, const struct example *e,
+                       double *made, double *whole)
 {
     const struct search_params params = default_params();
     struct search_result result = { 0 };
     struct err err = { 0 };
     const uint64_t before = evaluator_layer_rows(s->evaluator);
     bench_must(evaluator_begin(s->evaluator, e, &err), &err, "example");
-    bench_must(search_run(&params, m->conf.layers, 1, e->id, evaluate, s, &result, &err), &err, "search");
+    bench_must(search_run(&params, m->conf.layers, 1, e->id, evaluate, s, &result, &err), &err,
+               "search");
     if (result.has_label) {
         const uint8_t *label = result.label;
-        bench_must(evaluator_run(s->evaluator, &label, 1, false, s->outcome, NULL, &err), &err, "replay");
+        bench_must(evaluator_run(s->evaluator, &label, 1, false, s->outcome, NULL, &err), &err,
+                   "replay");
     }
     *made += (double)(evaluator_layer_rows(s->evaluator) - before);
     *whole += (double)(result.path_layers * evaluator_rows(s->evaluator));
@@ -61,14 +73,17 @@ static void search_one(struct searcher *s, const struct model *m, const struct e
 }
 
 /* The share over EXAMPLES training examples of one task and level. */
-static double search_family(const struct model *m, const char *task, int level, size_t examples, double *made, double *whole)
+static double search_family(const struct model *m, const char *task, int level, size_t examples,
+                            double *made, double *whole)
 {
     struct searcher s = { 0 };
     struct task_source *source;
     struct err err = { 0 };
     double own_made = 0, own_whole = 0;
-    const uint64_t cache = (uint64_t)kind_int(kind_at(KIND_SEARCH), &(struct params){ 0 }, "cache_bytes");
-    bench_must(evaluator_new(&s.evaluator, m, task_find(task), NULL, cache, &err), &err, "evaluator");
+    const uint64_t cache =
+        (uint64_t)kind_int(kind_at(KIND_SEARCH), &(struct params){ 0 }, "cache_bytes");
+    bench_must(evaluator_new(&s.evaluator, m, task_find(task), NULL, cache, &err), &err,
+               "evaluator");
     bench_must(task_open(&source, task, level, SPLIT_TRAIN, NULL, &err), &err, "task");
     for (size_t i = 0; i < examples; i++) {
         struct example e;
@@ -94,7 +109,8 @@ static struct model *train_model(uint64_t steps)
         embedded_draw(&e);
         embedded_step(&e);
     }
-    bench_must(model_from_weights(&m, &e.conf.model, trainer_weights(e.trainer), NULL, &err), &err, "model");
+    bench_must(model_from_weights(&m, &e.conf.model, trainer_weights(e.trainer), NULL, &err), &err,
+               "model");
     m->tok = e.tok; /* the model frees it */
     e.tok = NULL;
     embedded_close(&e);
@@ -109,7 +125,8 @@ void bench_search(struct bench *b)
     const size_t examples = b->quick ? EXAMPLES_QUICK : EXAMPLES;
     double share[FAMILIES], made = 0, whole = 0;
     for (size_t i = 0; i < FAMILIES; i++)
-        share[i] = search_family(m, i < 6 ? "math" : "logic", (int)(i % 6) + 1, examples, &made, &whole);
+        share[i] =
+            search_family(m, i < 6 ? "math" : "logic", (int)(i % 6) + 1, examples, &made, &whole);
     struct figure f = bench_figure(share, FAMILIES); /* spread over tasks and levels */
     f.median = made / whole;
     f.n = FAMILIES * examples;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* group_train.c - token rows per second of a whole training step of the embedded reasoner (forward, backward, AdamW): the
- * quickstart's batch of 256 problems of all levels; one thread, and all of the quickstart's two. */
+/* group_train.c - token rows per second of a whole training step of the embedded reasoner (forward,
+ * backward, AdamW): the quickstart's batch of 256 problems of all levels; one thread, and all of
+ * the quickstart's two. */
 #include <math.h>
 
 #include "tests/bench/bench.h"
@@ -14,7 +15,8 @@ static void one_step(void *arg)
     embedded_step(arg);
 }
 
-static void measure_training(struct bench *b, const char *name, enum train_gemm gemm, size_t threads)
+static void measure_training(struct bench *b, const char *name, enum train_gemm gemm,
+                             size_t threads)
 {
     struct embedded e;
     struct pool *pool = pool_new(threads);
@@ -31,7 +33,8 @@ static void measure_training(struct bench *b, const char *name, enum train_gemm 
 void bench_train(struct bench *b)
 {
     blas_init();
-    bench_note(b, "train: 8 layers, width 64; backward products by the packed kernel, and by OpenBLAS");
+    bench_note(
+        b, "train: 8 layers, width 64; backward products by the packed kernel, and by OpenBLAS");
     measure_training(b, "train.step.d64.tokens_per_s", TRAIN_GEMM_PACKED, 1);
     measure_training(b, "train.step.d64.threads2.tokens_per_s", TRAIN_GEMM_PACKED, 2);
     measure_training(b, "train.step.d64.openblas.tokens_per_s", TRAIN_GEMM_OPENBLAS, 1);

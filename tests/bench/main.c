@@ -11,8 +11,13 @@ static const struct {
     const char *name;
     void (*run)(struct bench *b); /* NULL: comes with a later part of drover */
 } GROUPS[] = {
-    { "kernels", bench_kernels }, { "engine", bench_engine }, { "search", bench_search }, { "train", bench_train },
-    { "dispatch", NULL },                 { "store", NULL }, { "web", NULL },
+    { "kernels", bench_kernels },
+    { "engine", bench_engine },
+    { "search", bench_search },
+    { "train", bench_train },
+    { "dispatch", NULL },
+    { "store", NULL },
+    { "web", NULL },
 };
 
 struct arguments {
@@ -37,7 +42,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
                 return 0;
             }
         }
-        argp_error(state, "no group '%s': kernels, engine, search, train, dispatch, store, web", arg);
+        argp_error(state, "no group '%s': kernels, engine, search, train, dispatch, store, web",
+                   arg);
         return EINVAL;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -49,11 +55,18 @@ static const struct argp_option OPTIONS[] = {
     { "short", 's', NULL, 0, "At most two minutes per group, and no verdicts", 0 },
     { 0 },
 };
-static const struct argp ARGP = { OPTIONS, parse, "[GROUP...]",
-                                  "Measure drover's parts: kernels, engine, search, train.\v"
-                                  "Every line is a figure: name, value, unit, spread and n; ratios are medians of interleaved pairs. "
-                                  "Without GROUP all are run. Exit code 1 when a figure misses its limit.",
-                                  NULL, NULL, NULL };
+static const struct argp ARGP = {
+    OPTIONS,
+    parse,
+    "[GROUP...]",
+    "Measure drover's parts: kernels, engine, search, train.\v"
+    "Every line is a figure: name, value, unit, spread and n; ratios are medians of interleaved "
+    "pairs. "
+    "Without GROUP all are run. Exit code 1 when a figure misses its limit.",
+    NULL,
+    NULL,
+    NULL
+};
 
 int main(int argc, char **argv)
 {

@@ -155,6 +155,10 @@ static bool step(struct sim *m, struct sched_event e, const struct msg *msg)
     e.now_ms = m->now_ms;
     sim_mix(m, (uint64_t)e.kind << 48 | m->now_ms);
     m->core_steps++;
+    m->coord.steps_now = m->now_ms == m->coord.steps_ms ? m->coord.steps_now + 1 : 0;
+    m->coord.steps_ms = m->now_ms;
+    if (m->coord.steps_now > STEPS_PER_MS_MAX)
+        sim_fail(m, "the coordinator turns in circles");
     sched_step(m->coord.core, &e, &m->out);
     if (!sched_invariant(m->coord.core))
         sim_fail(m, "the core's invariant is broken");
@@ -313,9 +317,10 @@ void coord_wake(struct sim *m)
 
 void coord_cancel(struct sim *m, uint32_t job)
 {
-    if (db_final(m->db.job[job].state))
+    if (db_final(m->db.job[job].state) ||
+        (m->db.job[job].state == DB_CANCELLING && m->db.undo_len == 0))
         return;
-    /* The client asks again until it sees the end. */
+    /* The client asks again until it knows that its wish is durable. */
     sim_post(m, (struct sim_event){ .kind = SE_CANCEL, .slot = job }, 300);
     if (!m->coord.up || m->coord.stopped_until_ms > m->now_ms)
         return;

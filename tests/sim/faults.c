@@ -58,7 +58,7 @@ struct sim_conf faults_of_seed(uint64_t seed)
     c.fail = sometimes(&r, 0.4, 0.4);
     c.poison = sometimes(&r, 0.2, 0.1);
     c.diverge = sometimes(&r, 0.2, 0.2);
-    c.cancels = rng_below(&r, 3) == 0 ? 1 + rng_below(&r, 5) : 0;
+    c.cancels = rng_below(&r, 3) == 0 ? 1 + rng_below(&r, 15) : 0;
     /* Often beyond reach, so that every healthy job must end DONE. */
     c.losses_max = rng_below(&r, 2) ? 5 : 1000;
     if (c.poison > 0)

@@ -12,11 +12,12 @@ enum {
     EXAMPLES_MAX = 32, /* per job: bits of a mask */
     HOSTS_MAX = 6,
     SLOTS_MAX = 3,
-    HELD_MAX = 32,         /* attempts named by one message */
-    INCARNATIONS_MAX = 64, /* starts of the coordinator in one run */
-    ATTEMPTS_MAX = 8192,   /* in one run */
-    PROCESSES_MAX = 4096,  /* worker processes in one run */
-    NEEDS_MAX = 3,         /* jobs that a job needs */
+    HELD_MAX = 32,           /* attempts named by one message */
+    INCARNATIONS_MAX = 64,   /* starts of the coordinator in one run */
+    ATTEMPTS_MAX = 8192,     /* in one run */
+    PROCESSES_MAX = 4096,    /* worker processes in one run */
+    NEEDS_MAX = 3,           /* jobs that a job needs */
+    STEPS_PER_MS_MAX = 5000, /* of the core: more is an endless loop */
 };
 
 /* One struct, one row per fault. Rates are per second of virtual time and host; 0 = never. */
@@ -176,7 +177,8 @@ struct coord {
     bool up;
     struct sched *core;
     uint64_t wake_ms, commit_ms, stopped_until_ms;
-    uint32_t load_want;
+    uint32_t load_want, steps_now; /* steps_now: in the millisecond steps_ms */
+    uint64_t steps_ms;
     struct pending_send *outbox;
     size_t outbox_len, outbox_cap;
 };

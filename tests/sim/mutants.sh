@@ -6,9 +6,9 @@ shift
 survivors=0
 for program in "$@"; do
     name=${program##*/sim-mutant-}
-    report=$(ulimit -c 0; timeout 120 "$program" --seeds "$seeds" 2>&1)
+    report=$({ ulimit -c 0; timeout 60 "$program" --seeds "$seeds"; } 2>&1)
     code=$?
-    if [ $code -eq 0 ] || [ $code -eq 124 ]; then
+    if [ $code -eq 0 ] || [ $code -eq 124 ] || [ $code -eq 126 ] || [ $code -eq 127 ]; then
         echo "SURVIVED $name ($code)"
         survivors=$((survivors + 1))
     else

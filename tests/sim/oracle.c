@@ -44,7 +44,7 @@ static void moved(struct sim *m, const struct msg *msg, uint64_t attempt, uint64
                   bool surely)
 {
     struct book_attempt *a = find(m, attempt);
-    if (!a || a->ended || a->worker != msg->worker)
+    if (!a || a->ended || a->worker != msg->worker || (!a->attached && msg->kind != M_HELLO))
         return;
     bool first = msg->kind != M_HELLO && !a->seen;
     bool cancelling = m->db.job[a->job].state == DB_CANCELLING; /* moves no more */
@@ -139,8 +139,12 @@ static void check_accepted(struct sim *m, const struct sched_action *a, const st
 
 static void check_lost(struct sim *m, const struct book_attempt *t, const struct msg *msg)
 {
-    if (msg && msg->kind == M_HELLO && msg->worker == t->worker)
+    if (msg && msg->kind == M_HELLO && msg->worker == t->worker) {
+        for (uint32_t i = 0; i < msg->keep_len; i++)
+            if (msg->keep[i].attempt == t->id && msg->keep[i].epoch == t->epoch)
+                sim_fail(m, "job %u: the lease that its worker offers is taken away", t->job);
         return; /* it came back without the attempt */
+    }
     if (t->attached && m->now_ms - m->oracle.heard_ms[t->worker] + TOLERANCE_MS >= LEASE_MS)
         return; /* the whole worker is gone */
     uint64_t term_ms = t->attached ? LEASE_MS : REATTACH_MS;

@@ -19,8 +19,8 @@ void naive_matmul(double *y, const double *x, const double *w, size_t m, size_t 
     }
 }
 
-void naive_matmul_back(double *dx, double *dw, const double *dy, const double *x, const double *w, size_t m, size_t n,
-                       size_t k)
+void naive_matmul_back(double *dx, double *dw, const double *dy, const double *x, const double *w,
+                       size_t m, size_t n, size_t k)
 {
     memset(dx, 0, m * k * sizeof(*dx));
     memset(dw, 0, n * k * sizeof(*dw));
@@ -51,8 +51,8 @@ void naive_rmsnorm(double *out, const double *x, const double *w, double eps, si
     }
 }
 
-void naive_rmsnorm_back(double *dx, double *dw, const double *dy, const double *x, const double *w, double eps,
-                        size_t rows, size_t d)
+void naive_rmsnorm_back(double *dx, double *dw, const double *dy, const double *x, const double *w,
+                        double eps, size_t rows, size_t d)
 {
     memset(dw, 0, d * sizeof(*dw));
     for (size_t r = 0; r < rows; r++) {
@@ -78,7 +78,8 @@ void naive_rope(double *x, const uint32_t *position, const double *cos, const do
                 double *head = x + (r * heads + h) * e;
                 double *a = interleaved ? head + 2 * i : head + i;
                 double *b = interleaved ? head + 2 * i + 1 : head + i + half;
-                const double c = cos[position[r] * half + i], s = sign * sin[position[r] * half + i];
+                const double c = cos[position[r] * half + i],
+                             s = sign * sin[position[r] * half + i];
                 const double a0 = *a, b0 = *b;
                 *a = a0 * c - b0 * s;
                 *b = b0 * c + a0 * s;
@@ -104,8 +105,8 @@ static void attend(double *p, const double *q, const double *k, size_t ldk, size
         p[j] /= sum;
 }
 
-void naive_attention(double *out, double *att, const double *q, const double *k, const double *v, size_t rows,
-                     size_t t, size_t heads, size_t kv_heads, size_t e)
+void naive_attention(double *out, double *att, const double *q, const double *k, const double *v,
+                     size_t rows, size_t t, size_t heads, size_t kv_heads, size_t e)
 {
     const size_t ldk = kv_heads * e;
     CLEANUP(mem_cleanup) double *p = mem_calloc(t, sizeof(*p));
@@ -128,8 +129,9 @@ void naive_attention(double *out, double *att, const double *q, const double *k,
 }
 
 /* One row of one head: P are its N probabilities. */
-static void attend_back(double *dq, double *dk, double *dv, const double *dout, const double *p, const double *q,
-                        const double *k, const double *v, size_t ldk, size_t n, size_t e)
+static void attend_back(double *dq, double *dk, double *dv, const double *dout, const double *p,
+                        const double *q, const double *k, const double *v, size_t ldk, size_t n,
+                        size_t e)
 {
     double mean = 0;
     for (size_t j = 0; j < n; j++)
@@ -149,8 +151,9 @@ static void attend_back(double *dq, double *dk, double *dv, const double *dout, 
     }
 }
 
-void naive_attention_back(double *dq, double *dk, double *dv, const double *dout, const double *q, const double *k,
-                          const double *v, size_t t, size_t heads, size_t kv_heads, size_t e)
+void naive_attention_back(double *dq, double *dk, double *dv, const double *dout, const double *q,
+                          const double *k, const double *v, size_t t, size_t heads, size_t kv_heads,
+                          size_t e)
 {
     const size_t ldk = kv_heads * e;
     CLEANUP(mem_cleanup) double *p = mem_calloc(t, sizeof(*p));
@@ -173,7 +176,8 @@ void naive_swiglu(double *out, const double *gate, const double *up, size_t n)
         out[i] = gate[i] / (1 + exp(-gate[i])) * up[i];
 }
 
-void naive_swiglu_back(double *dgate, double *dup, const double *dout, const double *gate, const double *up, size_t n)
+void naive_swiglu_back(double *dgate, double *dup, const double *dout, const double *gate,
+                       const double *up, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         const double s = 1 / (1 + exp(-gate[i]));
@@ -192,8 +196,8 @@ double naive_logsumexp(const double *logits, size_t v)
     return top + log(sum);
 }
 
-void naive_cross_entropy(double *loss, double *dlogits, const double *logits, const uint32_t *target,
-                         const double *weight, size_t rows, size_t v)
+void naive_cross_entropy(double *loss, double *dlogits, const double *logits,
+                         const uint32_t *target, const double *weight, size_t rows, size_t v)
 {
     for (size_t r = 0; r < rows; r++) {
         const double *x = logits + r * v, all = naive_logsumexp(x, v);
@@ -203,8 +207,9 @@ void naive_cross_entropy(double *loss, double *dlogits, const double *logits, co
     }
 }
 
-void naive_adamw(double *w, double *m, double *v, const double *grad, double gscale, double lr, double beta1,
-                 double beta2, double eps, double decay, double bc1, double bc2, size_t n)
+void naive_adamw(double *w, double *m, double *v, const double *grad, double gscale, double lr,
+                 double beta1, double beta2, double eps, double decay, double bc1, double bc2,
+                 size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         const double g = grad[i] * gscale;

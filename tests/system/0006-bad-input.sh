@@ -52,18 +52,15 @@ R
 refused 1 'r.cfg:2: ' plan
 recipe <<'R'
 name = "r";
-steps = ( { id = "s"; job = "search"; model = "c"; tasks = ["math"]; examples = 5; },
-          { id = "e"; job = "evaluate"; model = "e2"; labels = "s"; tasks = ["math"]; examples = 5; },
-          { id = "e2"; job = "evaluate"; model = "e"; tasks = ["math"]; examples = 5; } );
+steps = ( { id = "s"; job = "search"; model = "c"; tasks = ["math"]; examples = 5; } );
 R
-refused 1 'r.cfg:[234]' plan
+refused 1 'r.cfg:2: .*no step is called "c"' plan
 recipe <<'R'
 name = "r";
-steps = ( { id = "b"; job = "pretrain"; tasks = ["math"]; },
-          { id = "s"; job = "search"; model = "b"; labels = "t"; tasks = ["math"]; examples = 5; },
-          { id = "t"; job = "search"; model = "b"; labels = "s"; tasks = ["math"]; examples = 5; } );
+steps = ( { id = "a"; job = "search"; model = "b"; tasks = ["math"]; examples = 5; },
+          { id = "b"; job = "search"; model = "a"; tasks = ["math"]; examples = 5; } );
 R
-refused 1 'r.cfg:[34]' plan
+refused 1 'cycle: a -> b -> a' plan
 recipe <<'R'
 name = "r";
 steps = ( { id = "b"; job = "pretrain"; tasks = ["math"]; },
@@ -98,7 +95,7 @@ printf 'extra' >>"$TMP/long/model.safetensors"
 refused 1 'model.safetensors' "$BIN/drover-generate" --model "$TMP/long" --max-new 1
 cp -r "$TMP/model" "$TMP/shape"
 sed -i 's/"intermediate_size": *64/"intermediate_size": 72/' "$TMP/shape/config.json"
-refused 1 'expected' "$BIN/drover-generate" --model "$TMP/shape" --max-new 1
+refused 1 'asks for' "$BIN/drover-generate" --model "$TMP/shape" --max-new 1
 head -c 20 /dev/urandom >"$TMP/noise.bin"
 refused 1 'noise.bin' "$BIN/drover-generate" --model "$TMP/noise.bin" --max-new 1
 

@@ -18,6 +18,7 @@ fail() {
 
 # Ends only what this test started, by pid.
 cleanup() {
+    [ -z "${KEEP:-}" ] || return 0
     for pid in $PIDS; do kill -9 "$pid" 2>/dev/null || true; done
     rm -rf "$TMP"
 }

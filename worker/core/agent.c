@@ -283,7 +283,7 @@ static void handle(struct agent *a, uint64_t now_ms, const struct agent_event *e
         on_tick(a, now_ms, e, out);
         break;
     case AGENT_EVENTS:
-        assert(!"not an event");
+        assert(false && "not an event");
     }
 }
 

@@ -85,6 +85,7 @@ static int read_problems(struct pretrain *p, struct err *err)
     p->problems.seed = p->job->lease->seed;
     p->problems.steps = p->conf.steps;
     p->problems.batch = (size_t)kind_int(k, v, "batch");
+    p->problems.positions = p->conf.model.positions;
     if (!tasks || tasks->len == 0 || tasks->len > PROBLEM_TASKS_MAX)
         return err_set(err, ERR_INVALID, "pretrain: tasks must name 1 to %d tasks",
                        PROBLEM_TASKS_MAX);

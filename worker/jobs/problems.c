@@ -2,11 +2,11 @@
 #include "worker/jobs/problems.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/base/mem.h"
 #include "common/base/rng.h"
 #include "common/tasks/task.h"
+#include "worker/jobs/lesson.h"
 
 size_t problems_open_levels(const struct problems_conf *c, uint64_t step)
 {
@@ -19,34 +19,60 @@ size_t problems_open_levels(const struct problems_conf *c, uint64_t step)
     return MIN(open, c->levels_len);
 }
 
-static void add_tokens(struct problems *p, size_t at, const uint32_t *tokens, size_t len,
-                       uint32_t target)
+/* Token of every byte, once per draw: the tokenizer has one token per character. */
+static int byte_tokens(uint32_t token[256], const struct tokenizer *tok, struct err *err)
 {
-    if (at + len > p->cap) {
-        p->cap = MAX(2 * p->cap, at + len);
-        p->tokens = mem_realloc(p->tokens, p->cap, sizeof(*p->tokens));
-        p->target = mem_realloc(p->target, p->cap, sizeof(*p->target));
+    int rc = 0;
+
+    for (const char *c = task_alphabet(); rc == 0 && *c; c++) {
+        uint32_t *id CLEANUP(mem_cleanup) = NULL;
+        size_t len = 0;
+
+        rc = tokenizer_encode(tok, (char[2]){ *c, '\0' }, false, &id, &len, err);
+        if (rc == 0 && len != 1)
+            rc = err_set(err, ERR_INVALID, "'%c' is %zu tokens, not one", *c, len);
+        if (rc == 0)
+            token[(unsigned char)*c] = id[0];
     }
-    memcpy(p->tokens + at, tokens, len * sizeof(*tokens));
-    for (size_t i = 0; i < len; i++)
-        p->target[at + i] = i + 1 == len ? target : TRAIN_NO_TARGET;
+    return rc;
 }
 
-static int add_problem(struct problems *p, size_t s, const struct example *e,
-                       const struct tokenizer *tok, struct err *err)
+static void reserve(struct problems *p, size_t rows)
 {
-    uint32_t *prompt CLEANUP(mem_cleanup) = NULL, *gold CLEANUP(mem_cleanup) = NULL;
-    size_t prompt_len = 0, gold_len = 0;
-    int rc = tokenizer_encode(tok, e->prompt, true, &prompt, &prompt_len, err);
+    if (rows <= p->cap)
+        return;
+    p->cap = MAX(2 * p->cap, rows);
+    p->tokens = mem_realloc(p->tokens, p->cap, sizeof(*p->tokens));
+    p->target = mem_realloc(p->target, p->cap, sizeof(*p->target));
+}
 
-    rc = rc == 0 ? tokenizer_encode(tok, e->gold, false, &gold, &gold_len, err) : rc;
-    if (rc < 0)
-        return rc;
-    if (prompt_len == 0 || gold_len == 0)
-        return err_set(err, ERR_INVALID, "a problem without prompt or answer: %s", e->source_id);
-    p->start[s + 1] = p->start[s] + prompt_len;
-    add_tokens(p, p->start[s], prompt, prompt_len, gold[0]);
-    return 0;
+/* BOS, then one row per byte. */
+static void add_lesson(struct problems *p, size_t s, const struct lesson *l,
+                       const uint32_t token[256], uint32_t bos)
+{
+    size_t at = p->start[s];
+
+    reserve(p, at + l->len + 1);
+    p->tokens[at] = bos;
+    p->target[at++] = TRAIN_NO_TARGET;
+    for (size_t i = 0; i < l->len; i++, at++) {
+        p->tokens[at] = token[(unsigned char)l->text[i]];
+        p->target[at] = l->say[i] ? token[(unsigned char)l->say[i]] : TRAIN_NO_TARGET;
+    }
+    p->start[s + 1] = at;
+}
+
+static int bos_token(const struct tokenizer *tok, uint32_t *ret, struct err *err)
+{
+    uint32_t *id CLEANUP(mem_cleanup) = NULL;
+    size_t len = 0;
+    int rc = tokenizer_encode(tok, "0", true, &id, &len, err);
+
+    if (rc == 0 && len != 2)
+        rc = err_set(err, ERR_INVALID, "the tokenizer puts no token in front of a text");
+    if (rc == 0)
+        *ret = id[0];
+    return rc;
 }
 
 int problems_draw(struct problems *p, const struct problems_conf *c, const struct tokenizer *tok,
@@ -54,17 +80,22 @@ int problems_draw(struct problems *p, const struct problems_conf *c, const struc
 {
     struct rng r = rng_stream("order", c->seed, step);
     size_t open = problems_open_levels(c, step);
-    int rc = 0;
+    uint32_t token[256] = { 0 }, bos = 0;
+    int rc = byte_tokens(token, tok, err);
 
+    rc = rc == 0 ? bos_token(tok, &bos, err) : rc;
     p->start = mem_realloc(p->start, c->batch + 1, sizeof(*p->start));
     p->start[0] = 0;
     for (size_t s = 0; rc == 0 && s < c->batch; s++) {
         struct example e CLEANUP(example_release) = { 0 };
         const char *task = c->task[rng_below(&r, (uint32_t)c->tasks_len)];
         int level = c->level[rng_below(&r, (uint32_t)open)];
+        struct lesson lesson;
 
         rc = task_draw(task, level, &r, &e, err);
-        rc = rc == 0 ? add_problem(p, s, &e, tok, err) : rc;
+        rc = rc == 0 ? lesson_make(&lesson, task, &e, &r, c->positions - 1, err) : rc;
+        if (rc == 0)
+            add_lesson(p, s, &lesson, token, bos);
     }
     p->batch = (struct train_batch){
         .tokens = p->tokens, .target = p->target, .start = p->start, .sequences = c->batch

@@ -21,7 +21,8 @@ struct problems_conf {
     size_t tasks_len, levels_len;
     double ramp; /* 0..1 */
     uint64_t seed, steps;
-    size_t batch; /* problems per step */
+    size_t batch;     /* problems per step */
+    size_t positions; /* longest sequence that the model takes, >= 2 */
 };
 
 struct problems {
@@ -33,8 +34,9 @@ struct problems {
 
 /* Levels that are open at STEP: 1..levels_len. */
 size_t problems_open_levels(const struct problems_conf *c, uint64_t step);
-/* The problems of STEP into P (start it with { 0 }): a function of (C, STEP) alone. The answer's
- * first token is the one target of each sequence. ERR_INVALID. */
+/* The problems of STEP into P (start it with { 0 }), each as a lesson (lesson.h) behind BOS: a
+ * function of (C, STEP) alone. TOK has one token per character. ERR_INVALID, ERR_LIMIT: a problem
+ * longer than the positions. */
 int problems_draw(struct problems *p, const struct problems_conf *c, const struct tokenizer *tok,
                   uint64_t step, struct err *err) MUST_CHECK;
 void problems_release(struct problems *p);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* blas.h - the only door to OpenBLAS. Every call is single-threaded; parallelism is the caller's (pool.h). */
+/* blas.h - the only door to OpenBLAS. Every call is single-threaded; parallelism is the caller's
+ * (pool.h). */
 #ifndef WORKER_KERNELS_BLAS_H
 #define WORKER_KERNELS_BLAS_H
 
@@ -10,8 +11,9 @@ void blas_init(void);
 /* "openblas-0.3.21-SkylakeX": version and core type; the numeric class of what uses it. */
 const char *blas_class(void);
 
-/* C (m,n) = alpha * op(A) op(B) + beta * C, row-major; trans_a/b: 0 as stored, 1 transposed. Strides in floats. */
-void blas_gemm(int trans_a, int trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
-               size_t ldb, float beta, float *c, size_t ldc);
+/* C (m,n) = alpha * op(A) op(B) + beta * C, row-major; trans_a/b: 0 as stored, 1 transposed.
+ * Strides in floats. */
+void blas_gemm(int trans_a, int trans_b, size_t m, size_t n, size_t k, float alpha, const float *a,
+               size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc);
 
 #endif

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fmath.h - the elementary functions of the kernels: our own polynomials, the same bits on every CPU level.
+/* fmath.h - the elementary functions of the kernels: our own polynomials, the same bits on every
+ * CPU level.
  *
- *   v_exp      on [-87.3, 88.3] within 1 ulp; below: exactly 0; above, up to infinity: the value at 88.3, never
- *              infinity. NaN gives NaN.
- *   v_sigmoid  1 / (1 + exp(-x)): within 2.5 ulp for x >= -87; below: absolute error under 2e-38.
- *   log_exact  natural logarithm of a normal positive double: relative error under 4e-16 outside [0.7, 1.4], absolute
- *              error under 2e-16 inside; only +, -, *, /, so contraction or width cannot change it.
- * tests/unit/worker_kernels/test_fmath.c holds them against libm's double functions, on request for every float.
- * No libm on a result's path but fmaf and sqrtf, which are correctly rounded. */
+ *   v_exp      on [-87.3, 88.3] within 1 ulp; below: exactly 0; above, up to infinity: the value
+ * at 88.3, never infinity. NaN gives NaN. v_sigmoid  1 / (1 + exp(-x)): within 2.5 ulp for x >=
+ * -87; below: absolute error under 2e-38. log_exact  natural logarithm of a normal positive double:
+ * relative error under 4e-16 outside [0.7, 1.4], absolute error under 2e-16 inside; only +, -, *,
+ * /, so contraction or width cannot change it. tests/unit/worker_kernels/test_fmath.c holds them
+ * against libm's double functions, on request for every float. No libm on a result's path but fmaf
+ * and sqrtf, which are correctly rounded. */
 #ifndef WORKER_KERNELS_FMATH_H
 #define WORKER_KERNELS_FMATH_H
 
@@ -16,8 +17,9 @@
 
 #include "worker/kernels/vec.h"
 
-/* exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2; ln 2 in two parts; exp(r) = 1 + r + r^2 g(r), g of degree
- * 4 by interpolation at Chebyshev points: 1.1e-8 relative error, the rest is rounding. */
+/* exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2; ln 2 in two parts; exp(r) = 1 + r +
+ * r^2 g(r), g of degree 4 by interpolation at Chebyshev points: 1.1e-8 relative error, the rest is
+ * rounding. */
 static inline struct v16 v_exp(struct v16 x)
 {
     const struct v16 low = v_set1(-87.3f), magic = v_set1(12582912.0f);
@@ -42,8 +44,8 @@ static inline struct v16 v_sigmoid(struct v16 x)
     return v_div(one, v_add(one, v_exp(v_sub(v_set1(0.0f), x))));
 }
 
-/* x = 2^e f, sqrt(1/2) <= f < sqrt(2); log f = 2 atanh(s), s = (f - 1) / (f + 1), |s| < 0.1716, so the series'
- * first left-out term is below 1e-17. */
+/* x = 2^e f, sqrt(1/2) <= f < sqrt(2); log f = 2 atanh(s), s = (f - 1) / (f + 1), |s| < 0.1716, so
+ * the series' first left-out term is below 1e-17. */
 static inline double log_exact(double x)
 {
     uint64_t bits;

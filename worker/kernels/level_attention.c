@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* level_attention.c - causal attention, forward and backward.
  *
- * The query rows of all heads that share one key/value head ("lines", row-major, heads inside) go in chunks of
- * KERNELS_ATTENTION_ROWS over blocks of sixteen keys. What decides the bits, and nothing else does:
- *   score of a key        one fma chain over the head's width, from 0;
- *   sum of a softmax      sixteen chains by key index modulo 16, then the tree (absent keys add 0);
- *   output                one fma chain over the keys in order, from 0;
- *   dK, dV of a key       one fma chain over the lines in order, from 0.
- * So a row's output is the same with or without a cache, alone or in a batch. */
+ * The query rows of all heads that share one key/value head ("lines", row-major, heads inside) go
+ * in chunks of KERNELS_ATTENTION_ROWS over blocks of sixteen keys. What decides the bits, and
+ * nothing else does: score of a key        one fma chain over the head's width, from 0; sum of a
+ * softmax      sixteen chains by key index modulo 16, then the tree (absent keys add 0); output one
+ * fma chain over the keys in order, from 0; dK, dV of a key       one fma chain over the lines in
+ * order, from 0. So a row's output is the same with or without a cache, alone or in a batch. */
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -15,28 +14,22 @@
 #include "worker/kernels/fmath.h"
 #include "worker/kernels/level.h"
 
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
 enum {
-    WIDTH_MAX = 256,              /* of a head: bounds the stack below */
-    TILE = GEMM_ROWS,             /* lines at once */
+    WIDTH_MAX = 256,  /* of a head: bounds the stack below */
+    TILE = GEMM_ROWS, /* lines at once */
     TILE_VECS = GEMM_LANES == 16 ? 2 : 1,
-    KEY_TILE = 4,                 /* keys at once in the backward sums */
+    KEY_TILE = 4, /* keys at once in the backward sums */
 };
 
 /* A chunk of lines. */
 struct lines {
     size_t n;
-    size_t reach[KERNELS_ATTENTION_ROWS];  /* keys that each sees; does not fall */
-    const float *x[KERNELS_ATTENTION_ROWS];/* the line's vector: query, or gradient of the output */
+    size_t reach[KERNELS_ATTENTION_ROWS]; /* keys that each sees; does not fall */
+    const float
+        *x[KERNELS_ATTENTION_ROWS]; /* the line's vector: query, or gradient of the output */
     float *out[KERNELS_ATTENTION_ROWS];
-    float *score;                          /* [n][stride] */
-    size_t stride;                         /* keys rounded up to 16 */
+    float *score;  /* [n][stride] */
+    size_t stride; /* keys rounded up to 16 */
 };
 
 /* OUT (e rounded up to 16, 16) = the KEYS <= 16 rows at X, transposed; absent rows are 0. */
@@ -55,7 +48,8 @@ static void transpose_keys(float *out, const float *x, size_t ldx, size_t keys, 
 }
 
 /* Scores of COUNT lines from I against the sixteen keys at KT. */
-ALWAYS_INLINE void score_tile(const struct lines *l, size_t i, const size_t count, const float *kt, size_t key0, size_t e)
+ALWAYS_INLINE void score_tile(const struct lines *l, size_t i, const size_t count, const float *kt,
+                              size_t key0, size_t e)
 {
     struct v16 sum[TILE];
     const float *x[TILE];
@@ -68,7 +62,8 @@ ALWAYS_INLINE void score_tile(const struct lines *l, size_t i, const size_t coun
         const struct v16 keys = v_load(kt + c * 16);
         UNROLL for (size_t r = 0; r < count; r++) sum[r] = v_fma(v_set1(x[r][c]), keys, sum[r]);
     }
-    UNROLL for (size_t r = 0; r < count; r++) v_store(l->score + (i + r) * l->stride + key0, sum[r]);
+    UNROLL for (size_t r = 0; r < count; r++)
+        v_store(l->score + (i + r) * l->stride + key0, sum[r]);
 }
 
 /* All scores that are seen (and some that are not) of the lines against K. */
@@ -107,8 +102,8 @@ static void softmax(float *s, size_t n, float scale)
 }
 
 /* Columns C.. of the outputs of COUNT lines from I: VECS vectors, or the LEFT < 16 last columns. */
-ALWAYS_INLINE void mix_tile(const struct lines *l, size_t i, const size_t count, const size_t vecs, const float *v,
-                            size_t ldv, size_t c, size_t left)
+ALWAYS_INLINE void mix_tile(const struct lines *l, size_t i, const size_t count, const size_t vecs,
+                            const float *v, size_t ldv, size_t c, size_t left)
 {
     struct v16 sum[TILE * TILE_VECS];
     const float *p = l->score + i * l->stride;
@@ -121,20 +116,29 @@ ALWAYS_INLINE void mix_tile(const struct lines *l, size_t i, const size_t count,
         UNROLL for (size_t r = 0; r < count; r++)
         {
             const struct v16 weight = v_set1(p[r * stride + j]);
-            UNROLL for (size_t w = 0; w < vecs; w++) sum[r * vecs + w] = v_fma(weight, value[w], sum[r * vecs + w]);
+            UNROLL for (size_t w = 0; w < vecs; w++)
+            {
+                sum[r * vecs + w] = v_fma(weight, value[w], sum[r * vecs + w]);
+            }
         }
     }
     UNROLL for (size_t r = 0; r < count; r++)
     {
-        for (size_t j = common; j < l->reach[i + r]; j++)
-            UNROLL for (size_t w = 0; w < vecs; w++) sum[r * vecs + w] =
-                v_fma(v_set1(p[r * stride + j]), v_get(v + j * ldv + c + 16 * w, left, 0.0f), sum[r * vecs + w]);
-        UNROLL for (size_t w = 0; w < vecs; w++) v_put(l->out[i + r] + c + 16 * w, sum[r * vecs + w], left);
+        for (size_t j = common; j < l->reach[i + r]; j++) {
+            const struct v16 weight = v_set1(p[r * stride + j]);
+            UNROLL for (size_t w = 0; w < vecs; w++)
+            {
+                const struct v16 value = v_get(v + j * ldv + c + 16 * w, left, 0.0f);
+                sum[r * vecs + w] = v_fma(weight, value, sum[r * vecs + w]);
+            }
+        }
+        UNROLL for (size_t w = 0; w < vecs; w++)
+            v_put(l->out[i + r] + c + 16 * w, sum[r * vecs + w], left);
     }
 }
 
-ALWAYS_INLINE void mix_columns(const struct lines *l, const size_t vecs, const float *v, size_t ldv, size_t c,
-                               size_t left)
+ALWAYS_INLINE void mix_columns(const struct lines *l, const size_t vecs, const float *v, size_t ldv,
+                               size_t c, size_t left)
 {
     size_t i = 0;
     for (; i + TILE <= l->n; i += TILE)
@@ -155,9 +159,9 @@ static void mix(const struct lines *l, const float *v, size_t ldv, size_t e)
         mix_columns(l, 1, v, ldv, c, e - c);
 }
 
-void LEVEL(attention)(float *out, size_t ldo, float *att, const float *q, size_t ldq, const float *k, size_t ldk,
-                      const float *v, size_t ldv, float *scratch, size_t rows, size_t t, size_t heads,
-                      size_t kv_heads, size_t e)
+void LEVEL(attention)(float *out, size_t ldo, float *att, const float *q, size_t ldq,
+                      const float *k, size_t ldk, const float *v, size_t ldv, float *scratch,
+                      size_t rows, size_t t, size_t heads, size_t kv_heads, size_t e)
 {
     assert(rows >= 1 && rows <= t && e <= WIDTH_MAX && heads % kv_heads == 0);
     const size_t group = heads / kv_heads, all = rows * group;
@@ -187,7 +191,8 @@ void LEVEL(attention)(float *out, size_t ldo, float *att, const float *q, size_t
     }
 }
 
-/* The gradient of one line's scores, in place of that of its probabilities: dS = scale P (dP - sum P dP), 0 beyond N. */
+/* The gradient of one line's scores, in place of that of its probabilities: dS = scale P (dP - sum
+ * P dP), 0 beyond N. */
 static void softmax_back(float *d, const float *p, size_t n, size_t stride, float scale)
 {
     struct v16 sum = v_set1(0.0f);
@@ -202,7 +207,8 @@ static void softmax_back(float *d, const float *p, size_t n, size_t stride, floa
         v_store(d + j, v_set1(0.0f));
 }
 
-/* Vectors and weights that flow back into keys or values: OUT (key J) += sum over lines of W[line][J] * X[line]. */
+/* Vectors and weights that flow back into keys or values: OUT (key J) += sum over lines of
+ * W[line][J] * X[line]. */
 struct flow {
     float *out;
     size_t ldout;
@@ -210,7 +216,8 @@ struct flow {
     const float *x[KERNELS_ATTENTION_ROWS];
 };
 
-ALWAYS_INLINE void flow_tile(const struct flow *f, size_t first, size_t n, size_t j, const size_t keys, size_t c, size_t left)
+ALWAYS_INLINE void flow_tile(const struct flow *f, size_t first, size_t n, size_t j,
+                             const size_t keys, size_t c, size_t left)
 {
     struct v16 sum[KEY_TILE];
     float *to = f->out + j * f->ldout + c;
@@ -247,10 +254,10 @@ static void zero_rows(float *x, size_t ldx, size_t rows, size_t n)
         memset(x + r * ldx, 0, n * sizeof(float));
 }
 
-void LEVEL(attention_back)(float *dq, size_t lddq, float *dk, float *dv, size_t lddk, const float *dout, size_t ldo,
-                           const float *att, const float *q, size_t ldq, const float *k, size_t ldk,
-                           const float *v, size_t ldv, float *scratch, size_t t, size_t heads, size_t kv_heads,
-                           size_t e)
+void LEVEL(attention_back)(float *dq, size_t lddq, float *dk, float *dv, size_t lddk,
+                           const float *dout, size_t ldo, const float *att, const float *q,
+                           size_t ldq, const float *k, size_t ldk, const float *v, size_t ldv,
+                           float *scratch, size_t t, size_t heads, size_t kv_heads, size_t e)
 {
     assert(t >= 1 && e <= WIDTH_MAX && heads % kv_heads == 0);
     const size_t group = heads / kv_heads, all = t * group;

@@ -13,7 +13,8 @@ static inline float row_max(const float *x, size_t n)
     return v_top(top);
 }
 
-/* Sum of exp(x - top): sixteen chains, then the tree. EXPS (may be NULL, may be X) gets the terms. */
+/* Sum of exp(x - top): sixteen chains, then the tree. EXPS (may be NULL, may be X) gets the terms.
+ */
 static inline float exp_sum(float *exps, const float *x, float top, size_t n)
 {
     const struct v16 shift = v_set1(top);

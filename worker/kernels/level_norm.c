@@ -14,21 +14,23 @@ static inline float dot(const float *a, const float *b, size_t n)
     return v_sum(sum);
 }
 
-void LEVEL(rmsnorm)(float *out, float *rstd, const float *x, const float *w, float eps, size_t rows, size_t d)
+void LEVEL(rmsnorm)(float *out, float *rstd, const float *x, const float *w, float eps, size_t rows,
+                    size_t d)
 {
     for (size_t r = 0; r < rows; r++, x += d, out += d) {
         const float scale = 1.0f / sqrtf(dot(x, x, d) / (float)d + eps);
         const struct v16 s = v_set1(scale);
         for (size_t i = 0; i < d; i += 16)
-            v_put(out + i, v_mul(v_mul(v_get(x + i, d - i, 0.0f), s), v_get(w + i, d - i, 0.0f)), d - i);
+            v_put(out + i, v_mul(v_mul(v_get(x + i, d - i, 0.0f), s), v_get(w + i, d - i, 0.0f)),
+                  d - i);
         if (rstd != NULL)
             rstd[r] = scale;
     }
 }
 
 /* With s = rstd, y = x s w: dx = s w dy - x s^3 / d * sum(dy w x), dw = dy x s. */
-void LEVEL(rmsnorm_back)(float *dx, float *dw, const float *dy, const float *x, const float *w, const float *rstd,
-                         size_t rows, size_t d)
+void LEVEL(rmsnorm_back)(float *dx, float *dw, const float *dy, const float *x, const float *w,
+                         const float *rstd, size_t rows, size_t d)
 {
     for (size_t r = 0; r < rows; r++, x += d, dx += d, dy += d) {
         struct v16 sum = v_set1(0.0f);
@@ -47,7 +49,8 @@ void LEVEL(rmsnorm_back)(float *dx, float *dw, const float *dy, const float *x, 
     }
 }
 
-/* Squares of floats are exact in double, so only the order of the sums counts: sixteen chains, then the tree. */
+/* Squares of floats are exact in double, so only the order of the sums counts: sixteen chains, then
+ * the tree. */
 double LEVEL(sum_squares)(const float *x, size_t n)
 {
     double sum[16] = { 0 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* level_pointwise.c - kernels whose outputs depend on one position each: activations, sums of arrays, rope, AdamW. */
+/* level_pointwise.c - kernels whose outputs depend on one position each: activations, sums of
+ * arrays, rope, AdamW. */
 #include <math.h>
 
 #include "worker/kernels/fmath.h"
@@ -26,7 +27,8 @@ void LEVEL(swiglu)(float *out, const float *gate, const float *up, size_t n)
 }
 
 /* d silu(g) = s (1 + g (1 - s)), s = sigmoid(g). */
-void LEVEL(swiglu_back)(float *dgate, float *dup, const float *dout, const float *gate, const float *up, size_t n)
+void LEVEL(swiglu_back)(float *dgate, float *dup, const float *dout, const float *gate,
+                        const float *up, size_t n)
 {
     const struct v16 one = v_set1(1.0f);
     for (size_t i = 0; i < n; i += 16) {
@@ -63,8 +65,8 @@ static inline void rotate_halves(float *restrict a, float *restrict b, const flo
 }
 
 /* One head: pairs (2i, 2i + 1). */
-static inline void rotate_pairs(float *restrict x, const float *restrict c, const float *restrict s, float sign,
-                                size_t half)
+static inline void rotate_pairs(float *restrict x, const float *restrict c, const float *restrict s,
+                                float sign, size_t half)
 {
     for (size_t i = 0; i < half; i++) {
         const float a = x[2 * i], b = x[2 * i + 1], si = s[i] * sign;
@@ -73,8 +75,8 @@ static inline void rotate_pairs(float *restrict x, const float *restrict c, cons
     }
 }
 
-void LEVEL(rope)(float *x, size_t ldx, const uint32_t *position, const float *cos, const float *sin, int sign,
-                 bool interleaved, size_t rows, size_t heads, size_t e)
+void LEVEL(rope)(float *x, size_t ldx, const uint32_t *position, const float *cos, const float *sin,
+                 int sign, bool interleaved, size_t rows, size_t heads, size_t e)
 {
     const size_t half = e / 2;
     const float direction = sign < 0 ? -1.0f : 1.0f;
@@ -92,9 +94,11 @@ void LEVEL(rope)(float *x, size_t ldx, const uint32_t *position, const float *co
     }
 }
 
-/* Plain C on purpose: only correctly rounded operations, element by element, so every vectorisation gives the same bits. */
-void LEVEL(adamw)(float *restrict w, float *restrict m, float *restrict v, const float *restrict grad, float gscale,
-                  float lr, float beta1, float beta2, float eps, float decay, float bc1, float bc2, size_t n)
+/* Plain C on purpose: only correctly rounded operations, element by element, so every vectorisation
+ * gives the same bits. */
+void LEVEL(adamw)(float *restrict w, float *restrict m, float *restrict v,
+                  const float *restrict grad, float gscale, float lr, float beta1, float beta2,
+                  float eps, float decay, float bc1, float bc2, size_t n)
 {
     const float rest1 = 1.0f - beta1, rest2 = 1.0f - beta2;
     for (size_t i = 0; i < n; i++) {

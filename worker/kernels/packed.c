@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* packed.c - weights in column panels: element (n, k) of W lies at panel n / 48, row k, column n % 48. */
+/* packed.c - weights in column panels: element (n, k) of W lies at panel n / 48, row k, column n
+ * % 48. */
 #include "worker/kernels/kernels.h"
 
 #include <assert.h>
@@ -8,7 +9,8 @@
 #include <sys/mman.h>
 
 enum {
-    HUGE_BYTES = 2 << 20,      /* a huge page: from here on weights are aligned to it, for fewer TLB misses */
+    HUGE_BYTES =
+        2 << 20, /* a huge page: from here on weights are aligned to it, for fewer TLB misses */
     OVERREAD_FLOATS = 64 * 48, /* unused room behind the panels, so that prefetches stay inside */
 };
 
@@ -23,15 +25,18 @@ int packed_alloc(struct packed *p, size_t k, size_t n, struct err *err)
     *p = (struct packed){ 0 };
     const size_t limit = SIZE_MAX / 16 / sizeof(float);
     if (n > limit - KERNELS_PANEL || k > limit / (n + KERNELS_PANEL))
-        return err_set(err, ERR_NOMEM, "a weight matrix of %zu x %zu does not fit the memory", n, k);
+        return err_set(err, ERR_NOMEM, "a weight matrix of %zu x %zu does not fit the memory", n,
+                       k);
     size_t bytes = (packed_floats(k, n) + OVERREAD_FLOATS) * sizeof(float);
     size_t align = bytes >= HUGE_BYTES ? HUGE_BYTES : 64;
     bytes = (bytes + align - 1) / align * align;
     p->panel = aligned_alloc(align, bytes);
     if (p->panel == NULL)
-        return err_set(err, ERR_NOMEM, "no memory for a weight matrix of %zu x %zu (%zu bytes)", n, k, bytes);
+        return err_set(err, ERR_NOMEM, "no memory for a weight matrix of %zu x %zu (%zu bytes)", n,
+                       k, bytes);
     if (align == HUGE_BYTES)
-        (void)!madvise(p->panel, bytes, MADV_HUGEPAGE); /* a wish: without huge pages it is only slower */
+        (void)!madvise(p->panel, bytes,
+                       MADV_HUGEPAGE); /* a wish: without huge pages it is only slower */
     p->k = k;
     p->n = n;
     return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pool.c - a run is one 64-bit ticket: its number above, the items not yet taken below. A thread takes an item by lowering
- * the ticket, which fails when another run has begun; so no thread must be waited for but those that hold an item, and a
- * thread that the system does not schedule delays nobody. Idle threads look at the ticket for a few microseconds and
- * then sleep on a futex. */
+/* pool.c - a run is one 64-bit ticket: its number above, the items not yet taken below. A thread
+ * takes an item by lowering the ticket, which fails when another run has begun; so no thread must
+ * be waited for but those that hold an item, and a thread that the system does not schedule delays
+ * nobody. Idle threads look at the ticket for a few microseconds and then sleep on a futex. */
 #include "worker/kernels/pool.h"
 
 #include <assert.h>
@@ -39,8 +39,8 @@ static void relax(void)
 }
 #endif
 
-/* About 5 us at 20-40 ns a pause: less than the two context switches that sleeping costs, and the most that an idle thread takes
- * from a shared core per run. */
+/* About 5 us at 20-40 ns a pause: less than the two context switches that sleeping costs, and the
+ * most that an idle thread takes from a shared core per run. */
 enum { SPINS = 150 };
 
 struct pool {
@@ -50,8 +50,8 @@ struct pool {
     void *arg;
     size_t n;
     _Alignas(64) _Atomic uint64_t ticket;
-    _Alignas(64) _Atomic uint32_t left;  /* items not finished */
-    _Alignas(64) _Atomic uint32_t bell;  /* futex of sleeping threads: rises with each run */
+    _Alignas(64) _Atomic uint32_t left; /* items not finished */
+    _Alignas(64) _Atomic uint32_t bell; /* futex of sleeping threads: rises with each run */
     _Atomic uint32_t sleepers;
     _Atomic bool closing;
 };
@@ -63,12 +63,14 @@ struct start {
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t seen)
 {
-    (void)!syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0); /* woken early is fine: callers look again */
+    (void)!syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL,
+                   0); /* woken early is fine: callers look again */
 }
 
 static void futex_wake(_Atomic uint32_t *word, int threads)
 {
-    (void)!syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, threads, NULL, NULL, 0); /* nobody there is fine */
+    (void)!syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, threads, NULL, NULL,
+                   0); /* nobody there is fine */
 }
 
 /* Take and run items until there are none. */
@@ -76,8 +78,8 @@ static void work(struct pool *p, size_t thread)
 {
     uint64_t ticket = atomic_load_explicit(&p->ticket, memory_order_acquire);
     while ((uint32_t)ticket != 0) {
-        if (!atomic_compare_exchange_weak_explicit(&p->ticket, &ticket, ticket - 1, memory_order_acquire,
-                                                   memory_order_acquire))
+        if (!atomic_compare_exchange_weak_explicit(&p->ticket, &ticket, ticket - 1,
+                                                   memory_order_acquire, memory_order_acquire))
             continue;
         /* The run cannot end before this item does, so fn, arg and n stand still. */
         p->fn(p->arg, p->n - (uint32_t)ticket, thread);

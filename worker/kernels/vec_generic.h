@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vec_generic.h - sixteen float lanes in plain C, for any CPU; the compiler vectorises what it can. Contract: vec.h. */
+/* vec_generic.h - sixteen float lanes in plain C, for any CPU; the compiler vectorises what it can.
+ * Contract: vec.h. */
 #ifndef WORKER_KERNELS_VEC_GENERIC_H
 #define WORKER_KERNELS_VEC_GENERIC_H
 

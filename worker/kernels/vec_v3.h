@@ -126,13 +126,15 @@ static inline void v3_transpose(float *out, size_t ldout, const float *x, size_t
     __m256 r[8], s[8];
     for (size_t i = 0; i < 4; i++) { /* rows i and i+4 side by side: columns 0..3, then 4..7 */
         const float *top = x + i * ldx, *low = x + (i + 4) * ldx;
-        r[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(top)), _mm_loadu_ps(low), 1);
+        r[i] =
+            _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(top)), _mm_loadu_ps(low), 1);
         r[i + 4] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(top + 4)),
                                         _mm_loadu_ps(low + 4), 1);
     }
     for (size_t i = 0; i < 8; i += 4) {
         __m256 a = _mm256_unpacklo_ps(r[i], r[i + 1]), b = _mm256_unpackhi_ps(r[i], r[i + 1]);
-        __m256 c = _mm256_unpacklo_ps(r[i + 2], r[i + 3]), d = _mm256_unpackhi_ps(r[i + 2], r[i + 3]);
+        __m256 c = _mm256_unpacklo_ps(r[i + 2], r[i + 3]),
+               d = _mm256_unpackhi_ps(r[i + 2], r[i + 3]);
         s[i] = _mm256_shuffle_ps(a, c, 0x44);
         s[i + 1] = _mm256_shuffle_ps(a, c, 0xee);
         s[i + 2] = _mm256_shuffle_ps(b, d, 0x44);

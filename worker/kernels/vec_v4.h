@@ -84,7 +84,8 @@ static inline struct v16 v_min(struct v16 a, struct v16 b)
 static inline struct v16 v_pow2(struct v16 t)
 {
     __m512i bits = _mm512_slli_epi32(_mm512_castps_si512(t.f), 23);
-    return (struct v16){ _mm512_castsi512_ps(_mm512_add_epi32(bits, _mm512_set1_epi32(0x3f800000))) };
+    return (
+        struct v16){ _mm512_castsi512_ps(_mm512_add_epi32(bits, _mm512_set1_epi32(0x3f800000))) };
 }
 
 static inline struct v16 v_zero_below(struct v16 a, struct v16 x, struct v16 limit)
@@ -108,7 +109,6 @@ static inline float v_top(struct v16 a)
     return _mm_cvtss_f32(_mm_max_ss(c, _mm_movehdup_ps(c)));
 }
 
-
 /* 4 x 4 blocks inside the 128-bit quarters first, then the quarters themselves. */
 static inline void v_transpose(float *out, const float *x, size_t ldx)
 {
@@ -117,14 +117,16 @@ static inline void v_transpose(float *out, const float *x, size_t ldx)
         r[i] = _mm512_loadu_ps(x + i * ldx);
     for (size_t i = 0; i < 16; i += 4) {
         __m512 a = _mm512_unpacklo_ps(r[i], r[i + 1]), b = _mm512_unpackhi_ps(r[i], r[i + 1]);
-        __m512 c = _mm512_unpacklo_ps(r[i + 2], r[i + 3]), d = _mm512_unpackhi_ps(r[i + 2], r[i + 3]);
+        __m512 c = _mm512_unpacklo_ps(r[i + 2], r[i + 3]),
+               d = _mm512_unpackhi_ps(r[i + 2], r[i + 3]);
         s[i] = _mm512_shuffle_ps(a, c, 0x44);
         s[i + 1] = _mm512_shuffle_ps(a, c, 0xee);
         s[i + 2] = _mm512_shuffle_ps(b, d, 0x44);
         s[i + 3] = _mm512_shuffle_ps(b, d, 0xee);
     }
     for (size_t j = 0; j < 4; j++) { /* s[4 q + j]: columns j, 4+j, 8+j, 12+j of rows 4q..4q+3 */
-        __m512 a = _mm512_shuffle_f32x4(s[j], s[4 + j], 0x88), b = _mm512_shuffle_f32x4(s[j], s[4 + j], 0xdd);
+        __m512 a = _mm512_shuffle_f32x4(s[j], s[4 + j], 0x88),
+               b = _mm512_shuffle_f32x4(s[j], s[4 + j], 0xdd);
         __m512 c = _mm512_shuffle_f32x4(s[8 + j], s[12 + j], 0x88);
         __m512 d = _mm512_shuffle_f32x4(s[8 + j], s[12 + j], 0xdd);
         _mm512_storeu_ps(out + 16 * j, _mm512_shuffle_f32x4(a, c, 0x88));

@@ -27,6 +27,9 @@ int hf_save_weights(const char *dir, const struct model_conf *c, const struct mo
 int llama2c_load(const char *path, struct model_conf *c, struct model_weights *w,
                  struct err *err) MUST_CHECK;
 
+/* Finish a model whose conf and w are set: pack, rotary tables. ERR_NOMEM. */
+int model_complete(struct model *m, const struct kernels *kern, struct err *err) MUST_CHECK;
+
 /* OUT (e rows per head) = X with the rows of each head changed from interleaved pairs to
  * rotate-half order. */
 void rope_rows_to_halves(float *out, const float *x, size_t heads, size_t head_dim, size_t cols);

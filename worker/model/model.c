@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/model/model.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/base/mem.h"
 #include "worker/model/formats.h"
@@ -78,8 +73,7 @@ void model_repack(struct model *m)
     packed_fill(&m->head, m->w.head[0], c->dim);
 }
 
-/* Finish a model whose conf and w are set. */
-static int complete(struct model *m, const struct kernels *kern, struct err *err)
+int model_complete(struct model *m, const struct kernels *kern, struct err *err)
 {
     int rc;
 
@@ -105,7 +99,7 @@ int model_from_weights(struct model **ret, const struct model_conf *c,
     rc = model_weights_alloc(&m->w, c, err);
     if (!rc) {
         memcpy(m->w.all, w->all, w->floats_len * sizeof(float));
-        rc = complete(m, kern, err);
+        rc = model_complete(m, kern, err);
     }
     if (rc) {
         model_free(m);
@@ -136,111 +130,4 @@ void model_free(struct model *m)
     model_weights_release(&m->w);
     tokenizer_free(m->tok);
     free(m);
-}
-
-static bool is_there(const char *dir, const char *name, struct buf *ret_path)
-{
-    buf_clear(ret_path);
-    buf_printf(ret_path, "%s/%s", dir, name);
-    return !access(buf_str(ret_path), F_OK);
-}
-
-/* The only .bin of folder DIR besides tokenizer.bin. */
-static int find_bin(const char *dir, struct buf *ret_path, struct err *err)
-{
-    DIR *d = opendir(dir);
-    struct dirent *e;
-    size_t found = 0;
-
-    if (!d)
-        return err_errno(err, errno, "open %s", dir);
-    while ((e = readdir(d))) {
-        size_t n = strlen(e->d_name);
-
-        if (n < 5 || strcmp(e->d_name + n - 4, ".bin") != 0 || !strcmp(e->d_name, "tokenizer.bin"))
-            continue;
-        found++;
-        buf_clear(ret_path);
-        buf_printf(ret_path, "%s/%s", dir, e->d_name);
-    }
-    closedir(d);
-    if (found == 1)
-        return 0;
-    return err_set(err, found ? ERR_INVALID : ERR_NOT_FOUND,
-                   found ? "%s: no config.json, and more than one .bin: name the checkpoint"
-                         : "%s: neither a config.json nor a llama2.c checkpoint (.bin) in it",
-                   dir);
-}
-
-/* Folder part of PATH into OUT. */
-static void folder_of(const char *path, struct buf *out)
-{
-    const char *slash = strrchr(path, '/');
-
-    if (slash)
-        buf_add(out, path, (size_t)(slash - path) + (slash == path));
-    else
-        buf_adds(out, ".");
-}
-
-static int load_files(struct model *m, const char *path, const char *tokenizer, struct err *err)
-{
-    CLEANUP(buf_release) struct buf config = { 0 }, bin = { 0 }, own = { 0 }, folder = { 0 };
-    struct stat st;
-    int rc;
-
-    if (stat(path, &st) < 0)
-        return err_errno(err, errno, "open model %s", path);
-    if (S_ISDIR(st.st_mode) && is_there(path, "config.json", &config)) {
-        rc = hf_load(path, &m->conf, &m->w, err);
-        if (!tokenizer && is_there(path, "tokenizer.json", &own))
-            tokenizer = buf_str(&own);
-    } else {
-        rc = S_ISDIR(st.st_mode) ? find_bin(path, &bin, err) : 0;
-        if (!rc)
-            rc = llama2c_load(bin.len ? buf_str(&bin) : path, &m->conf, &m->w, err);
-        folder_of(bin.len ? buf_str(&bin) : path, &folder);
-        if (!tokenizer && is_there(buf_str(&folder), "tokenizer.bin", &own))
-            tokenizer = buf_str(&own);
-    }
-    if (rc || !tokenizer)
-        return rc;
-    return tokenizer_open(&m->tok, tokenizer, m->conf.vocab, err);
-}
-
-int model_open(struct model **ret, const char *path, const char *tokenizer,
-               const struct kernels *kern, struct err *err)
-{
-    struct model *m = mem_calloc(1, sizeof(*m));
-    int rc = load_files(m, path, tokenizer, err);
-
-    if (!rc)
-        rc = complete(m, kern, err);
-    if (rc) {
-        model_free(m);
-        return rc;
-    }
-    *ret = m;
-    return 0;
-}
-
-int model_save(const char *dir, const struct model_conf *c, const struct model_weights *w,
-               const struct tokenizer *tok, struct err *err)
-{
-    CLEANUP(buf_release) struct buf path = { 0 }, config = { 0 };
-    int rc;
-
-    if (mkdir(dir, 0777) < 0 && errno != EEXIST)
-        return err_errno(err, errno, "make folder %s", dir);
-    rc = hf_save_weights(dir, c, w, err);
-    if (!rc && tok && tokenizer_is_json(tok)) {
-        buf_printf(&path, "%s/tokenizer.json", dir);
-        rc = tokenizer_save(tok, buf_str(&path), err);
-    }
-    if (rc)
-        return rc;
-    buf_clear(&path);
-    buf_printf(&path, "%s/config.json", dir);
-    hf_config_print(c, &config);
-    return buf_write_file(buf_str(&path), config.data, config.len, err);
 }

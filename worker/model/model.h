@@ -95,12 +95,13 @@ struct model {
 };
 
 /* PATH is a Hugging Face folder (config.json; model.safetensors, or model.safetensors.index.json
- * and its shards; tokenizer.json of drover's own), a llama2.c checkpoint (v0, v1), or a folder with
- * one .bin checkpoint and no config.json. TOKENIZER: a tokenizer.bin or tokenizer.json, or NULL:
- * the folder's tokenizer.json, the checkpoint's neighbour tokenizer.bin, or none. Everything is
- * checked against the file's size and header before memory is taken. ERR_CORRUPT (truncated,
+ * and its shards; tokenizer.json of drover's own), a llama2.c checkpoint (.bin, v0 or v1), or a
+ * folder with one of those and no config.json. TOKENIZER: a tokenizer.bin or tokenizer.json, or
+ * NULL: the folder's tokenizer.json, the only tok*.bin beside the checkpoint, or none. Everything
+ * is checked against the file's size and header before memory is taken. ERR_CORRUPT (truncated,
  * oversized, torn), ERR_INVALID (unknown architecture, wrong shape: tensor, expected, found),
- * ERR_NOT_FOUND, ERR_NOMEM, ERR_LIMIT; the text names the file. KERN NULL: kernels_best(). */
+ * ERR_NOT_FOUND, ERR_VERSION, ERR_NOMEM, ERR_LIMIT; the text names the file. KERN NULL:
+ * kernels_best(). */
 int model_open(struct model **ret, const char *path, const char *tokenizer,
                const struct kernels *kern, struct err *err) MUST_CHECK;
 void model_free(struct model *m);
@@ -114,9 +115,9 @@ void model_repack(struct model *m);
 /* Tables of cos and sin, (positions, head_dim/2) each; libm-free, error bound in rope.c. */
 void rope_tables(float *cos, float *sin, const struct model_conf *c);
 
-/* Write model.safetensors (F32, rotate-half layout), tokenizer.json (when TOK is not NULL and is of
- * that form) and, last, config.json into folder DIR (made when absent). Bytes are a function of the
- * arguments. ERR_IO, ERR_FULL, ERR_READONLY, ERR_NOMEM. */
+/* Write model.safetensors (F32, rotate-half layout), tokenizer.json and tokenizer_config.json (when
+ * TOK is not NULL and is of that form) and, last, config.json into folder DIR (made when absent).
+ * Bytes are a function of the arguments. ERR_IO, ERR_FULL, ERR_READONLY, ERR_NOMEM. */
 int model_save(const char *dir, const struct model_conf *c, const struct model_weights *w,
                const struct tokenizer *tok, struct err *err) MUST_CHECK;
 

@@ -5,34 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/base/json.h"
 #include "common/base/mem.h"
+#include "worker/model/safetensors_state.h"
 
-struct safetensors {
-    char *path;
-    int fd;
-    uint64_t data; /* file offset of the data */
-    struct safetensor *tensor;
-    size_t len;
-};
-
-/* Types of the format and their bits; those with widen are read. */
-static const struct {
-    const char *name;
-    unsigned bits;
-} dtypes[] = {
-    { "F32", 32 },    { "F16", 16 },    { "BF16", 16 },   { "F64", 64 },
-    { "I64", 64 },    { "U64", 64 },    { "I32", 32 },    { "U32", 32 },
-    { "I16", 16 },    { "U16", 16 },    { "I8", 8 },      { "U8", 8 },
-    { "F8_E5M2", 8 }, { "F8_E4M3", 8 }, { "F8_E8M0", 8 }, { "BOOL", 8 },
-};
-enum { DTYPES_READ = 3 }; /* the first ones above */
+static const char *const widened[] = { "F32", "F16", "BF16" };
 
 static int read_at(int fd, void *out, size_t len, uint64_t offset, const char *path,
                    struct err *err)
@@ -56,136 +39,9 @@ static int read_at(int fd, void *out, size_t len, uint64_t offset, const char *p
     return 0;
 }
 
-static unsigned dtype_bits(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(dtypes); i++)
-        if (!strcmp(dtypes[i].name, name))
-            return dtypes[i].bits;
-    return 0;
-}
-
-struct parse {
-    struct safetensors *s;
-    size_t cap;
-    struct err *err;
-};
-
-/* Shape and offsets of the entry V into T, with every product checked. */
-static int parse_extent(struct parse *p, const char *name, const struct json *v,
-                        struct safetensor *t)
-{
-    const struct json *shape = json_get(v, "shape"), *offsets = json_get(v, "data_offsets");
-    uint64_t elements = 1;
-
-    if (!json_is_array(shape) || json_len(shape) > SAFETENSORS_DIMS_MAX)
-        return err_set(p->err, ERR_CORRUPT, "%s: tensor %.96s: shape must be a list of at most %d",
-                       p->s->path, name, SAFETENSORS_DIMS_MAX);
-    t->dims = json_len(shape);
-    for (size_t i = 0; i < t->dims; i++) {
-        int64_t d = json_integer(json_at(shape, i), -1);
-
-        if (d < 0 || __builtin_mul_overflow(elements, (uint64_t)d, &elements))
-            return err_set(p->err, ERR_CORRUPT, "%s: tensor %.96s: bad dimension %zu", p->s->path,
-                           name, i);
-        t->shape[i] = (size_t)d;
-    }
-    int64_t begin = json_integer(json_at(offsets, 0), -1),
-            end = json_integer(json_at(offsets, 1), -1);
-
-    if (!json_is_array(offsets) || json_len(offsets) != 2 || begin < 0 || end < begin)
-        return err_set(p->err, ERR_CORRUPT,
-                       "%s: tensor %.96s: data_offsets must be two growing numbers", p->s->path,
-                       name);
-    t->begin = (uint64_t)begin;
-    t->end = (uint64_t)end;
-    if (__builtin_mul_overflow(elements, (uint64_t)dtype_bits(t->dtype) / 8, &elements) ||
-        elements != t->end - t->begin)
-        return err_set(p->err, ERR_CORRUPT,
-                       "%s: tensor %.96s: shape and type need %" PRIu64
-                       " bytes, data_offsets give %" PRIu64,
-                       p->s->path, name, elements, t->end - t->begin);
-    return 0;
-}
-
-static int parse_tensor(const char *name, struct json *v, void *arg)
-{
-    struct parse *p = arg;
-    struct safetensors *s = p->s;
-    struct safetensor t = { 0 };
-    const char *dtype = json_text(json_get(v, "dtype"));
-    int rc;
-
-    if (!strcmp(name, "__metadata__"))
-        return 0;
-    if (!dtype || !dtype_bits(dtype))
-        return err_set(p->err, ERR_CORRUPT, "%s: tensor %.96s: unknown dtype '%.20s'", s->path,
-                       name, dtype ? dtype : "");
-    snprintf(t.dtype, sizeof(t.dtype), "%s", dtype);
-    rc = parse_extent(p, name, v, &t);
-    if (rc)
-        return rc;
-    if (s->len == p->cap) {
-        p->cap = p->cap ? 2 * p->cap : 64;
-        s->tensor = mem_realloc(s->tensor, p->cap, sizeof(*s->tensor));
-    }
-    t.name = mem_strdup(name);
-    s->tensor[s->len++] = t;
-    return 0;
-}
-
-static int by_offset(const void *a, const void *b)
-{
-    const struct safetensor *x = a, *y = b;
-
-    if (x->begin != y->begin)
-        return x->begin < y->begin ? -1 : 1;
-    if (x->end != y->end)
-        return x->end < y->end ? -1 : 1;
-    return strcmp(x->name, y->name);
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const struct safetensor *)a)->name, ((const struct safetensor *)b)->name);
-}
-
-/* The tensors must fill the DATA_BYTES exactly, in some order. */
-static int check_tiling(struct safetensors *s, uint64_t data_bytes, struct err *err)
-{
-    uint64_t at = 0;
-
-    if (s->len)
-        qsort(s->tensor, s->len, sizeof(*s->tensor), by_offset);
-    for (size_t i = 0; i < s->len; i++) {
-        const struct safetensor *t = &s->tensor[i];
-
-        if (t->begin != at)
-            return err_set(err, ERR_CORRUPT,
-                           "%s: tensor %.96s starts at data offset %" PRIu64 ", expected %" PRIu64
-                           " (hole or overlap)",
-                           s->path, t->name, t->begin, at);
-        at = t->end;
-    }
-    if (at > data_bytes)
-        return err_set(err, ERR_CORRUPT,
-                       "%s: truncated: its header describes %" PRIu64 " bytes of data, %" PRIu64
-                       " are there; fetch the file again",
-                       s->path, at, data_bytes);
-    if (at < data_bytes)
-        return err_set(err, ERR_CORRUPT,
-                       "%s: %" PRIu64 " bytes more than its header describes (from offset %" PRIu64
-                       ")",
-                       s->path, data_bytes - at, s->data + at);
-    if (s->len)
-        qsort(s->tensor, s->len, sizeof(*s->tensor), by_name);
-    return 0;
-}
-
 static int read_header(struct safetensors *s, uint64_t size, struct err *err)
 {
-    CLEANUP(json_cleanup) struct json *root = NULL;
     CLEANUP(mem_cleanup) char *text = NULL;
-    struct parse p = { .s = s, .err = err };
     uint8_t head[8];
     uint64_t n = 0;
     int rc;
@@ -211,13 +67,8 @@ static int read_header(struct safetensors *s, uint64_t size, struct err *err)
     rc = read_at(s->fd, text, (size_t)n, 8, s->path, err);
     if (rc)
         return rc;
-    if (text[0] != '{')
-        return err_set(err, ERR_CORRUPT, "%s: header at offset 8 does not start with '{'", s->path);
-    if (json_parse(text, (size_t)n, &root, err))
-        return err_wrap(err, ERR_CORRUPT, "%s: header at offset 8", s->path);
     s->data = 8 + n;
-    rc = json_each(root, parse_tensor, &p);
-    return rc ? rc : check_tiling(s, size - s->data, err);
+    return safetensors_parse(s, text, (size_t)n, size - s->data, err);
 }
 
 int safetensors_open(struct safetensors **ret, const char *path, struct err *err)
@@ -270,7 +121,7 @@ const struct safetensor *safetensors_find(const struct safetensors *s, const cha
 {
     struct safetensor key = { .name = (char *)(uintptr_t)name };
 
-    return s->len ? bsearch(&key, s->tensor, s->len, sizeof(key), by_name) : NULL;
+    return s->len ? bsearch(&key, s->tensor, s->len, sizeof(key), safetensor_by_name) : NULL;
 }
 
 const char *safetensor_shape(const struct safetensor *t, char out[128])
@@ -291,8 +142,8 @@ int safetensors_check(const struct safetensors *s, const struct safetensor *t, s
     char found[128], expected[128];
     bool readable = false;
 
-    for (size_t i = 0; i < DTYPES_READ; i++)
-        readable |= !strcmp(t->dtype, dtypes[i].name);
+    for (size_t i = 0; i < ARRAY_LEN(widened); i++)
+        readable |= !strcmp(t->dtype, widened[i]);
     if (!readable)
         return err_set(err, ERR_INVALID,
                        "%s: tensor %s has type %s; this version reads F32, F16 and BF16", s->path,

@@ -56,13 +56,15 @@ struct sweep *sweep_new(const struct model *m, struct pool *pool);
 void sweep_free(struct sweep *s);
 /* Run all sequences. Scratch grows with the largest pass (ERR_NOMEM). Ticks PROGRESS (may be NULL)
  * once per block of rows in a layer and returns ERR_CANCELLED when it is stopped; then outputs are
- * undefined and caches as they were. ERR_LIMIT: positions beyond the model's or the cache's. Logits
- * buffers that follow each other in memory in the order of SEQ save a copy. */
+ * undefined and caches as they were. ERR_LIMIT: positions beyond the model's or the cache's. Cheap
+ * by design: logits only where needed (in the last layer of a path the other rows end at their keys
+ * and values, unless a state behind it is saved), logits buffers that follow each other in memory
+ * in the order of SEQ (saves a copy), many sequences per call. */
 int sweep_run(struct sweep *s, struct sweep_seq *seq, size_t n, struct progress *progress,
               struct err *err) MUST_CHECK;
 
 /* Layer applications weighted by token rows since sweep_new: the cost unit of searches and tables.
- */
+ * Rows that end early in the last layer of a path (they get no logits) count in full. */
 uint64_t sweep_layer_rows(const struct sweep *s);
 /* Measuring, for the bench: time inside gemm calls (summed over threads) and in all of sweep_run,
  * nanoseconds, and floating point operations of the former, since the last sweep_measure(s, true).

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sweep_state.h - inside of struct sweep. Private to sweep.c, sweep_layer.c and sweep_head.c. */
+/* sweep_state.h - inside of struct sweep. Private to sweep*.c and generate.c. */
 #ifndef WORKER_MODEL_SWEEP_STATE_H
 #define WORKER_MODEL_SWEEP_STATE_H
 
@@ -58,6 +58,11 @@ struct sweep {
     struct sweep_stats stats;
 };
 
+/* Check the sequences, give them places in x, make room in caches and scratch. ERR_LIMIT,
+ * ERR_NOMEM. */
+int sweep_prepare(struct sweep *s, struct err *err) MUST_CHECK;
+/* Cut the active sequences into blocks, for pass TIMES of LAYER. */
+void sweep_cut(struct sweep *s, size_t layer, unsigned times);
 /* All blocks through layer LAYER once. */
 void sweep_layer(struct sweep *s, size_t layer);
 /* Final norm and head for the rows that ask for logits. ERR_NOMEM. */

@@ -13,6 +13,7 @@
 
 #include "common/base/macros.h"
 #include "common/conf/conf.h"
+#include "tests/support/folder.h"
 
 static char folder[] = "/tmp/test-conf-XXXXXX";
 
@@ -220,11 +221,8 @@ static int make_folder(void **state)
 
 static int remove_folder(void **state)
 {
-    struct buf command CLEANUP(buf_release) = { 0 };
-
     (void)state;
-    buf_printf(&command, "rm -rf %s", folder);
-    return system(buf_str(&command));
+    return folder_remove(folder);
 }
 
 int main(void)

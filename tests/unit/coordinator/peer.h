@@ -1,138 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* peer.h - a coordinator in a child process, and a hand-driven peer that talks to it. For the tests
- * of this folder. */
+/* peer.h - a hand-driven worker or client of a coordinator, for the tests of this folder. */
 #ifndef TESTS_UNIT_COORDINATOR_PEER_H
 #define TESTS_UNIT_COORDINATOR_PEER_H
 
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "common/base/buf.h"
-#include "common/base/clock.h"
-#include "common/base/log.h"
-#include "common/base/macros.h"
 #include "common/net/loop.h"
 #include "common/net/transport.h"
 #include "common/wire/wire.h"
-#include "coordinator/server.h"
+#include "tests/unit/coordinator/child.h"
 
-struct coordinator {
-    char folder[64], store[96], ready[96], listen[96], log[96];
-    char endpoint[TRANSPORT_ENDPOINT_MAX];
-    pid_t pid;
-    uint32_t lease_ms, reattach_ms;
-    rlim_t file_max; /* 0: none; more bytes in a file fail as a full disk does */
-};
-
-static FILE *log_file;
-
-static void log_line(const char *line, void *arg)
-{
-    (void)arg;
-    (void)fprintf(log_file, "%s\n", line);
-    (void)fflush(log_file);
-}
-
-/* The child's whole life; its exit code is the daemon's. */
-static int coordinate(const struct coordinator *c)
-{
-    struct server_options o = server_options_default();
-    struct server *s = NULL;
-    struct err err = { 0 };
-    int rc;
-
-    if (c->file_max) {
-        struct rlimit limit = { c->file_max, c->file_max };
-
-        (void)signal(SIGXFSZ, SIG_IGN);
-        (void)setrlimit(RLIMIT_FSIZE, &limit);
-    }
-    log_file = fopen(c->log, "a");
-    log_init("coordinator", LOG_DEBUG);
-    log_set_sink(log_line, NULL);
-    o.store_path = c->store;
-    o.listen = c->listen;
-    o.ready_file = c->ready;
-    o.lease_ms = c->lease_ms;
-    o.renew_ms = MIN(o.renew_ms, c->lease_ms / 2);
-    o.heartbeat_ms = MIN(o.heartbeat_ms, c->lease_ms / 2);
-    o.reattach_ms = c->reattach_ms;
-    rc = server_new(&s, &o, &err);
-    if (rc == 0)
-        rc = server_run(s, &err);
-    if (rc < 0)
-        log_error("end", "reason=\"%s\"", err.text);
-    server_free(s);
-    (void)fclose(log_file);
-    return rc < 0 ? 1 : 0;
-}
-
-static void coordinator_start(struct coordinator *c)
-{
-    struct buf b CLEANUP(buf_release) = { 0 };
-    struct err err = { 0 };
-
-    (void)unlink(c->ready);
-    c->pid = fork();
-    assert_true(c->pid >= 0);
-    if (c->pid == 0)
-        _exit(coordinate(c));
-    while (buf_read_file(&b, c->ready, 1000, &err) < 0) {
-        assert_int_equal(waitpid(c->pid, NULL, WNOHANG), 0);
-        clock_sleep_ms(2);
-    }
-    (void)snprintf(c->endpoint, sizeof(c->endpoint), "%.*s", (int)b.len - 1, buf_str(&b));
-    (void)snprintf(c->listen, sizeof(c->listen), "%.90s",
-                   c->endpoint); /* the same one after a restart */
-}
-
-static bool coordinator_lives(const struct coordinator *c)
-{
-    siginfo_t info = { 0 };
-
-    assert_int_equal(waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT), 0);
-    return info.si_pid == 0;
-}
-
-/* Its exit code, or minus the signal. */
-static int coordinator_wait(struct coordinator *c)
-{
-    int status = 0;
-
-    assert_int_equal(waitpid(c->pid, &status, 0), c->pid);
-    c->pid = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-static int coordinator_end(struct coordinator *c, int signal)
-{
-    assert_int_equal(kill(c->pid, signal), 0);
-    return coordinator_wait(c);
-}
-
-static void coordinator_init(struct coordinator *c)
-{
-    *c = (struct coordinator){ .lease_ms = 30000, .reattach_ms = 60000 };
-    (void)snprintf(c->folder, sizeof(c->folder), "/tmp/test-coordinator-XXXXXX");
-    assert_non_null(mkdtemp(c->folder));
-    (void)snprintf(c->store, sizeof(c->store), "%s/results.db", c->folder);
-    (void)snprintf(c->ready, sizeof(c->ready), "%s/ready", c->folder);
-    (void)snprintf(c->log, sizeof(c->log), "%s/log", c->folder);
-    (void)snprintf(c->listen, sizeof(c->listen), "tcp://127.0.0.1:*");
-}
-
-/* Peers: a connection that is driven by hand. */
 struct peer {
     struct transport *t;
     struct loop *loop;
@@ -145,7 +20,7 @@ struct peer {
     } queue;
 };
 
-static void peer_event(void *arg, const struct transport_event *e)
+static inline void peer_event(void *arg, const struct transport_event *e)
 {
     struct peer *p = arg;
     struct err err = { 0 };
@@ -160,7 +35,7 @@ static void peer_event(void *arg, const struct transport_event *e)
                      0);
 }
 
-static void peer_open(struct peer *p, const char *endpoint)
+static inline void peer_open(struct peer *p, const char *endpoint)
 {
     struct err err = { 0 };
 
@@ -170,7 +45,7 @@ static void peer_open(struct peer *p, const char *endpoint)
     loop_add_transport(p->loop, p->t, peer_event, p);
 }
 
-static void peer_close(struct peer *p)
+static inline void peer_close(struct peer *p)
 {
     transport_close(p->t);
     loop_free(p->loop);
@@ -182,7 +57,7 @@ static void peer_close(struct peer *p)
     }
 }
 
-static void peer_send(struct peer *p, Drover__Envelope__BodyCase body, void *message)
+static inline void peer_send(struct peer *p, Drover__Envelope__BodyCase body, void *message)
 {
     struct buf b CLEANUP(buf_release) = { 0 };
     struct err err = { 0 };
@@ -192,7 +67,7 @@ static void peer_send(struct peer *p, Drover__Envelope__BodyCase body, void *mes
 }
 
 /* The next message, whatever it is; NULL after WAIT_MS without one. */
-static Drover__Envelope *peer_next(struct peer *p, uint64_t wait_ms)
+static inline Drover__Envelope *peer_next(struct peer *p, uint64_t wait_ms)
 {
     uint64_t end_ms = clock_ms() + wait_ms;
     struct err err = { 0 };
@@ -209,7 +84,7 @@ static Drover__Envelope *peer_next(struct peer *p, uint64_t wait_ms)
 }
 
 /* The next message, which must be a BODY. */
-static Drover__Envelope *peer_take(struct peer *p, Drover__Envelope__BodyCase body)
+static inline Drover__Envelope *peer_take(struct peer *p, Drover__Envelope__BodyCase body)
 {
     Drover__Envelope *m = peer_next(p, 60000);
 
@@ -221,7 +96,7 @@ static Drover__Envelope *peer_take(struct peer *p, Drover__Envelope__BodyCase bo
 }
 
 /* Say Hello as worker number ID with one slot, holding HELD (or NULL). */
-static void peer_hello(struct peer *p, uint8_t id, Drover__Held *held)
+static inline void peer_hello(struct peer *p, uint8_t id, Drover__Held *held)
 {
     Drover__Hello m = DROVER__HELLO__INIT;
     uint8_t worker[16] = { id, id, id };
@@ -237,7 +112,8 @@ static void peer_hello(struct peer *p, uint8_t id, Drover__Held *held)
     peer_send(p, DROVER__ENVELOPE__BODY_HELLO, &m);
 }
 
-static void peer_example(struct peer *p, const Drover__Lease *l, uint64_t index, bool correct)
+static inline void peer_example(struct peer *p, const Drover__Lease *l, uint64_t index,
+                                bool correct)
 {
     Drover__ExampleResult m = DROVER__EXAMPLE_RESULT__INIT;
     Drover__Example e = DROVER__EXAMPLE__INIT;
@@ -262,8 +138,8 @@ static void peer_example(struct peer *p, const Drover__Lease *l, uint64_t index,
     peer_send(p, DROVER__ENVELOPE__BODY_EXAMPLE_RESULT, &m);
 }
 
-static void peer_result(struct peer *p, const Drover__Lease *l, Drover__Outcome outcome,
-                        const char *output, const struct digest *digest)
+static inline void peer_result(struct peer *p, const Drover__Lease *l, Drover__Outcome outcome,
+                               const char *output, const struct digest *digest)
 {
     Drover__JobResult m = DROVER__JOB_RESULT__INIT;
     Drover__Output o = DROVER__OUTPUT__INIT, *list = &o;
@@ -284,7 +160,7 @@ static void peer_result(struct peer *p, const Drover__Lease *l, Drover__Outcome 
 }
 
 /* Wait for the ack of the last message; its code. */
-static int peer_ack(struct peer *p)
+static inline int peer_ack(struct peer *p)
 {
     const Drover__Ack *a = peer_take(p, DROVER__ENVELOPE__BODY_ACK)->ack;
 
@@ -294,7 +170,7 @@ static int peer_ack(struct peer *p)
 }
 
 /* A copy of the lease that comes next. */
-static Drover__Lease *peer_lease(struct peer *p)
+static inline Drover__Lease *peer_lease(struct peer *p)
 {
     Drover__Lease *l = peer_take(p, DROVER__ENVELOPE__BODY_LEASE)->lease;
     struct buf b CLEANUP(buf_release) = { 0 };
@@ -304,14 +180,14 @@ static Drover__Lease *peer_lease(struct peer *p)
     return drover__lease__unpack(NULL, len, (uint8_t *)b.data);
 }
 
-static void lease_cleanup(Drover__Lease **l)
+static inline void lease_cleanup(Drover__Lease **l)
 {
     if (*l)
         drover__lease__free_unpacked(*l, NULL);
 }
 
 /* Put BYTES on the blob socket; its digest. */
-static struct digest put_blob(const char *endpoint, const char *bytes)
+static inline struct digest put_blob(const char *endpoint, const char *bytes)
 {
     struct digest d = digest_of(bytes, strlen(bytes));
     Drover__BlobPut m = DROVER__BLOB_PUT__INIT;

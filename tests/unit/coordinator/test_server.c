@@ -3,68 +3,56 @@
  * over the socket harms, a full disk ends it in good order. Method: the real coordinator in a child
  * process over loopback with a real store; the test is its worker and its client, message by
  * message. Kills are real. */
+#include "tests/support/folder.h"
 #include "tests/unit/coordinator/peer.h"
 
 enum { EXAMPLES = 3 };
 
-/* A plan: "train" makes a model; "labels" searches EXAMPLES examples with it; "keep" collects them.
- */
-static struct digest submit_plan(struct peer *p, uint32_t retries)
-{
-    static char kinds[3][16] = { "pretrain", "search", "collect" };
-    static char steps[3][16] = { "train", "labels", "keep" };
-    Drover__Submit submit = DROVER__SUBMIT__INIT;
-    Drover__Plan plan = DROVER__PLAN__INIT;
-    Drover__PlanRun run = DROVER__PLAN_RUN__INIT, *runs = &run;
-    Drover__Family family = DROVER__FAMILY__INIT, *families = &family;
-    Drover__PlanJob job[3], *jobs[3];
-    Drover__Input model = DROVER__INPUT__INIT, results = DROVER__INPUT__INIT;
-    Drover__Input *search_inputs = &model, *collect_inputs = &results;
-    Drover__Param param = DROVER__PARAM__INIT, *params = &param;
-    Drover__StepFamily step = DROVER__STEP_FAMILY__INIT, *step_families = &step;
-    struct digest d = digest_of("x", 1), keys[3];
-    uint32_t run_index = 0, family_index = 0, needs[3] = { 0, 0, 1 };
-    uint64_t family_examples = EXAMPLES;
+#define TEXT(S) ((char *)(uintptr_t)(S))
 
-    plan.name = (char *)(uintptr_t) "test";
-    plan.revision = run.digest = family.key = wire_bytes(&d);
-    run.families = &step_families;
-    run.n_families = 1;
-    step.step = steps[1];
-    step.examples = EXAMPLES;
-    family.kind = kinds[1];
-    family.task = (char *)(uintptr_t) "math";
-    family.level = 1;
-    family.split = (char *)(uintptr_t) "train";
-    plan.runs = &runs;
-    plan.families = &families;
-    plan.jobs = jobs;
-    plan.n_runs = plan.n_families = 1;
-    plan.n_jobs = 3;
-    param.name = (char *)(uintptr_t) "simulations";
+static char kinds[3][16] = { "pretrain", "search", "collect" };
+static char steps[3][16] = { "train", "labels", "keep" };
+
+/* Job I of the plan but for its inputs. */
+static void fill_job(Drover__PlanJob *job, uint32_t i, uint32_t retries)
+{
+    static struct digest keys[3];
+    static uint32_t zero, needs[3] = { 0, 0, 1 };
+    static Drover__Param param, *params = &param;
+
+    drover__param__init(&param);
+    param.name = TEXT("simulations");
     param.value_case = DROVER__PARAM__VALUE_I;
     param.i = 50;
-    for (uint32_t i = 0; i < 3; i++) {
-        jobs[i] = &job[i];
-        drover__plan_job__init(&job[i]);
-        keys[i] = digest_of(kinds[i], strlen(kinds[i]));
-        job[i].key = wire_bytes(&keys[i]);
-        job[i].kind = kinds[i];
-        job[i].step = steps[i];
-        job[i].numeric_class = (char *)(uintptr_t) "packed-1";
-        job[i].runs = &run_index;
-        job[i].n_runs = 1;
-        job[i].needs = &needs[i];
-        job[i].n_needs = i > 0;
-        job[i].params = &params;
-        job[i].n_params = 1;
-        job[i].retries = retries;
-        job[i].families = &family_index;
-        job[i].n_families = i > 0;
-    }
-    model.name = model.output = (char *)(uintptr_t) "model";
+    drover__plan_job__init(job);
+    keys[i] = digest_of(kinds[i], strlen(kinds[i]));
+    job->key = wire_bytes(&keys[i]);
+    job->kind = kinds[i];
+    job->step = steps[i];
+    job->numeric_class = TEXT("packed-1");
+    job->runs = &zero;
+    job->n_runs = 1;
+    job->needs = &needs[i];
+    job->n_needs = i > 0;
+    job->params = &params;
+    job->n_params = 1;
+    job->retries = retries;
+    job->families = &zero;
+    job->n_families = i > 0;
+}
+
+static void fill_jobs(Drover__PlanJob *job, uint32_t retries)
+{
+    static Drover__Input model, results, *search_inputs = &model, *collect_inputs = &results;
+    static uint64_t family_examples = EXAMPLES;
+
+    for (uint32_t i = 0; i < 3; i++)
+        fill_job(&job[i], i, retries);
+    drover__input__init(&model);
+    model.name = model.output = TEXT("model");
     model.source = DROVER__INPUT__SOURCE__OUTPUT;
-    results.name = (char *)(uintptr_t) "results";
+    drover__input__init(&results);
+    results.name = TEXT("results");
     results.source = DROVER__INPUT__SOURCE__RESULTS;
     job[1].inputs = &search_inputs;
     job[2].inputs = &collect_inputs;
@@ -72,9 +60,38 @@ static struct digest submit_plan(struct peer *p, uint32_t retries)
     job[1].end = EXAMPLES;
     job[2].family_examples = &family_examples;
     job[2].n_family_examples = 1;
+}
+
+/* A plan: "train" makes a model; "labels" searches EXAMPLES examples with it; "keep" collects them.
+ */
+static void submit_plan(struct peer *p, uint32_t retries)
+{
+    Drover__Submit submit = DROVER__SUBMIT__INIT;
+    Drover__Plan plan = DROVER__PLAN__INIT;
+    Drover__PlanRun run = DROVER__PLAN_RUN__INIT, *runs = &run;
+    Drover__Family family = DROVER__FAMILY__INIT, *families = &family;
+    Drover__PlanJob job[3], *jobs[3] = { &job[0], &job[1], &job[2] };
+    Drover__StepFamily step = DROVER__STEP_FAMILY__INIT, *step_families = &step;
+    struct digest d = digest_of("x", 1);
+
+    plan.name = TEXT("test");
+    plan.revision = run.digest = family.key = wire_bytes(&d);
+    step.step = steps[1];
+    step.examples = EXAMPLES;
+    run.families = &step_families;
+    run.n_families = 1;
+    family.kind = kinds[1];
+    family.task = TEXT("math");
+    family.level = 1;
+    family.split = TEXT("train");
+    fill_jobs(job, retries);
+    plan.runs = &runs;
+    plan.families = &families;
+    plan.jobs = jobs;
+    plan.n_runs = plan.n_families = 1;
+    plan.n_jobs = 3;
     submit.plan = &plan;
     peer_send(p, DROVER__ENVELOPE__BODY_SUBMIT, &submit);
-    return d;
 }
 
 static Drover__ExperimentStatus *status(struct peer *client)
@@ -157,7 +174,6 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct world *w = *state;
-    char command[128];
 
     if (w->client.loop)
         peer_close(&w->client);
@@ -166,8 +182,7 @@ static int tear_down(void **state)
     lease_cleanup(&w->lease);
     if (w->c.pid > 0)
         (void)coordinator_end(&w->c, SIGKILL);
-    (void)snprintf(command, sizeof(command), "rm -rf %s", w->c.folder);
-    return system(command);
+    return folder_remove(w->c.folder);
 }
 
 static void plan_runs_from_submit_to_finished(void **state)
@@ -367,11 +382,11 @@ static void cancel_reaches_the_worker_and_the_store(void **state)
     Drover__CancelRequest m = DROVER__CANCEL_REQUEST__INIT;
 
     begin(w, 0);
-    m.experiment = (char *)(uintptr_t) "tset";
+    m.experiment = TEXT("tset");
     peer_send(&w->client, DROVER__ENVELOPE__BODY_CANCEL_REQUEST, &m);
     assert_int_equal(peer_take(&w->client, DROVER__ENVELOPE__BODY_REFUSE)->refuse->code,
                      ERR_NOT_FOUND);
-    m.experiment = (char *)(uintptr_t) "test";
+    m.experiment = TEXT("test");
     peer_send(&w->client, DROVER__ENVELOPE__BODY_CANCEL_REQUEST, &m);
     assert_int_equal(peer_take(&w->client, DROVER__ENVELOPE__BODY_CANCELLED)->cancelled->jobs, 3);
     assert_int_equal(peer_take(&w->worker, DROVER__ENVELOPE__BODY_CANCEL)->cancel->attempt,
@@ -454,9 +469,7 @@ static void second_coordinator_on_the_same_store_names_the_first(void **state)
     second = w->c;
     (void)snprintf(second.listen, sizeof(second.listen), "tcp://127.0.0.1:*");
     (void)snprintf(second.log, sizeof(second.log), "%s/log2", w->c.folder);
-    second.pid = fork();
-    if (second.pid == 0)
-        _exit(coordinate(&second));
+    coordinator_spawn(&second);
     assert_int_equal(coordinator_wait(&second), 1);
     assert_int_equal(buf_read_file(&log, second.log, 100000, &err), 0);
     (void)snprintf(pid, sizeof(pid), "%d", (int)w->c.pid);
@@ -467,7 +480,7 @@ static void second_coordinator_on_the_same_store_names_the_first(void **state)
 
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(plan_runs_from_submit_to_finished),
@@ -484,6 +497,8 @@ int main(void)
         TEST(second_coordinator_on_the_same_store_names_the_first),
     };
 
+    if (coordinator_asked(argc, argv))
+        return coordinator_main(argv);
     cmocka_set_test_filter(getenv("TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

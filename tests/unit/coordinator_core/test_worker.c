@@ -176,6 +176,24 @@ static void running_attempt_is_adopted_after_a_restart(void **state)
     rig_free(r);
 }
 
+/* Hello was said before the lease arrived, and the coordinator restarted in between. */
+static void attempt_that_hello_missed_is_asked_for(void **state)
+{
+    struct rig *r = rig_new_as(&rig_limits, 2);
+
+    (void)state;
+    struct sched_held held = rig_open(r, 7, false);
+    struct sched_action lease = { .attempt = held.attempt, .epoch = 1 };
+    rig_hello(r, 1, 1);
+    rig_result(r, 1, lease, CAUSE_DONE);
+    assert_int_equal(rig_only(r, ACT_SEND_REFUSE).code, ERR_STALE);
+    assert_int_equal(rig_count(r, ACT_SEND_ACK), 0);
+    rig_hello_held(r, 1, 1, 1, &held, 1);
+    rig_result(r, 1, lease, CAUSE_DONE);
+    assert_int_equal(rig_only(r, ACT_STORE_RESULT).job, 7);
+    rig_free(r);
+}
+
 static void attempt_of_another_epoch_is_not_adopted(void **state)
 {
     struct rig *r = rig_new_as(&rig_limits, 2);
@@ -265,6 +283,7 @@ int main(void)
         cmocka_unit_test(unreachable_worker_gets_nothing_until_hello),
         cmocka_unit_test(silent_worker_is_gone_after_a_lease),
         cmocka_unit_test(running_attempt_is_adopted_after_a_restart),
+        cmocka_unit_test(attempt_that_hello_missed_is_asked_for),
         cmocka_unit_test(attempt_of_another_epoch_is_not_adopted),
         cmocka_unit_test(attempt_that_nobody_claims_is_offered_again),
         cmocka_unit_test(cancel_survives_a_restart),

@@ -298,7 +298,7 @@ static void bad_recipes_are_refused_with_place_and_remedy(void **state)
     } cases[] = {
         { RECIPE(TRAIN "," SEARCH, ""), "labels.simulations=7",
           "steps[1].simulations: 7 is not a multiple of round (5)" },
-        { RECIPE(TRAIN "," SEARCH, ""), "labels.exampels=7", "did you mean \"examples\"" },
+        { RECIPE(TRAIN "," SEARCH, ""), "labels.exampels=7", "did you mean examples?" },
         { RECIPE(TRAIN "," SEARCH, ""), "lables.examples=7", "did you mean \"labels.examples\"" },
         { RECIPE(TRAIN "," SEARCH, ""), "labels.random_child=2",
           "out of range; allowed are 0 to 1" },
@@ -328,7 +328,7 @@ static void bad_recipes_are_refused_with_place_and_remedy(void **state)
           "gemm = \"packed\"; } );",
           NULL, "only synthetic tasks" },
         { RECIPE(TRAIN, "sweep = ( { set = \"base.stepz\"; values = [1]; } );"), NULL,
-          "did you mean \"steps\"" },
+          "did you mean steps?" },
         { RECIPE(TRAIN, "sweep = ( { set = \"base.steps\"; values = [1, 1]; } );"), NULL,
           "appears twice" },
         { RECIPE(TRAIN, ""), "base.gemm=openblas", "say gemm = \"packed\"" },

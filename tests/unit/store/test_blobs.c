@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: a blob is there whole or not at all, and an upload goes on where it stopped. Method: a
  * scratch folder, chunks by hand. */
-#include "fixture.h"
+#include "tests/unit/store/small_plan.h"
 
 #include <pthread.h>
 

@@ -3,7 +3,7 @@
  * tells the remedy; and loses nothing committed when its process dies or its disk fills. Method:
  * scratch folders; child processes that are killed inside a transaction; a tail of the WAL cut off
  * or overwritten; a file size limit as a full disk. */
-#include "fixture.h"
+#include "tests/unit/store/small_plan.h"
 
 #include <errno.h>
 #include <signal.h>

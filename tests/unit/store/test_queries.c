@@ -2,7 +2,7 @@
 /* Goal: no statement of queries.sql walks over a whole table, unless it is on the list with a
  * reason; and people's SQL cannot write, run for ever, or return without end. Method: EXPLAIN QUERY
  * PLAN of every statement; store_query(). */
-#include "fixture.h"
+#include "tests/unit/store/small_plan.h"
 
 #include "store/sqlite.h"
 #include "store/stmt.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: what people are shown is what the rows say: status, lists, failures, labels, views. Method:
- * the small plan of fixture.h, half-way done. */
-#include "fixture.h"
+ * the small plan of small_plan.h, half-way done. */
+#include "tests/unit/store/small_plan.h"
 
 struct steps {
     struct store_step_status st[8];

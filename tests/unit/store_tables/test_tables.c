@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: tables say what the rows say, refuse what would mislead, and look as they should. Method:
  * stores filled by hand with known counts; golden texts; recipes as text. */
-#include "tests/unit/store/fixture.h"
+#include "tests/unit/store/small_plan.h"
 
 #include "common/base/json.h"
 #include "common/conf/conf.h"

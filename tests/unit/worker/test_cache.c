@@ -30,7 +30,7 @@ static struct digest fill(struct cache *c, uint64_t seed, size_t len, struct cac
 
     assert_int_equal(cache_fill_begin(c, &d, len, &f, &err), 0);
     assert_int_equal(cache_fill_write(&f, bytes, len, &err), 0);
-    assert_int_equal(cache_fill_end(c, &f, pin, &err), 0);
+    assert_int_equal(cache_fill_end(c, &f, NULL, pin, &err), 0);
     free(bytes);
     clock_sleep_ms(2); /* so that times of use differ on any file system */
     return d;
@@ -47,7 +47,7 @@ static struct digest fill_unused(struct cache *c, uint64_t seed, size_t len)
 static bool has(struct cache *c, const struct digest *d, size_t len)
 {
     struct cache_pin pin = { .fd = -1 };
-    int rc = cache_get(c, d, len, &pin, NULL);
+    int rc = cache_get(c, d, len, NULL, &pin, NULL);
     assert_true(rc == 0 || rc == ERR_NOT_FOUND);
     cache_unpin(&pin);
     return rc == 0;
@@ -123,7 +123,7 @@ static void bytes_of_another_digest_never_become_a_blob(void **state)
     assert_int_equal(cache_fill_begin(c, &d, 5, &f, &err), 0);
     assert_int_equal(cache_fill_write(&f, "wrong", 5, &err), 0);
     assert_int_equal(cache_fill_write(&f, "!", 1, &err), ERR_PROTO);
-    assert_int_equal(cache_fill_end(c, &f, &pin, &err), ERR_CORRUPT);
+    assert_int_equal(cache_fill_end(c, &f, NULL, &pin, &err), ERR_CORRUPT);
     assert_false(has(c, &d, 5));
     assert_int_equal(cache_fill_begin(c, &d, 5, &f, &err), 0);
     assert_int_equal(f.have, 0);
@@ -165,7 +165,7 @@ static void beginning_is_resumed_and_has_one_filler(void **state)
     assert_int_equal(cache_fill_begin(c, &d, 6, &g, NULL), 0);
     assert_int_equal(g.have, 3);
     assert_int_equal(cache_fill_write(&g, "def", 3, NULL), 0);
-    assert_int_equal(cache_fill_end(c, &g, &pin, NULL), 0);
+    assert_int_equal(cache_fill_end(c, &g, NULL, &pin, NULL), 0);
     cache_unpin(&pin);
     assert_true(has(c, &d, 6));
     cache_close(c);

@@ -20,7 +20,7 @@ static void folder_and_its_text_are_the_same_manifest(void **state)
     write_text(in_folder("a.bin"), "abc");
     write_text(in_folder(".hidden"), "x");
     assert_int_equal(mkdir(in_folder("sub"), 0700), 0);
-    assert_int_equal(manifest_of_folder(&m, folder, &err), 0);
+    assert_int_equal(manifest_of_folder(&m, folder, NULL, &err), 0);
     assert_int_equal(m.len, 2);
     assert_string_equal(m.file[0].name, "a.bin");
     assert_int_equal(m.file[0].size_bytes, 3);
@@ -39,9 +39,9 @@ static void empty_folder_is_no_model(void **state)
 {
     struct manifest m = { 0 };
     (void)state;
-    assert_int_equal(manifest_of_folder(&m, folder, NULL), ERR_NOT_FOUND);
+    assert_int_equal(manifest_of_folder(&m, folder, NULL, NULL), ERR_NOT_FOUND);
     write_text(in_folder("two words"), "x");
-    assert_int_equal(manifest_of_folder(&m, folder, NULL), ERR_INVALID);
+    assert_int_equal(manifest_of_folder(&m, folder, NULL, NULL), ERR_INVALID);
 }
 
 static void broken_text_is_refused_with_its_line(void **state)

@@ -33,7 +33,7 @@ static void *work(void *arg)
     return NULL;
 }
 
-static int setup(void **state)
+static int setup_slots(void **state, size_t slots)
 {
     int fds[2];
 
@@ -49,7 +49,7 @@ static int setup(void **state)
     r.conf = (struct worker_conf){ .coordinator = r.endpoint,
                                    .cache = r.cache,
                                    .cache_bytes = 1 << 26,
-                                   .slots = 1,
+                                   .slots = slots,
                                    .threads = 1,
                                    .cpus = 2,
                                    .parent_fd = fds[0],
@@ -58,6 +58,16 @@ static int setup(void **state)
     fake_open(&r.fake, r.endpoint);
     assert_int_equal(pthread_create(&r.thread, NULL, work, NULL), 0);
     return failed;
+}
+
+static int setup(void **state)
+{
+    return setup_slots(state, 1);
+}
+
+static int setup_two(void **state)
+{
+    return setup_slots(state, 2);
 }
 
 static void close_parent(void)
@@ -347,6 +357,35 @@ static void stale_example_ends_its_job_without_a_result(void **state)
     leave(); /* nothing but the goodbye comes */
 }
 
+/* The number of the next example, which must be one of ATTEMPT. */
+static uint64_t next_example(uint64_t attempt)
+{
+    Drover__Envelope *e = fake_expect(&r.fake, DROVER__ENVELOPE__BODY_EXAMPLE_RESULT);
+    assert_int_equal(e->example_result->attempt, attempt);
+    uint64_t seq = e->example_result->seq;
+    wire_free(e);
+    return seq;
+}
+
+static void two_slots_wait_each_for_its_own_ack(void **state)
+{
+    (void)state;
+    greet();
+    Drover__Envelope *model = train();
+    lease_evaluation(2, model->job_result->outputs[0]);
+    uint64_t first = next_example(2); /* waits all the while */
+    lease_evaluation(3, model->job_result->outputs[0]);
+    for (int i = 0; i < 3; i++)
+        ack(next_example(3), 0);
+    finish(expect_result(3, DROVER__OUTCOME__OUTCOME_DONE));
+    ack(first, 0);
+    for (int i = 1; i < 3; i++)
+        ack(next_example(2), 0);
+    finish(expect_result(2, DROVER__OUTCOME__OUTCOME_DONE));
+    wire_free(model);
+    leave();
+}
+
 static void lease_without_a_free_slot_comes_back_and_cancel_stops_the_other(void **state)
 {
     (void)state;
@@ -360,6 +399,26 @@ static void lease_without_a_free_slot_comes_back_and_cancel_stops_the_other(void
     cancel.epoch = 1;
     fake_send(&r.fake, r.fake.peer, DROVER__ENVELOPE__BODY_CANCEL, &cancel, 0);
     finish(expect_result(1, DROVER__OUTCOME__OUTCOME_CANCELLED));
+    leave();
+}
+
+static void renewal_brings_the_metrics_of_a_running_job(void **state)
+{
+    (void)state;
+    size_t metrics = 0;
+    greet();
+    lease_training(1, 1000000);
+    while (metrics == 0) {
+        Drover__Envelope *e = fake_expect(&r.fake, DROVER__ENVELOPE__BODY_RENEW);
+        assert_int_equal(e->renew->n_held, 1);
+        assert_int_equal(e->renew->held[0]->attempt, 1);
+        metrics = e->renew->n_metrics;
+        wire_free(e);
+    }
+    close_parent();
+    Drover__Envelope *e = expect_result(1, DROVER__OUTCOME__OUTCOME_PREEMPTED);
+    assert_true(e->job_result->n_metrics >= metrics);
+    finish(e);
     leave();
 }
 
@@ -418,7 +477,9 @@ int main(void)
         WITH_RIG(next_example_begins_after_the_ack_of_the_one_before),
         WITH_RIG(waiting_example_is_sent_again_to_the_next_coordinator),
         WITH_RIG(stale_example_ends_its_job_without_a_result),
+        cmocka_unit_test_setup_teardown(two_slots_wait_each_for_its_own_ack, setup_two, teardown),
         WITH_RIG(lease_without_a_free_slot_comes_back_and_cancel_stops_the_other),
+        WITH_RIG(renewal_brings_the_metrics_of_a_running_job),
         WITH_RIG(drained_job_goes_back_preempted),
         WITH_RIG(unknown_kind_and_class_fail_with_a_reason),
         WITH_RIG(refusal_for_the_protocol_ends_the_worker),

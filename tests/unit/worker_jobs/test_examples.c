@@ -48,7 +48,8 @@ static int make_model(void **state)
                                 .levels_len = 1,
                                 .seed = 5,
                                 .steps = 60,
-                                .batch = 64 };
+                                .batch = 64,
+                                .positions = 64 };
     struct tokenizer *tok = NULL;
     struct trainer *trainer = NULL;
     struct problems p = { 0 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fill.h - arrays of small random numbers for the kernel tests, as float and as the same values in double. */
+/* fill.h - arrays of small random numbers for the kernel tests, as float and as the same values in
+ * double. */
 #ifndef TESTS_UNIT_WORKER_KERNELS_FILL_H
 #define TESTS_UNIT_WORKER_KERNELS_FILL_H
 
@@ -19,7 +20,9 @@ struct both {
 
 static inline struct both both_normal(size_t n, uint64_t seed, double scale)
 {
-    struct both b = { .n = n, .f = mem_aligned(n + 16, sizeof(float)), .d = mem_calloc(n + 1, sizeof(double)) };
+    struct both b = { .n = n,
+                      .f = mem_aligned(n + 16, sizeof(float)),
+                      .d = mem_calloc(n + 1, sizeof(double)) };
     struct rng r = rng_stream("test", seed, 0);
     for (size_t i = 0; i < n; i++)
         b.d[i] = b.f[i] = (float)(rng_normal(&r) * scale);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: attention agrees with its twin in double; a row's bits depend only on the keys that it sees, so cached decoding equals the full
- * pass; all levels agree bit for bit. Method: shapes of many head widths, groupings and lengths, split in every way. */
+/* Goal: attention agrees with its twin in double; a row's bits depend only on the keys that it
+ * sees, so cached decoding equals the full pass; all levels agree bit for bit. Method: shapes of
+ * many head widths, groupings and lengths, split in every way. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -46,16 +47,19 @@ static void problem_free(struct problem *p)
 }
 
 /* Rows [from, to) with the keys up to their end. */
-static void run(struct problem *p, const struct kernels *kern, float *out, float *att, size_t from, size_t to)
+static void run(struct problem *p, const struct kernels *kern, float *out, float *att, size_t from,
+                size_t to)
 {
     const size_t ldq = p->s.heads * p->s.e, ldk = p->s.kv_heads * p->s.e;
-    kern->attention(out + from * ldq, ldq, att, p->q.f + from * ldq, ldq, p->k.f, ldk, p->v.f, ldk, p->scratch,
-                    to - from, p->s.t - p->s.rows + to, p->s.heads, p->s.kv_heads, p->s.e);
+    kern->attention(out + from * ldq, ldq, att, p->q.f + from * ldq, ldq, p->k.f, ldk, p->v.f, ldk,
+                    p->scratch, to - from, p->s.t - p->s.rows + to, p->s.heads, p->s.kv_heads,
+                    p->s.e);
 }
 
 static const struct shape SHAPES[] = {
-    { 1, 1, 1, 1, 16 },   { 20, 20, 4, 4, 16 },  { 32, 32, 4, 4, 16 }, { 33, 33, 2, 1, 32 },  { 5, 17, 4, 2, 8 },   { 1, 40, 8, 2, 64 },
-    { 16, 100, 2, 2, 128 }, { 70, 70, 3, 3, 48 }, { 9, 9, 1, 1, 2 },    { 40, 200, 6, 2, 24 }, { 3, 1030, 2, 1, 80 }, { 17, 19, 2, 2, 256 },
+    { 1, 1, 1, 1, 16 }, { 20, 20, 4, 4, 16 },  { 32, 32, 4, 4, 16 },   { 33, 33, 2, 1, 32 },
+    { 5, 17, 4, 2, 8 }, { 1, 40, 8, 2, 64 },   { 16, 100, 2, 2, 128 }, { 70, 70, 3, 3, 48 },
+    { 9, 9, 1, 1, 2 },  { 40, 200, 6, 2, 24 }, { 3, 1030, 2, 1, 80 },  { 17, 19, 2, 2, 256 },
 };
 
 static void agrees_with_the_twin_and_on_all_levels(void **state)
@@ -67,9 +71,11 @@ static void agrees_with_the_twin_and_on_all_levels(void **state)
         const struct shape s = SHAPES[i];
         CLEANUP(problem_free) struct problem p = problem_new(s);
         BOTH first = both_zero(p.out.n), first_att = both_zero(p.att.n);
-        naive_attention(p.out.d, p.att.d, p.q.d, p.k.d, p.v.d, s.rows, s.t, s.heads, s.kv_heads, s.e);
+        naive_attention(p.out.d, p.att.d, p.q.d, p.k.d, p.v.d, s.rows, s.t, s.heads, s.kv_heads,
+                        s.e);
         for (size_t l = 0; l < levels; l++) {
-            run(&p, level[l], l == 0 ? first.f : p.out.f, l == 0 ? first_att.f : p.att.f, 0, s.rows);
+            run(&p, level[l], l == 0 ? first.f : p.out.f, l == 0 ? first_att.f : p.att.f, 0,
+                s.rows);
             if (l == 0) {
                 assert_true(nmse(first.f, p.out.d, p.out.n) < 1e-11);
                 assert_true(nmse(first_att.f, p.att.d, p.att.n) < 1e-11);

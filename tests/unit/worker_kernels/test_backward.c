@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: every backward kernel is the gradient of its forward kernel. Method, in two halves: (1) the naive backward in
- * double passes central differences of the naive forward in double; (2) the float kernel agrees with the naive backward, and all
- * levels agree bit for bit. The checkers themselves are tested in test_checkers.c. */
+/* Goal: every backward kernel is the gradient of its forward kernel. Method, in two halves: (1) the
+ * naive backward in double passes central differences of the naive forward in double; (2) the float
+ * kernel agrees with the naive backward, and all levels agree bit for bit. The checkers themselves
+ * are tested in test_checkers.c. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,7 +41,8 @@ static void agree(size_t l, float *first, const float *got, const double *want, 
     }
 }
 
-/* A kernel as the differences see it: up to three inputs, one output, and the loss sum(out * weight). */
+/* A kernel as the differences see it: up to three inputs, one output, and the loss sum(out *
+ * weight). */
 struct subject {
     void (*forward)(struct subject *s);
     double *in[3], *out;
@@ -94,8 +96,10 @@ static void matmul_back_by_the_packed_kernel_agrees(void **state)
 {
     (void)state;
     enum { M = 50, N = 70, K = 60 };
-    BOTH x = both_normal(M * K, 1, 1), w = both_normal(N * K, 2, 1), dy = both_normal(M * N, 3, 1), dyt = both_zero(M * N);
-    BOTH dx = both_zero(M * K), dw = both_zero(N * K), first_dx = both_zero(M * K), first_dw = both_zero(N * K);
+    BOTH x = both_normal(M * K, 1, 1), w = both_normal(N * K, 2, 1), dy = both_normal(M * N, 3, 1),
+         dyt = both_zero(M * N);
+    BOTH dx = both_zero(M * K), dw = both_zero(N * K), first_dx = both_zero(M * K),
+         first_dw = both_zero(N * K);
     naive_matmul_back(dx.d, dw.d, dy.d, x.d, w.d, M, N, K);
     for (size_t r = 0; r < M; r++)
         for (size_t c = 0; c < N; c++)
@@ -124,7 +128,8 @@ static void rmsnorm_passes_differences(void **state)
 {
     (void)state;
     enum { ROWS = 3, D = 10, N = ROWS * D };
-    BOTH x = both_normal(N, 1, 1), w = both_normal(D, 2, 1), dy = both_normal(N, 3, 1), y = both_zero(N);
+    BOTH x = both_normal(N, 1, 1), w = both_normal(D, 2, 1), dy = both_normal(N, 3, 1),
+         y = both_zero(N);
     BOTH dx = both_zero(N), dw = both_zero(D);
     naive_rmsnorm_back(dx.d, dw.d, dy.d, x.d, w.d, 1e-5, ROWS, D);
     struct subject s = { forward_rmsnorm, { x.d, w.d }, y.d, dy.d, N, ROWS, D, 0, 0, NULL, NULL };
@@ -139,7 +144,8 @@ static void rmsnorm_back_agrees_and_adds(void **state)
     enum { ROWS = 9 };
     for (size_t i = 0; i < ARRAY_LEN(width); i++) {
         const size_t d = width[i], n = ROWS * d;
-        BOTH x = both_normal(n, 1, 1), w = both_normal(d, 2, 1), dy = both_normal(n, 3, 1), y = both_zero(n);
+        BOTH x = both_normal(n, 1, 1), w = both_normal(d, 2, 1), dy = both_normal(n, 3, 1),
+             y = both_zero(n);
         BOTH dx = both_zero(n), dw = both_zero(d), first_dx = both_zero(n), first_dw = both_zero(d);
         float rstd[ROWS];
         naive_rmsnorm_back(dx.d, dw.d, dy.d, x.d, w.d, 1e-5, ROWS, d);
@@ -166,14 +172,16 @@ static void forward_rope(struct subject *s)
     naive_rope(s->out, s->index, s->extra, s->extra + 8 * s->c / 2, 1, s->d != 0, s->a, s->b, s->c);
 }
 
-/* The kernel's sign -1 is checked against this twin in test_forward.c: it undoes a rotation, which is its transpose. */
+/* The kernel's sign -1 is checked against this twin in test_forward.c: it undoes a rotation, which
+ * is its transpose. */
 static void rope_backward_is_the_opposite_rotation(void **state)
 {
     (void)state;
     enum { ROWS = 3, HEADS = 2, E = 8, N = ROWS * HEADS * E, TABLE = 8 * E / 2 };
     static const uint32_t position[ROWS] = { 0, 3, 7 };
     BOTH angle = both_normal(TABLE, 1, 2);
-    BOTH table = both_zero(2 * TABLE), x = both_normal(N, 2, 1), y = both_zero(N), dy = both_normal(N, 3, 1), dx = both_normal(N, 3, 1);
+    BOTH table = both_zero(2 * TABLE), x = both_normal(N, 2, 1), y = both_zero(N),
+         dy = both_normal(N, 3, 1), dx = both_normal(N, 3, 1);
     for (size_t i = 0; i < TABLE; i++) {
         table.f[i] = (float)(table.d[i] = cos(angle.d[i]));
         table.f[TABLE + i] = (float)(table.d[TABLE + i] = sin(angle.d[i]));
@@ -181,11 +189,13 @@ static void rope_backward_is_the_opposite_rotation(void **state)
     for (int interleaved = 0; interleaved < 2; interleaved++) {
         memcpy(dx.d, dy.d, N * sizeof(double));
         naive_rope(dx.d, position, table.d, table.d + TABLE, -1, interleaved, ROWS, HEADS, E);
-        struct subject s = { forward_rope, { x.d }, y.d, dy.d, N, ROWS, HEADS, E, (size_t)interleaved, position, table.d };
+        struct subject s = { forward_rope,        { x.d },  y.d,    dy.d, N, ROWS, HEADS, E,
+                             (size_t)interleaved, position, table.d };
         gradient_holds(&s, x.d, dx.d, N);
         for (size_t l = 0; l < levels; l++) {
             memcpy(dx.f, dy.f, N * sizeof(float));
-            level[l]->rope(dx.f, HEADS * E, position, table.f, table.f + TABLE, -1, interleaved, ROWS, HEADS, E);
+            level[l]->rope(dx.f, HEADS * E, position, table.f, table.f + TABLE, -1, interleaved,
+                           ROWS, HEADS, E);
             assert_true(nmse(dx.f, dx.d, N) < BOUND);
         }
     }
@@ -200,10 +210,13 @@ static void attention_passes_differences(void **state)
 {
     (void)state;
     enum { T = 6, HEADS = 4, KV = 2, E = 5, NQ = T * HEADS * E, NK = T * KV * E };
-    BOTH q = both_normal(NQ, 1, 1), k = both_normal(NK, 2, 1), v = both_normal(NK, 3, 1), dy = both_normal(NQ, 4, 1);
+    BOTH q = both_normal(NQ, 1, 1), k = both_normal(NK, 2, 1), v = both_normal(NK, 3, 1),
+         dy = both_normal(NQ, 4, 1);
     BOTH y = both_zero(NQ), dq = both_zero(NQ), dk = both_zero(NK), dv = both_zero(NK);
     naive_attention_back(dq.d, dk.d, dv.d, dy.d, q.d, k.d, v.d, T, HEADS, KV, E);
-    struct subject s = { forward_attention, { q.d, k.d, v.d }, y.d, dy.d, NQ, T, HEADS, KV, E, NULL, NULL };
+    struct subject s = {
+        forward_attention, { q.d, k.d, v.d }, y.d, dy.d, NQ, T, HEADS, KV, E, NULL, NULL
+    };
     gradient_holds(&s, q.d, dq.d, NQ);
     gradient_holds(&s, k.d, dk.d, NK);
     gradient_holds(&s, v.d, dv.d, NK);
@@ -214,19 +227,24 @@ static void attention_back_agrees(void **state)
     (void)state;
     static const struct {
         size_t t, heads, kv, e;
-    } shape[] = { { 1, 1, 1, 16 }, { 20, 4, 4, 16 }, { 32, 4, 2, 16 }, { 45, 6, 2, 8 }, { 100, 2, 1, 64 }, { 37, 2, 2, 40 }, { 19, 1, 1, 128 } };
+    } shape[] = { { 1, 1, 1, 16 },   { 20, 4, 4, 16 }, { 32, 4, 2, 16 }, { 45, 6, 2, 8 },
+                  { 100, 2, 1, 64 }, { 37, 2, 2, 40 }, { 19, 1, 1, 128 } };
     for (size_t i = 0; i < ARRAY_LEN(shape); i++) {
         const size_t t = shape[i].t, heads = shape[i].heads, kv = shape[i].kv, e = shape[i].e;
         const size_t nq = t * heads * e, nk = t * kv * e;
-        BOTH q = both_normal(nq, 1, 1), k = both_normal(nk, 2, 1), v = both_normal(nk, 3, 1), dy = both_normal(nq, 4, 1);
-        BOTH y = both_zero(nq), att = both_zero(heads * t * t), scratch = both_zero(attention_scratch_floats(t));
+        BOTH q = both_normal(nq, 1, 1), k = both_normal(nk, 2, 1), v = both_normal(nk, 3, 1),
+             dy = both_normal(nq, 4, 1);
+        BOTH y = both_zero(nq), att = both_zero(heads * t * t),
+             scratch = both_zero(attention_scratch_floats(t));
         BOTH dq = both_zero(nq), dk = both_zero(nk), dv = both_zero(nk);
         BOTH first_q = both_zero(nq), first_k = both_zero(nk), first_v = both_zero(nk);
         naive_attention_back(dq.d, dk.d, dv.d, dy.d, q.d, k.d, v.d, t, heads, kv, e);
         for (size_t l = 0; l < levels; l++) {
-            level[l]->attention(y.f, heads * e, att.f, q.f, heads * e, k.f, kv * e, v.f, kv * e, scratch.f, t, t, heads, kv, e);
-            level[l]->attention_back(dq.f, heads * e, dk.f, dv.f, kv * e, dy.f, heads * e, att.f, q.f, heads * e, k.f,
-                                     kv * e, v.f, kv * e, scratch.f, t, heads, kv, e);
+            level[l]->attention(y.f, heads * e, att.f, q.f, heads * e, k.f, kv * e, v.f, kv * e,
+                                scratch.f, t, t, heads, kv, e);
+            level[l]->attention_back(dq.f, heads * e, dk.f, dv.f, kv * e, dy.f, heads * e, att.f,
+                                     q.f, heads * e, k.f, kv * e, v.f, kv * e, scratch.f, t, heads,
+                                     kv, e);
             agree(l, first_v.f, dv.f, dv.d, nk);
             if (t == 1) /* one key: its probability is 1 and no gradient flows into scores */
                 continue;
@@ -245,7 +263,8 @@ static void swiglu_passes_differences_and_agrees(void **state)
 {
     (void)state;
     enum { N = 53 };
-    BOTH g = both_normal(N, 1, 3), u = both_normal(N, 2, 1), dy = both_normal(N, 3, 1), y = both_zero(N);
+    BOTH g = both_normal(N, 1, 3), u = both_normal(N, 2, 1), dy = both_normal(N, 3, 1),
+         y = both_zero(N);
     BOTH dg = both_zero(N), du = both_zero(N), first_g = both_zero(N), first_u = both_zero(N);
     naive_swiglu_back(dg.d, du.d, dy.d, g.d, u.d, N);
     struct subject s = { forward_swiglu, { g.d, u.d }, y.d, dy.d, N, 0, 0, 0, 0, NULL, NULL };
@@ -272,7 +291,9 @@ static void cross_entropy_passes_differences(void **state)
     BOTH x = both_normal(ROWS * V, 1, 2), w = both_normal(ROWS, 2, 1), d = both_zero(ROWS * V);
     double loss[ROWS];
     naive_cross_entropy(loss, d.d, x.d, target, w.d, ROWS, V);
-    struct subject s = { forward_cross_entropy, { x.d }, loss, w.d, ROWS, ROWS, V, 0, 0, target, w.d };
+    struct subject s = {
+        forward_cross_entropy, { x.d }, loss, w.d, ROWS, ROWS, V, 0, 0, target, w.d
+    };
     gradient_holds(&s, x.d, d.d, ROWS * V);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: the checkers of the kernel tests reject wrong kernels. Method: plant the errors that kernels really have (all zeros, a
- * transposed result, rows shifted by one, a forgotten term, a wrong sign, a NaN) and ask for a verdict. */
+/* Goal: the checkers of the kernel tests reject wrong kernels. Method: plant the errors that
+ * kernels really have (all zeros, a transposed result, rows shifted by one, a forgotten term, a
+ * wrong sign, a NaN) and ask for a verdict. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -90,11 +91,14 @@ static double product_loss(void *arg)
 
 static double error_of(void (*plant)(double *dx))
 {
-    struct product p = { both_normal(M * K, 1, 1), both_normal(N * K, 2, 1), both_normal(M * N, 3, 1),
-                         both_zero(M * N),         both_zero(M * K),         both_zero(N * K) };
+    struct product p = { both_normal(M * K, 1, 1), both_normal(N * K, 2, 1),
+                         both_normal(M * N, 3, 1), both_zero(M * N),
+                         both_zero(M * K),         both_zero(N * K) };
     naive_matmul_back(p.dx.d, p.dw.d, p.dy.d, p.x.d, p.w.d, M, N, K);
     plant(p.dx.d);
-    struct gradient_check c = { .loss = product_loss, .arg = &p, .x = p.x.d, .dx = p.dx.d, .n = M * K };
+    struct gradient_check c = {
+        .loss = product_loss, .arg = &p, .x = p.x.d, .dx = p.dx.d, .n = M * K
+    };
     const double error = gradient_error(&c);
     struct both *all[] = { &p.x, &p.w, &p.dy, &p.y, &p.dx, &p.dw };
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
@@ -157,8 +161,8 @@ static void gradient_check_rejects_planted_wrong_kernels(void **state)
     assert_true(isinf(error_of(gradient_nan)));
 }
 
-/* A backward with a term left out (RMSNorm without the pull of the mean, softmax without the mean's term) is the error that a
- * shape check never finds. */
+/* A backward with a term left out (RMSNorm without the pull of the mean, softmax without the mean's
+ * term) is the error that a shape check never finds. */
 struct norm {
     struct both x, w, dy, y;
 };
@@ -178,7 +182,8 @@ static void gradient_check_rejects_a_forgotten_term(void **state)
     (void)state;
     BOTH dx = both_zero(M * K);
     BOTH dw = both_zero(K);
-    struct norm n = { both_normal(M * K, 1, 1), both_normal(K, 2, 1), both_normal(M * K, 3, 1), both_zero(M * K) };
+    struct norm n = { both_normal(M * K, 1, 1), both_normal(K, 2, 1), both_normal(M * K, 3, 1),
+                      both_zero(M * K) };
     struct gradient_check c = { .loss = norm_loss, .arg = &n, .x = n.x.d, .dx = dx.d, .n = M * K };
     naive_rmsnorm_back(dx.d, dw.d, n.dy.d, n.x.d, n.w.d, 1e-5, M, K);
     assert_true(gradient_error(&c) < GRADIENT_ERROR_MAX);

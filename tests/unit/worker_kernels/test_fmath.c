@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: the error bounds that worker/kernels/fmath.h states. Method: every 41st float of the range (every float at
- * DROVER_EXHAUSTIVE=1, minutes) against libm's double functions; all levels bit-equal on a sparser set. */
+/* Goal: the error bounds that worker/kernels/fmath.h states. Method: every 41st float of the range
+ * (every float at DROVER_EXHAUSTIVE=1, minutes) against libm's double functions; all levels
+ * bit-equal on a sparser set. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,7 +39,8 @@ static double in_ulps(float got, double want)
 
 typedef void (*map_fn)(float *out, const float *x, size_t n);
 
-/* Largest error of FN against WANT over the floats of one sign with bits [FROM, TO], every STEP-th. */
+/* Largest error of FN against WANT over the floats of one sign with bits [FROM, TO], every STEP-th.
+ */
 static double worst(map_fn fn, double (*want)(double), uint32_t from, uint32_t to, uint32_t step)
 {
     static float x[CHUNK], y[CHUNK];
@@ -142,8 +144,10 @@ static void logarithm_is_within_its_bound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exp_is_within_one_ulp),           cmocka_unit_test(sigmoid_is_within_two_and_a_half_ulp),
-        cmocka_unit_test(exp_of_special_values),           cmocka_unit_test(all_levels_give_the_same_bits),
+        cmocka_unit_test(exp_is_within_one_ulp),
+        cmocka_unit_test(sigmoid_is_within_two_and_a_half_ulp),
+        cmocka_unit_test(exp_of_special_values),
+        cmocka_unit_test(all_levels_give_the_same_bits),
         cmocka_unit_test(logarithm_is_within_its_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

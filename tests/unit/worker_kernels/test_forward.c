@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: every forward kernel agrees with its double-precision twin within a stated bound, and all CPU levels agree bit for
- * bit. Method: random arrays of shapes that are and are not multiples of sixteen. */
+/* Goal: every forward kernel agrees with its double-precision twin within a stated bound, and all
+ * CPU levels agree bit for bit. Method: random arrays of shapes that are and are not multiples of
+ * sixteen. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,7 +46,8 @@ static void rmsnorm_agrees(void **state)
     static const size_t width[] = { 1, 8, 16, 17, 63, 64, 288, 1000 };
     for (size_t i = 0; i < ARRAY_LEN(width); i++) {
         const size_t d = width[i], n = 5 * d;
-        BOTH x = both_normal(n, 1, 2), w = both_normal(d, 2, 1), y = both_zero(n), first = both_zero(n);
+        BOTH x = both_normal(n, 1, 2), w = both_normal(d, 2, 1), y = both_zero(n),
+             first = both_zero(n);
         float rstd[5];
         naive_rmsnorm(y.d, x.d, w.d, 1e-5, 5, d);
         for (size_t l = 0; l < levels; l++) {
@@ -64,7 +66,8 @@ static void rope_agrees_and_minus_one_undoes_it(void **state)
     static const size_t width[] = { 2, 8, 16, 30, 64, 128 };
     for (size_t i = 0; i < 2 * ARRAY_LEN(width); i++) {
         const size_t e = width[i / 2], half = e / 2, n = ROWS * HEADS * e;
-        BOTH angle = both_normal(POSITIONS * half, 1, 3), c = both_zero(POSITIONS * half), s = both_zero(POSITIONS * half);
+        BOTH angle = both_normal(POSITIONS * half, 1, 3), c = both_zero(POSITIONS * half),
+             s = both_zero(POSITIONS * half);
         BOTH start = both_normal(n, 2, 1), x = both_normal(n, 2, 1), first = both_zero(n);
         for (size_t j = 0; j < angle.n; j++) {
             c.d[j] = c.f[j] = (float)cos(angle.d[j]);
@@ -87,7 +90,8 @@ static void swiglu_add_and_scale_add_agree(void **state)
     static const size_t size[] = { 1, 15, 16, 100, 4097 };
     for (size_t i = 0; i < ARRAY_LEN(size); i++) {
         const size_t n = size[i];
-        BOTH a = both_normal(n, 1, 4), b = both_normal(n, 2, 1), y = both_zero(n), first = both_zero(n);
+        BOTH a = both_normal(n, 1, 4), b = both_normal(n, 2, 1), y = both_zero(n),
+             first = both_zero(n);
         naive_swiglu(y.d, a.d, b.d, n);
         for (size_t l = 0; l < levels; l++) {
             level[l]->swiglu(y.f, a.f, b.f, n);
@@ -159,7 +163,8 @@ static void cross_entropy_agrees_also_in_place(void **state)
     static const size_t size[] = { 2, 16, 72, 515 };
     for (size_t i = 0; i < ARRAY_LEN(size); i++) {
         const size_t v = size[i], n = ROWS * v;
-        BOTH x = both_normal(n, 1, 3), w = both_normal(ROWS, 2, 1), d = both_zero(n), first = both_zero(n);
+        BOTH x = both_normal(n, 1, 3), w = both_normal(ROWS, 2, 1), d = both_zero(n),
+             first = both_zero(n);
         BOTH loss = both_zero(ROWS), first_loss = both_zero(ROWS);
         uint32_t target[ROWS];
         for (size_t r = 0; r < ROWS; r++)
@@ -195,13 +200,15 @@ static void adamw_agrees_over_several_steps(void **state)
 {
     (void)state;
     enum { N = 77 };
-    BOTH w0 = both_normal(N, 1, 1), w = both_normal(N, 1, 1), m = both_zero(N), v = both_zero(N), first = both_zero(N);
+    BOTH w0 = both_normal(N, 1, 1), w = both_normal(N, 1, 1), m = both_zero(N), v = both_zero(N),
+         first = both_zero(N);
     BOTH g = both_normal(N, 2, 0.1);
     double b1 = 1, b2 = 1;
     for (int step = 0; step < 5; step++) {
         b1 *= (double)0.9f;
         b2 *= (double)0.999f;
-        naive_adamw(w.d, m.d, v.d, g.d, 0.5, (double)0.01f, (double)0.9f, (double)0.999f, (double)1e-8f, (double)0.1f, 1 - b1, 1 - b2, N);
+        naive_adamw(w.d, m.d, v.d, g.d, 0.5, (double)0.01f, (double)0.9f, (double)0.999f,
+                    (double)1e-8f, (double)0.1f, 1 - b1, 1 - b2, N);
     }
     for (size_t l = 0; l < levels; l++) {
         memcpy(w.f, w0.f, N * sizeof(float));
@@ -211,7 +218,8 @@ static void adamw_agrees_over_several_steps(void **state)
         for (int step = 0; step < 5; step++) {
             b1 *= (double)0.9f;
             b2 *= (double)0.999f;
-            level[l]->adamw(w.f, m.f, v.f, g.f, 0.5f, 0.01f, 0.9f, 0.999f, 1e-8f, 0.1f, (float)(1 - b1), (float)(1 - b2), N);
+            level[l]->adamw(w.f, m.f, v.f, g.f, 0.5f, 0.01f, 0.9f, 0.999f, 1e-8f, 0.1f,
+                            (float)(1 - b1), (float)(1 - b2), N);
         }
         agree(l, first.f, w.f, w.d, N);
     }

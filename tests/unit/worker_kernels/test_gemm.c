@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: a product's bits are those of one scalar fmaf chain per element, whatever M, the columns asked for, the place of
- * a row in its batch, and the CPU level. Method: compare with memcmp against a chain written here, for every M of 1..64 and odd
- * shapes; the strides are larger than the rows and what lies between must stay untouched. */
+/* Goal: a product's bits are those of one scalar fmaf chain per element, whatever M, the columns
+ * asked for, the place of a row in its batch, and the CPU level. Method: compare with memcmp
+ * against a chain written here, for every M of 1..64 and odd shapes; the strides are larger than
+ * the rows and what lies between must stay untouched. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +22,8 @@ struct product {
     float *want, *got;
 };
 
-static void chain(float *y, size_t ldy, const float *x, size_t ldx, const float *w, size_t m, size_t n, size_t k)
+static void chain(float *y, size_t ldy, const float *x, size_t ldx, const float *w, size_t m,
+                  size_t n, size_t k)
 {
     for (size_t r = 0; r < m; r++) {
         for (size_t c = 0; c < n; c++) {
@@ -68,7 +70,8 @@ static void check_product(size_t m, size_t n, size_t k)
             p.got[i] = i % p.ldy < n ? -1.0f : 77.0f;
         level[l]->gemm(p.got, p.ldy, p.x.f, p.ldx, &p.packed, m, 0, n);
         if (memcmp(p.got, p.want, m * p.ldy * sizeof(float)) != 0)
-            fail_msg("level %s differs from the chain at M=%zu N=%zu K=%zu", level[l]->name, m, n, k);
+            fail_msg("level %s differs from the chain at M=%zu N=%zu K=%zu", level[l]->name, m, n,
+                     k);
     }
 }
 
@@ -84,8 +87,10 @@ static void every_m_up_to_64_is_the_scalar_chain(void **state)
 static void odd_shapes_are_the_scalar_chain(void **state)
 {
     (void)state;
-    static const size_t shape[][3] = { { 1, 1, 1 },    { 7, 1, 1 },     { 3, 47, 1 },   { 5, 49, 2 },    { 9, 95, 3 },   { 8, 97, 191 },
-                                       { 8, 97, 192 }, { 11, 200, 193 },{ 2, 500, 385 },{ 1, 1000, 130 },{ 17, 288, 577 },{ 4, 144, 700 },
+    static const size_t shape[][3] = { { 1, 1, 1 },      { 7, 1, 1 },      { 3, 47, 1 },
+                                       { 5, 49, 2 },     { 9, 95, 3 },     { 8, 97, 191 },
+                                       { 8, 97, 192 },   { 11, 200, 193 }, { 2, 500, 385 },
+                                       { 1, 1000, 130 }, { 17, 288, 577 }, { 4, 144, 700 },
                                        { 70, 52, 400 } };
     for (size_t i = 0; i < ARRAY_LEN(shape); i++)
         check_product(shape[i][0], shape[i][1], shape[i][2]);
@@ -94,7 +99,8 @@ static void odd_shapes_are_the_scalar_chain(void **state)
 static void blocks_for_the_cache_change_no_bit(void **state)
 {
     (void)state;
-    check_product(300, 150, 700); /* more rows than a row block, K in blocks, several column groups */
+    check_product(300, 150,
+                  700); /* more rows than a row block, K in blocks, several column groups */
     check_product(257, 400, 600);
     check_product(33, 100, 2048);
 }
@@ -102,14 +108,18 @@ static void blocks_for_the_cache_change_no_bit(void **state)
 static void shapes_of_real_models_do_not_depend_on_the_batch(void **state)
 {
     (void)state;
-    static const size_t shape[][2] = { /* n, k: d64, stories260K, stories15M and Qwen-like projections */
-                                       { 192, 64 }, { 64, 128 }, { 512, 64 }, { 344, 64 }, { 864, 288 }, { 288, 768 }, { 1152, 896 } };
+    static const size_t shape[][2] = {
+        /* n, k: d64, stories260K, stories15M and Qwen-like projections */
+        { 192, 64 },  { 64, 128 },  { 512, 64 },  { 344, 64 },
+        { 864, 288 }, { 288, 768 }, { 1152, 896 }
+    };
     const struct kernels *level[KERNELS_LEVELS];
     const size_t levels = runnable_levels(level), best = levels - 1;
     for (size_t i = 0; i < ARRAY_LEN(shape); i++) {
         const size_t n = shape[i][0], k = shape[i][1];
         CLEANUP(product_free) struct product p = product_new(64, n, k);
-        for (size_t m = 1; m <= 64; m++) { /* the last M rows alone, as they were in the full batch */
+        for (size_t m = 1; m <= 64;
+             m++) { /* the last M rows alone, as they were in the full batch */
             float *y = p.got + (64 - m) * p.ldy;
             level[best]->gemm(y, p.ldy, p.x.f + (64 - m) * p.ldx, p.ldx, &p.packed, m, 0, n);
             assert_memory_equal(y, p.want + (64 - m) * p.ldy, m * p.ldy * sizeof(float));

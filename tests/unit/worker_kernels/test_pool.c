@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: the pool runs every item exactly once, also in thousands of short runs, and a product split over it has the bits of one thread.
- * Method: counters per item; runs of all sizes; the thread sanitizer build runs the same tests. */
+/* Goal: the pool runs every item exactly once, also in thousands of short runs, and a product split
+ * over it has the bits of one thread. Method: counters per item; runs of all sizes; the thread
+ * sanitizer build runs the same tests. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -91,7 +92,8 @@ static void a_product_split_by_columns_has_the_bits_of_one_thread(void **state)
 {
     (void)state;
     enum { M = 37, N = 500, K = 130 };
-    BOTH x = both_normal(M * K, 1, 1), w = both_normal(N * K, 2, 1), want = both_zero(M * N), got = both_zero(M * N);
+    BOTH x = both_normal(M * K, 1, 1), w = both_normal(N * K, 2, 1), want = both_zero(M * N),
+         got = both_zero(M * N);
     struct packed packed;
     assert_int_equal(packed_alloc(&packed, K, N, NULL), 0);
     packed_fill(&packed, w.f, K);

@@ -71,12 +71,14 @@ static void model_is_the_same_after_saving_and_opening(void **state)
     }
 }
 
-static void saving_twice_gives_the_same_bytes(void **state)
+static void saving_twice_gives_the_same_bytes_and_the_tokenizer_opens_with_them(void **state)
 {
-    static const char *const names[] = { "config.json", "model.safetensors", "tokenizer.json" };
+    static const char *const names[] = { "config.json", "model.safetensors", "tokenizer.json",
+                                         "tokenizer_config.json" };
     struct buf first = { 0 }, second = { 0 };
     struct model_weights w;
     struct tokenizer *tok;
+    struct model *m;
 
     (void)state;
     random_weights(&w, &tiny);
@@ -93,6 +95,10 @@ static void saving_twice_gives_the_same_bytes(void **state)
         assert_int_equal(first.len, second.len);
         assert_memory_equal(first.data, second.data, first.len);
     }
+    m = opened(at("one"));
+    assert_non_null(m->tok);
+    assert_int_equal(tokenizer_vocab(m->tok), tokenizer_vocab(tok));
+    model_free(m);
     buf_release(&first);
     buf_release(&second);
     tokenizer_free(tok);
@@ -531,7 +537,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(model_is_the_same_after_saving_and_opening),
-        cmocka_unit_test(saving_twice_gives_the_same_bytes),
+        cmocka_unit_test(saving_twice_gives_the_same_bytes_and_the_tokenizer_opens_with_them),
         cmocka_unit_test(saved_header_is_aligned_and_sorted),
         cmocka_unit_test(interleaved_model_saves_as_rotate_half),
         cmocka_unit_test(sharded_model_loads_and_a_missing_or_strange_shard_is_named),

@@ -131,6 +131,36 @@ static void folder_with_one_checkpoint_opens(void **state)
     buf_release(&file);
 }
 
+static void tokenizer_beside_the_checkpoint_is_taken_when_it_is_the_only_one(void **state)
+{
+    const char byte[8] = { 0 }; /* score 0, length 0 */
+    struct buf file = { 0 }, tok = { 0 };
+    struct model_weights w;
+    struct model *m;
+
+    (void)state;
+    random_weights(&w, &tiny);
+    print_checkpoint(&file, &tiny, &w, 1);
+    put_word(&tok, 0);
+    for (size_t i = 0; i < tiny.vocab; i++)
+        buf_add(&tok, byte, 8);
+    mkdir(at("beside"), 0777);
+    put(at("beside/a.bin"), file.data, file.len);
+    put(at("beside/tok16.bin"), tok.data, tok.len);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(model_open(&m, at(i ? "beside/a.bin" : "beside"), NULL, NULL, NULL), 0);
+        assert_non_null(m->tok);
+        model_free(m);
+    }
+    put(at("beside/tok17.bin"), tok.data, tok.len);
+    assert_int_equal(model_open(&m, at("beside"), NULL, NULL, NULL), 0);
+    assert_null(m->tok);
+    model_free(m);
+    model_weights_release(&w);
+    buf_release(&file);
+    buf_release(&tok);
+}
+
 static void every_truncation_and_every_excess_is_refused(void **state)
 {
     struct buf file = { 0 };
@@ -242,6 +272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_versions_load_exactly_tied_and_untied),
         cmocka_unit_test(folder_with_one_checkpoint_opens),
+        cmocka_unit_test(tokenizer_beside_the_checkpoint_is_taken_when_it_is_the_only_one),
         cmocka_unit_test(every_truncation_and_every_excess_is_refused),
         cmocka_unit_test(hostile_headers_are_refused_before_memory_is_taken),
         cmocka_unit_test(flipped_bits_of_the_header_never_crash),

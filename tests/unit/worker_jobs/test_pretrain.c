@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: pretrain's model is a function of its parameters and seed, whatever the threads; it reports
+ * metrics, stops when asked, and saves a model that opens. Method: a tiny model, a few steps,
+ * behind fake services; files compared byte for byte. */
+#include "tests/support/fake_job.h"
+
+#include "common/tasks/task.h"
+#include "worker/jobs/problems.h"
+#include "worker/model/model.h"
+#include "worker/model/tokenizer.h"
+
+static void start(struct fake_job *f, int64_t steps)
+{
+    static char math[] = "math", logic[] = "logic", *tasks[] = { math, logic };
+    static int64_t levels[] = { 1, 2 };
+    struct param_value texts = { .type = PARAM_TEXTS, .texts = tasks, .len = 2 };
+    struct param_value ints = { .type = PARAM_INTS, .ints = levels, .len = 2 };
+    struct err err = { 0 };
+
+    fake_job_init(f, KIND_PRETRAIN);
+    assert_int_equal(params_set(&f->job.params, "tasks", &texts, &err), 0);
+    assert_int_equal(params_set(&f->job.params, "levels", &ints, &err), 0);
+    fake_job_int(f, "layers", 2);
+    fake_job_int(f, "dim", 16);
+    fake_job_int(f, "heads", 2);
+    fake_job_int(f, "hidden", 16);
+    fake_job_int(f, "batch", 16);
+    fake_job_int(f, "warmup", 2);
+    fake_job_int(f, "steps", steps);
+    fake_job_text(f, "gemm", "packed");
+}
+
+/* The weights' file and the configuration, one after the other. */
+static void read_model(const char *dir, struct buf *out)
+{
+    static const char *const file[] = { "model.safetensors", "config.json", "tokenizer.json" };
+    struct err err = { 0 };
+    char path[600];
+
+    for (size_t i = 0; i < ARRAY_LEN(file); i++) {
+        snprintf(path, sizeof(path), "%s/%s", dir, file[i]);
+        assert_int_equal(buf_read_file(out, path, 1 << 20, &err), 0);
+    }
+}
+
+static void train(int64_t steps, uint64_t seed, size_t threads, struct buf *out)
+{
+    struct fake_job f;
+
+    start(&f, steps);
+    f.lease.seed = seed;
+    f.job.pool = pool_new(threads);
+    fake_job_run_or_fail(&f);
+    assert_int_equal(f.job.outputs_len, 1);
+    assert_string_equal(f.job.output[0].name, "model");
+    read_model(f.folder, out);
+    pool_free(f.job.pool);
+    fake_job_release(&f);
+}
+
+static void model_is_a_function_of_parameters_and_seed(void **state)
+{
+    struct buf one CLEANUP(buf_release) = { 0 }, two CLEANUP(buf_release) = { 0 };
+    struct buf three CLEANUP(buf_release) = { 0 }, other CLEANUP(buf_release) = { 0 };
+
+    (void)state;
+    train(12, 1, 1, &one);
+    train(12, 1, 2, &two);
+    train(12, 1, 3, &three);
+    train(12, 2, 1, &other);
+    assert_int_equal(one.len, two.len);
+    assert_memory_equal(one.data, two.data, one.len);
+    assert_int_equal(one.len, three.len);
+    assert_memory_equal(one.data, three.data, one.len);
+    assert_int_equal(one.len, other.len);
+    assert_memory_not_equal(one.data, other.data, one.len);
+}
+
+static void saved_model_opens_with_its_tokenizer(void **state)
+{
+    struct fake_job f;
+    struct model *m = NULL;
+    struct err err = { 0 };
+
+    (void)state;
+    start(&f, 3);
+    fake_job_run_or_fail(&f);
+    assert_int_equal(model_open(&m, f.folder, NULL, NULL, &err), 0);
+    assert_non_null(m->tok);
+    assert_int_equal(m->conf.layers, 2);
+    assert_int_equal(m->conf.dim, 16);
+    assert_int_equal(m->conf.kv_heads, 2);
+    assert_int_equal(m->conf.vocab, tokenizer_vocab(m->tok));
+    model_free(m);
+    fake_job_release(&f);
+}
+
+static void metrics_come_every_twenty_steps_and_at_the_end(void **state)
+{
+    static const uint64_t at[] = { 20, 40, 50 };
+    struct fake_job f;
+    size_t losses = 0;
+
+    (void)state;
+    start(&f, 50);
+    fake_job_run_or_fail(&f);
+    for (size_t i = 0; i < f.metrics_len; i++) {
+        if (strcmp(f.metric[i].name, "loss") == 0) {
+            assert_true(losses < ARRAY_LEN(at) && f.metric[i].step == at[losses]);
+            losses++;
+        }
+        if (strcmp(f.metric[i].name, "accuracy") == 0)
+            assert_true(f.metric[i].value >= 0 && f.metric[i].value <= 1);
+    }
+    assert_int_equal(losses, ARRAY_LEN(at));
+    assert_int_equal(atomic_load(&f.progress.done), 50);
+    assert_int_equal(atomic_load(&f.progress.total), 50);
+    assert_true(atomic_load(&f.progress.counter) >= 50);
+    fake_job_release(&f);
+}
+
+static void stopped_training_says_so_and_makes_nothing(void **state)
+{
+    struct fake_job f;
+    struct err err = { 0 };
+
+    (void)state;
+    start(&f, 50);
+    atomic_store(&f.progress.stop, true);
+    assert_int_equal(fake_job_run(&f, &err), ERR_CANCELLED);
+    assert_int_equal(f.job.outputs_len, 0);
+    fake_job_release(&f);
+}
+
+static void unknown_tasks_and_files_are_refused(void **state)
+{
+    static char arc[] = "arc_easy", *tasks[] = { arc };
+    struct param_value texts = { .type = PARAM_TEXTS, .texts = tasks, .len = 1 };
+    struct fake_job f;
+    struct err err = { 0 };
+
+    (void)state;
+    start(&f, 5);
+    assert_int_equal(params_set(&f.job.params, "tasks", &texts, &err), 0);
+    assert_int_equal(fake_job_run(&f, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "arc_easy"));
+    fake_job_release(&f);
+}
+
+static void levels_open_one_after_the_other(void **state)
+{
+    struct problems_conf c = { .levels_len = 3, .ramp = 0.3, .steps = 100 };
+
+    (void)state;
+    assert_int_equal(problems_open_levels(&c, 0), 1);
+    assert_int_equal(problems_open_levels(&c, 9), 1);
+    assert_int_equal(problems_open_levels(&c, 10), 2);
+    assert_int_equal(problems_open_levels(&c, 20), 3);
+    assert_int_equal(problems_open_levels(&c, 99), 3);
+    c.ramp = 0;
+    assert_int_equal(problems_open_levels(&c, 0), 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(model_is_a_function_of_parameters_and_seed),
+        cmocka_unit_test(saved_model_opens_with_its_tokenizer),
+        cmocka_unit_test(metrics_come_every_twenty_steps_and_at_the_end),
+        cmocka_unit_test(stopped_training_says_so_and_makes_nothing),
+        cmocka_unit_test(unknown_tasks_and_files_are_refused),
+        cmocka_unit_test(levels_open_one_after_the_other),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
