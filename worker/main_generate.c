@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -139,7 +140,8 @@ static int generate(const struct options *o, const struct model *m, const uint8_
     start = clock_ns();
     rc = generate_each(sweep, prompt, len, routing, (size_t)o->max_new, print_token, &stream, NULL,
                        err);
-    if (!rc && (putchar('\n') == EOF || fflush(stdout)))
+    /* A terminal wants its line ended; a pipe gets the text and nothing else. */
+    if (!rc && ((isatty(STDOUT_FILENO) && putchar('\n') == EOF) || fflush(stdout)))
         rc = err_errno(err, errno, "write the text");
     if (!rc)
         fprintf(stderr, "%zu tokens, %.0f per second (%s kernels)\n", stream.len,

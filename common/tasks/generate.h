@@ -27,10 +27,12 @@ int math_value(const char *text);
 typedef void (*math_each_fn)(const struct problem *p, void *arg);
 void math_each(int level, math_each_fn fn, void *arg);
 
-/* logic: "ab," says that b follows a; facts form chains of LEVEL hops; "?a" names the start; then
- * four choices, each an entity and its letter, and "=". The answer is the letter behind the end of
- * the chain that starts at a. All entities are distinct. One hop: four chains; two: three; more:
- * two. The ends of all chains are choices, filled up with inner entities. */
+/* logic: "ab," says that b follows a; facts form chains of LEVEL hops. Then four choices, each an
+ * entity and its letter; then "?a=" asks where the chain that starts at a ends. The answer is the
+ * letter behind that entity. "ab,cd,ef,gh,dAhBbCfD?a=" is answered C: every hop, and the choice at
+ * last, is the same lookup of what stands behind a letter. All entities are distinct. One hop: four
+ * chains; two: three; more: two. The ends of all chains are choices, filled up with inner entities.
+ */
 void logic_draw(int level, struct rng *r, struct problem *ret);
 
 #endif

@@ -58,14 +58,14 @@ void logic_draw(int level, struct rng *r, struct problem *ret)
         ret->prompt[len++] = fact[i][1];
         ret->prompt[len++] = ',';
     }
-    ret->prompt[len++] = '?';
-    ret->prompt[len++] = entity[0][0];
     for (int i = 0; i < CHOICES; i++) {
         ret->prompt[len++] = choice[i];
         ret->prompt[len++] = (char)('A' + i);
         if (choice[i] == entity[0][level])
             ret->answer[0] = (char)('A' + i);
     }
+    ret->prompt[len++] = '?';
+    ret->prompt[len++] = entity[0][0];
     ret->prompt[len++] = '=';
     ret->prompt[len] = '\0';
     ret->answer[1] = '\0';

@@ -8,16 +8,19 @@
 #include "common/base/mem.h"
 #include "experiments/cli/cli.h"
 #include "experiments/cli/sheet.h"
+#include "experiments/plan/reference.h"
 #include "store/store.h"
 
-enum { KEY_RUNS = KEY_OWN };
+enum { KEY_RUNS = KEY_OWN, KEY_PARAMETERS };
 
-static const struct argp_option rows[] = { OPTION_STORE,
-                                           OPTION_SET,
-                                           OPTION_JSON,
-                                           { "runs", KEY_RUNS, NULL, 0,
-                                             "List every run of the sweep", 0 },
-                                           { 0 } };
+static const struct argp_option rows[] = {
+    OPTION_STORE,
+    OPTION_SET,
+    OPTION_JSON,
+    { "runs", KEY_RUNS, NULL, 0, "List every run of the sweep", 0 },
+    { "parameters", KEY_PARAMETERS, NULL, 0, "List the job kinds and their parameters", 0 },
+    { 0 }
+};
 
 static const char doc[] =
     "Check a recipe and show what it would run: the points of its sweep, jobs by step, jobs that "
@@ -30,7 +33,7 @@ static const char doc[] =
 struct arguments {
     struct options o;
     const char *recipe;
-    bool runs;
+    bool runs, parameters;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -41,13 +44,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_RUNS:
         a->runs = true;
         return 0;
+    case KEY_PARAMETERS:
+        a->parameters = true;
+        return 0;
     case ARGP_KEY_ARG:
         if (a->recipe)
             argp_error(state, "one recipe at a time");
         a->recipe = arg;
         return 0;
     case ARGP_KEY_END:
-        if (!a->recipe)
+        if (!a->recipe && !a->parameters)
             argp_error(state, "which recipe? e.g. drover plan quickstart");
         return 0;
     default:
@@ -170,6 +176,12 @@ int cmd_plan(int argc, char **argv, const struct env *env)
     struct err err = { 0 };
 
     argp_parse(&parser, argc, argv, 0, NULL, &a);
+    if (a.parameters) {
+        struct buf text CLEANUP(buf_release) = { 0 };
+        plan_reference(&text);
+        fputs(buf_str(&text), stdout);
+        return CLI_DONE;
+    }
     if (cli_plan(a.recipe, &a.o, env, &r, &p, &err) != 0)
         return cli_fail(env, &err);
     const char *file = options_store(&a.o);

@@ -103,30 +103,28 @@ static double bare_rate(struct engine *g)
     return flop * 1e9 / (double)ns;
 }
 
-static double sweep_rate(struct engine *g, double *share_of_time)
+static double sweep_rate(struct engine *g)
 {
     sweep_measure(g->sweep, true);
     run_sweep(g);
     const struct sweep_stats s = sweep_stats(g->sweep);
     sweep_measure(g->sweep, false);
-    *share_of_time = (double)s.gemm_ns / (double)s.total_ns;
     return (double)s.gemm_flop * 1e9 / (double)s.gemm_ns;
 }
 
 static void measure_share(struct bench *b, struct engine *g)
 {
     const size_t n = b->quick ? PAIRS_QUICK : PAIRS;
-    double share[PAIRS], inside[PAIRS], alone[PAIRS], time[PAIRS];
+    double share[PAIRS], inside[PAIRS], alone[PAIRS];
     for (size_t i = 0; i < n; i++) {
-        double in[REPEATS], out[REPEATS], part[REPEATS];
+        double in[REPEATS], out[REPEATS];
         for (size_t j = 0; j < REPEATS;
              j++) { /* in turns; the best of each is the one not interrupted */
-            in[j] = sweep_rate(g, &part[j]);
+            in[j] = sweep_rate(g);
             out[j] = bare_rate(g);
         }
         inside[i] = bench_figure(in, REPEATS).max;
         alone[i] = bench_figure(out, REPEATS).max;
-        time[i] = bench_figure(part, REPEATS).median;
         share[i] = inside[i] / alone[i];
     }
     bench_report(b, "engine.gemm_share", "ratio", bench_figure(share, n), BETTER_HIGHER, 0.8);
@@ -134,8 +132,6 @@ static void measure_share(struct bench *b, struct engine *g)
                  BETTER_HIGHER, NAN);
     bench_report(b, "engine.gemm.bare", "GFLOP/s", bench_scale(bench_figure(alone, n), 1e-9),
                  BETTER_HIGHER, NAN);
-    bench_report(b, "engine.gemm.share_of_time", "ratio", bench_figure(time, n), BETTER_HIGHER,
-                 NAN);
 }
 
 void bench_engine(struct bench *b)

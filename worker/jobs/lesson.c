@@ -31,7 +31,7 @@ static void math_lesson(struct lesson *l)
     assert(l->say[l->len - 1] == '0' + value);
 }
 
-/* What a logic prompt says: "ab,bc,de,?acAeBbCdD=". */
+/* What a logic prompt says: "ab,bc,de,cAeBbCdD?a=". */
 struct facts {
     char next[128];   /* entity -> the one that follows it, 0 at an end */
     char letter[128]; /* entity -> its choice, 0 for none */
@@ -50,19 +50,19 @@ static void read_facts(struct facts *f, struct lesson *l)
 {
     size_t i = 0;
 
-    for (; l->text[i] != '?'; i += 3) {
-        assert(i + 3 < l->len && l->text[i + 2] == ',');
+    for (; l->text[i + 2] == ','; i += 3) {
         f->next[l->text[i] & 127] = l->text[i + 1];
         add_entity(f, l->text[i]);
         add_entity(f, l->text[i + 1]);
         l->say[i + 1] = l->text[i];
     }
-    f->question = i + 1;
-    for (i += 2; l->text[i] != '='; i += 2) {
-        assert(i + 2 < l->len);
+    for (; l->text[i] != '?'; i += 2) {
+        assert(i + 3 < l->len);
         f->letter[l->text[i] & 127] = l->text[i + 1];
         l->say[i + 1] = l->text[i];
     }
+    f->question = i + 1;
+    assert(l->text[i + 2] == '=');
 }
 
 static char end_of(const struct facts *f, char entity)
@@ -72,25 +72,31 @@ static char end_of(const struct facts *f, char entity)
     return entity;
 }
 
+/* More of them teach more per token, but a step should not be made of the longest problems alone.
+ */
+enum { FURTHER_MAX = 5 };
+
 static void logic_lesson(struct lesson *l, struct rng *r, size_t max_len)
 {
     struct facts f = { 0 };
     char answer = l->say[l->len - 1], asked;
+    size_t further = 0;
 
     read_facts(&f, l);
     asked = l->text[f.question];
     l->say[f.question] = end_of(&f, asked);
     assert(f.letter[end_of(&f, asked) & 127] == answer);
     rng_shuffle(r, f.entity, f.entities_len, 1);
-    for (size_t i = 0; i < f.entities_len && l->len + 4 <= max_len; i++) {
+    for (size_t i = 0; i < f.entities_len && further < FURTHER_MAX && l->len + 4 <= max_len; i++) {
         char end = end_of(&f, f.entity[i]);
 
         if (f.entity[i] == asked)
             continue;
+        further++;
         l->text[l->len++] = answer;
         l->text[l->len++] = '?';
         answer = f.letter[end & 127];
-        l->say[l->len] = answer;
+        l->say[l->len] = end;
         l->text[l->len++] = f.entity[i];
         l->say[l->len] = answer;
         l->text[l->len++] = '=';

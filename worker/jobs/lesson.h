@@ -21,10 +21,12 @@ struct lesson {
     char text[LESSON_MAX + 1], say[LESSON_MAX + 1];
 };
 
-/* math: at every digit the value up to there. logic: at the question the entity in which it ends;
- * then the answer itself and questions about the other entities, in random order from R, as many as
- * fit into MAX_LEN bytes: "...=A?c=B?e=D?b=". Other tasks: the prompt and its answer. ERR_LIMIT:
- * the prompt alone is longer than MAX_LEN or LESSON_MAX. */
+/* math: at every digit the value up to there. logic: at the second entity of a fact and at a
+ * choice's letter what stands in front of it (lookup in the context needs that first); at the
+ * entity asked about the one in which its chain ends, at "=" the letter; then further questions
+ * about other entities, in random order from R, as many as fit into MAX_LEN bytes, each the same
+ * way: "...?a=A?c=B?e=". Other tasks: the prompt and its answer. ERR_LIMIT: the prompt alone is
+ * longer than MAX_LEN or LESSON_MAX. */
 int lesson_make(struct lesson *ret, const char *task, const struct example *e, struct rng *r,
                 size_t max_len, struct err *err) MUST_CHECK;
 

@@ -144,8 +144,8 @@ static void attend(struct micro *m, const struct micro_model *mm, const struct m
         size_t t = job->batch->start[s + 1] - job->batch->start[s];
         const float *q = a->qkv + at * ld;
 
-        mm->kern->attention(ctx + at * nq, nq, att, q, ld, q + nq, ld, q + nq + nk, ld, m->scores, t,
-                            t, c->heads, c->kv_heads, e);
+        mm->kern->attention(ctx + at * nq, nq, att, q, ld, q + nq, ld, q + nq + nk, ld, m->scores,
+                            t, t, c->heads, c->kv_heads, e);
         att += c->heads * t * t;
         at += t;
     }
@@ -253,8 +253,8 @@ static void attend_back(struct micro *m, const struct micro_model *mm, const str
         float *dq = m->dqkv + at * ld;
 
         mm->kern->attention_back(dq, ld, dq + nq, dq + nq + nk, ld, m->dctx + at * nq, nq, att, q,
-                                 ld, q + nq, ld, q + nq + nk, ld, m->scores, t, c->heads, c->kv_heads,
-                                 e);
+                                 ld, q + nq, ld, q + nq + nk, ld, m->scores, t, c->heads,
+                                 c->kv_heads, e);
         att += c->heads * t * t;
         at += t;
     }

@@ -181,7 +181,7 @@ static void values_print_as_recipe_text(void **state)
 
 static void identities_are_those_of_the_first_release(void **state)
 {
-    static const char golden[] = "GOLDEN";
+    static const char golden[] = "1d99694971b0321c7ce48f8754c9dffc1a0118954accee80bd29d181b1f67ea0";
     struct params p = valid_search();
     char hex[DIGEST_HEX];
 

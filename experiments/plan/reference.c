@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "experiments/plan/reference.h"
+
+#include <string.h>
+
+#include "common/kinds/kinds.h"
+#include "experiments/plan/step.h"
+
+static void print_range(const struct param_spec *p, struct buf *out)
+{
+    if (p->words) {
+        for (size_t i = 0; p->words[i]; i++)
+            buf_printf(out, "%s`%s`", i ? ", " : "", p->words[i]);
+        return;
+    }
+    if (p->min <= p->max)
+        buf_printf(out, "%.10g to %.10g%s%s", p->min, p->max, *p->unit ? " " : "", p->unit);
+}
+
+static void print_param(const struct param_spec *p, struct buf *out)
+{
+    static const char *const types[PARAM_TYPES] = { "integer", "number",   "true/false",
+                                                    "text",    "integers", "texts" };
+
+    buf_printf(out, "| `%s` | %s | ", p->name, types[p->type]);
+    if (!p->fallback)
+        buf_adds(out, "required");
+    else if (*p->fallback)
+        buf_printf(out, "`%s`", p->fallback);
+    buf_adds(out, " | ");
+    print_range(p, out);
+    buf_printf(out, " | %s | %s |\n", p->identity ? "yes" : "no", p->help);
+}
+
+void plan_reference(struct buf *out)
+{
+    for (int k = 0; k < KINDS; k++) {
+        const struct kind *kind = kind_at((enum kind_id)k);
+        buf_printf(out, "### %s\n\n%s", kind->name, kind->help);
+        if (*kind->seed_drives)
+            buf_printf(out, " Its seed drives %s.", kind->seed_drives);
+        buf_adds(out, "\n\n| key | type | default | allowed | in the key | meaning |\n"
+                      "|---|---|---|---|---|---|\n");
+        for (size_t i = 0; i < kind->params_len; i++)
+            if (!step_planner_param(kind, kind->params[i].name))
+                print_param(&kind->params[i], out);
+        buf_addc(out, '\n');
+    }
+}
