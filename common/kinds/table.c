@@ -39,7 +39,8 @@ static const struct param_spec pretrain_params[] = {
     { "tasks", PARAM_TEXTS, NO_LIMITS, "", NULL, NULL, true,
       "Synthetic tasks to learn, mixed evenly." },
     { "levels", PARAM_INTS, LIMITS(1, 6), "", "[1, 2, 3, 4, 5, 6]", NULL, true,
-      "Difficulty levels to draw from, evenly once the ramp is over." },
+      "Difficulty levels to draw from, evenly once the ramp is over; one named twice counts "
+      "twice." },
     { "ramp", PARAM_REAL, LIMITS(0, 1), "share of steps", "0.3", NULL, true,
       "Levels open one after the other over this share of the steps." },
     { "steps", PARAM_INT, LIMITS(1, 1e6), "steps", "1500", NULL, true, "Optimiser steps." },

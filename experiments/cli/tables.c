@@ -81,6 +81,23 @@ static int check_step(const struct conf_value *tables, const struct recipe *r, c
                 : conf_error(err, tables, "no step is called \"%s\"", step);
 }
 
+/* A column names one step, or several divided by blanks. */
+static int check_steps(const struct conf_value *tables, const struct recipe *r, const char *list,
+                       struct err *err)
+{
+    int rc = 0;
+
+    for (list += strspn(list, " "); *list && !rc; list += strspn(list, " ")) {
+        char step[TABLE_STEPS_MAX];
+        size_t len = strcspn(list, " ");
+
+        snprintf(step, sizeof(step), "%.*s", (int)len, list);
+        rc = check_step(tables, r, step, err);
+        list += len;
+    }
+    return rc;
+}
+
 int tables_check(const struct conf *c, const struct recipe *r, struct err *err)
 {
     const struct conf_value *tables = conf_get(conf_root(c), "tables");
@@ -90,6 +107,6 @@ int tables_check(const struct conf *c, const struct recipe *r, struct err *err)
 
     for (size_t i = 0; !rc && i < len; i++)
         for (size_t k = 0; !rc && k < spec[i].columns_len; k++)
-            rc = check_step(tables, r, spec[i].column[k].step, err);
+            rc = check_steps(tables, r, spec[i].column[k].step, err);
     return rc;
 }

@@ -44,15 +44,15 @@ bool stat_is_percent(enum table_stat stat)
     return stats[stat].percent;
 }
 
-static int read_word(const struct conf_value *v, char out[TABLE_WORD_MAX], struct err *err)
+static int read_word(const struct conf_value *v, char *out, size_t size, struct err *err)
 {
     const char *s;
     int rc = conf_text(v, &s, err);
 
     if (rc < 0)
         return rc;
-    if (s[0] == '\0' || strlen(s) >= TABLE_WORD_MAX)
-        return conf_error(err, v, "1 to %d bytes are allowed", TABLE_WORD_MAX - 1);
+    if (s[0] == '\0' || strlen(s) >= size)
+        return conf_error(err, v, "1 to %zu bytes are allowed", size - 1);
     memcpy(out, s, strlen(s) + 1);
     return 0;
 }
@@ -70,7 +70,7 @@ static int read_column(const struct conf_value *group, struct table_column *c, s
     if (rc == 0)
         rc = conf_need(group, "step", CONF_TEXT, &v, err);
     if (rc == 0)
-        rc = read_word(v, c->step, err);
+        rc = read_word(v, c->step, sizeof c->step, err);
     if (rc == 0)
         rc = conf_need(group, "stat", CONF_TEXT, &v, err);
     if (rc == 0)
@@ -78,7 +78,7 @@ static int read_column(const struct conf_value *group, struct table_column *c, s
     c->stat = (enum table_stat)stat;
     snprintf(c->head, sizeof c->head, "%s", stats[stat].word);
     if (rc == 0 && (v = conf_get(group, "head")))
-        rc = read_word(v, c->head, err);
+        rc = read_word(v, c->head, sizeof c->head, err);
     if (rc == 0 && (v = conf_get(group, "digits")))
         rc = conf_int(v, 0, 6, &digits, err);
     c->digits = (int)digits;
@@ -107,7 +107,7 @@ static int read_rows(const struct conf_value *group, struct table_spec *t, struc
     if (rc == 0 && conf_len(v) > TABLE_KEYS_MAX)
         rc = conf_error(err, v, "at most %d names", TABLE_KEYS_MAX);
     for (size_t i = 0; rc == 0 && i < conf_len(v); i++)
-        rc = read_word(conf_at(v, i), t->rows[t->rows_len++], err);
+        rc = read_word(conf_at(v, i), t->rows[t->rows_len++], TABLE_WORD_MAX, err);
     return rc;
 }
 

@@ -66,10 +66,26 @@ static void choose_keys(struct making *m)
     }
 }
 
+/* A column may name several steps, divided by blanks: tasks whose models were trained by steps of
+ * their own stand in one table that way. */
+static bool step_among(const char *list, const char *step)
+{
+    size_t len = strlen(step);
+
+    for (list += strspn(list, " "); *list; list += strspn(list, " ")) {
+        size_t word = strcspn(list, " ");
+
+        if (word == len && memcmp(list, step, len) == 0)
+            return true;
+        list += word;
+    }
+    return false;
+}
+
 static bool step_used(const struct making *m, const char *step)
 {
     for (size_t c = 0; c < m->spec->columns_len; c++) {
-        if (strcmp(m->spec->column[c].step, step) == 0)
+        if (step_among(m->spec->column[c].step, step))
             return true;
     }
     return false;
@@ -84,7 +100,7 @@ static int check_steps(const struct making *m, struct err *err)
         for (size_t i = 0; i < m->pivot.sums_len && !found; i++) {
             const char *step = m->pivot.sums[i].step;
 
-            found = strcmp(step, m->spec->column[c].step) == 0;
+            found = step_among(m->spec->column[c].step, step);
             if (!strstr(buf_str(&names), step)) /* good enough for a message */
                 buf_printf(&names, "%s%s", names.len ? ", " : "", step);
         }
@@ -95,6 +111,23 @@ static int check_steps(const struct making *m, struct err *err)
                            names.len ? buf_str(&names) : "there is none");
     }
     return 0;
+}
+
+/* Does one of the steps follow labels? Then the column's numbers are an oracle's. */
+static int steps_read_labels(const struct making *m, const char *list, bool *ret, struct err *err)
+{
+    int rc = 0;
+
+    *ret = false;
+    for (list += strspn(list, " "); *list && !*ret && rc >= 0; list += strspn(list, " ")) {
+        char step[TABLE_STEPS_MAX];
+        size_t len = strcspn(list, " ");
+
+        snprintf(step, sizeof step, "%.*s", (int)len, list);
+        rc = store_step_reads_labels(m->s, m->experiment, step, ret, err);
+        list += len;
+    }
+    return rc;
 }
 
 static void row_of(const struct making *m, const struct sums *x, struct row *ret)
@@ -285,7 +318,7 @@ static int fill_cell(struct making *m, size_t row, size_t column, struct table_c
 
     for (size_t i = 0; i < m->pivot.sums_len; i++) {
         if ((m->row[i] == row || m->total_row[i] == row) &&
-            strcmp(m->pivot.sums[i].step, c->step) == 0)
+            step_among(c->step, m->pivot.sums[i].step))
             units_add(&units, &len, &m->pivot.sums[i]);
     }
     units_share(units, &len);
@@ -327,7 +360,7 @@ static int make_heads(struct making *m, struct err *err)
         const struct table_column *from = &m->spec->column[c];
         struct table_head *to = &t->head[m->keys_len + c];
         bool follows = false;
-        int rc = store_step_reads_labels(m->s, m->experiment, from->step, &follows, err);
+        int rc = steps_read_labels(m, from->step, &follows, err);
 
         if (rc < 0)
             return rc;

@@ -59,10 +59,11 @@ const char *table_stat_word(enum table_stat stat);
 const char *table_stat_help(enum table_stat stat);
 const char *const *table_stat_words(void); /* NULL-terminated, in the order of the enum */
 
-enum { TABLE_KEYS_MAX = 8, TABLE_COLUMNS_MAX = 32, TABLE_WORD_MAX = 64 };
+enum { TABLE_KEYS_MAX = 8, TABLE_COLUMNS_MAX = 32, TABLE_WORD_MAX = 64, TABLE_STEPS_MAX = 256 };
 
 struct table_column {
-    char head[TABLE_WORD_MAX], step[TABLE_WORD_MAX];
+    char head[TABLE_WORD_MAX];
+    char step[TABLE_STEPS_MAX]; /* one step, or several divided by blanks: results of any of them */
     enum table_stat stat;
     int digits; /* behind the point; -1: 1 for percentages, 2 for layers, 0 for counts */
 };
@@ -102,7 +103,7 @@ struct table_head {
     enum table_align align;
     bool key; /* a group's name, no number */
     bool oracle;
-    char step[TABLE_WORD_MAX];
+    char step[TABLE_STEPS_MAX];
     enum table_stat stat;
 };
 struct table {

@@ -16,6 +16,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/mem.h"
+#include "tests/support/folder.h"
 #include "worker/jobs/job.h"
 
 enum { FAKE_INPUTS = 4, FAKE_RESULTS = 256, FAKE_FINISHED = 256 };
@@ -197,21 +198,13 @@ static inline void fake_job_run_or_fail(struct fake_job *f)
         fail_msg("%s", err.text);
 }
 
-static inline void fake_remove(const char *dir)
-{
-    char command[600];
-
-    snprintf(command, sizeof(command), "rm -rf '%s'", dir);
-    assert_int_equal(system(command), 0);
-}
-
 static inline void fake_job_release(struct fake_job *f)
 {
     for (size_t i = 0; i < f->results_len; i++)
         drover__example_result__free_unpacked(f->result[i], NULL);
     params_release(&f->job.params);
     buf_release(&f->bytes);
-    fake_remove(f->scratch);
+    assert_int_equal(folder_remove(f->scratch), 0);
 }
 
 #endif

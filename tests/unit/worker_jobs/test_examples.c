@@ -77,7 +77,7 @@ static int make_model(void **state)
 static int remove_model(void **state)
 {
     (void)state;
-    fake_remove(model_dir);
+    assert_int_equal(folder_remove(model_dir), 0);
     job_models_drop();
     return 0;
 }
