@@ -50,10 +50,16 @@ static int start_coordinator(struct embedded *e, struct err *err)
 {
     char *program CLEANUP(mem_cleanup) = join(e->folder, "/drover-coordinator");
     char *log CLEANUP(mem_cleanup) = join(e->logs, "/coordinator.log");
-    const char *const args[] = {
-        "--store",      e->store,      "--listen", e->endpoint ? e->endpoint : "tcp://127.0.0.1:*",
-        "--ready-file", e->ready_file, NULL
-    };
+    /* A first start listens at a new port: no worker of before knows it, so none is waited for. */
+    const char *const args[] = { "--store",
+                                 e->store,
+                                 "--listen",
+                                 e->endpoint ? e->endpoint : "tcp://127.0.0.1:*",
+                                 "--ready-file",
+                                 e->ready_file,
+                                 "--reattach-ms",
+                                 e->endpoint ? "10000" : "100",
+                                 NULL };
 
     (void)unlink(e->ready_file); /* of a run that was killed */
     e->coordinator.wanted = true;
@@ -241,8 +247,23 @@ int embedded_watch(struct embedded *e, uint64_t now_ms, void (*report)(void *arg
 
 /* ---- stopping ---- */
 
+void embedded_kill(struct embedded *e)
+{
+    e->stopping = true;
+    e->coordinator.wanted = false;
+    for (size_t i = 0; i < e->workers; i++) {
+        e->worker[i].wanted = false;
+        child_signal(&e->worker[i].child, SIGKILL);
+    }
+    child_signal(&e->coordinator.child, SIGKILL);
+}
+
 void embedded_stop(struct embedded *e)
 {
+    if (e->own_coordinator && !child_running(&e->coordinator.child)) {
+        embedded_kill(e); /* nobody is left to take what the workers would wait to hand over */
+        return;
+    }
     e->stopping = true;
     e->coordinator.wanted = false;
     for (size_t i = 0; i < e->workers; i++) {
@@ -266,15 +287,4 @@ bool embedded_stopped(struct embedded *e)
         child_signal(&e->coordinator.child, SIGTERM);
     }
     return false;
-}
-
-void embedded_kill(struct embedded *e)
-{
-    e->stopping = true;
-    e->coordinator.wanted = false;
-    for (size_t i = 0; i < e->workers; i++) {
-        e->worker[i].wanted = false;
-        child_signal(&e->worker[i].child, SIGKILL);
-    }
-    child_signal(&e->coordinator.child, SIGKILL);
 }
