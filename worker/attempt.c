@@ -67,11 +67,8 @@ static struct pool *own_pool(const struct attempt *a, const struct job *j,
 
 static int run_job(struct attempt *a, struct job *j, struct pool *slot_pool, struct err *err)
 {
-    const struct job_services services = attempt_services(a);
-
     j->lease = a->lease;
     j->progress = a->progress;
-    j->services = &services;
     int rc = check_lease(a->lease, j, err);
     if (rc == 0)
         rc = make_folders(a, err);
@@ -144,7 +141,8 @@ int attempt_run(const struct slot_env *env, struct slot *slot, const Drover__Lea
                 struct blob_client *blobs, struct pool *pool, Drover__JobResult **ret_result)
 {
     struct attempt a = { .env = env, .slot = slot, .lease = lease, .blobs = blobs };
-    struct job j = { 0 };
+    const struct job_services services = attempt_services(&a);
+    struct job j = { .services = &services };
     struct err err = { 0 };
     const uint64_t begin_ms = clock_ms(), begin_cpu_ms = thread_cpu_ms();
 

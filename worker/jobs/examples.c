@@ -46,7 +46,9 @@ static int send_result(struct job *j, const struct task_spec *task, const struct
     result->epoch = j->lease->epoch;
     result->example = &about;
     result->wall_us = (clock_ns() - started_ns) / 1000;
-    return j->services->example_result(j->services->arg, result, err);
+    int rc = j->services->example_result(j->services->arg, result, err);
+    result->example = NULL;
+    return rc;
 }
 
 static int one_example(struct job *j, const struct task_spec *task, struct task_source *source,

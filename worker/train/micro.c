@@ -60,9 +60,9 @@ static void micro_carve(struct micro *m, const struct model_conf *c, enum train_
     m->scores = carve(v, attention_scratch_floats(rows));
     m->dense.transposed = carve(v, gemm == TRAIN_GEMM_PACKED ? rows * widest : 0);
     m->dense.panel = carve(v, gemm == TRAIN_GEMM_PACKED ? packed_floats(rows, deepest) : 0);
-    m->position = (uint32_t *)carve(v, rows);
-    m->keep = (uint32_t *)carve(v, rows);
-    m->keep_target = (uint32_t *)carve(v, rows);
+    m->position = (uint32_t *)(void *)carve(v, rows);
+    m->keep = (uint32_t *)(void *)carve(v, rows);
+    m->keep_target = (uint32_t *)(void *)carve(v, rows);
 }
 
 int micro_reserve(struct micro *m, const struct micro_model *model, size_t rows, size_t squares,
