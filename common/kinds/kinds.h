@@ -81,6 +81,10 @@ struct params {
     size_t len;
 };
 
+/* One value alone: what it owns is freed and it is zero again (also for CLEANUP); a deep copy. */
+void param_value_release(struct param_value *v);
+struct param_value param_value_copy(const struct param_value *v);
+
 void params_release(struct params *p);
 /* Set or replace; copies. ERR_LIMIT when full. params_set checks nothing else. */
 int params_set(struct params *p, const char *name, const struct param_value *v,

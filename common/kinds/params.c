@@ -9,7 +9,7 @@
 #include "common/base/mem.h"
 #include "common/kinds/kinds.h"
 
-static void value_release(struct param_value *v)
+void param_value_release(struct param_value *v)
 {
     free(v->s);
     free(v->ints);
@@ -19,7 +19,7 @@ static void value_release(struct param_value *v)
     *v = (struct param_value){ 0 };
 }
 
-static struct param_value value_copy(const struct param_value *v)
+struct param_value param_value_copy(const struct param_value *v)
 {
     struct param_value copy = { .type = v->type, .i = v->i, .r = v->r, .len = v->len };
 
@@ -39,7 +39,7 @@ void params_release(struct params *p)
 {
     for (size_t i = 0; i < p->len; i++) {
         free(p->entry[i].name);
-        value_release(&p->entry[i].value);
+        param_value_release(&p->entry[i].value);
     }
     p->len = 0;
 }
@@ -55,8 +55,8 @@ int params_set(struct params *p, const char *name, const struct param_value *v, 
     while (at < p->len && strcmp(p->entry[at].name, name) < 0)
         at++;
     if (at < p->len && strcmp(p->entry[at].name, name) == 0) {
-        struct param_value copy = value_copy(v);
-        value_release(&p->entry[at].value);
+        struct param_value copy = param_value_copy(v);
+        param_value_release(&p->entry[at].value);
         p->entry[at].value = copy;
         return 0;
     }
@@ -65,7 +65,7 @@ int params_set(struct params *p, const char *name, const struct param_value *v, 
     memmove(&p->entry[at + 1], &p->entry[at], (p->len - at) * sizeof(p->entry[0]));
     p->len++;
     p->entry[at].name = mem_strdup(name);
-    p->entry[at].value = value_copy(v);
+    p->entry[at].value = param_value_copy(v);
     return 0;
 }
 

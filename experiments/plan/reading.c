@@ -45,7 +45,7 @@ static int read_name(const struct conf_value *v, const char *with, char **ret, s
 static int read_entry(struct recipe_set *s, const struct conf_value *v, const char *name,
                       struct err *err)
 {
-    struct param_value value CLEANUP(value_release) = { 0 };
+    struct param_value value CLEANUP(param_value_release) = { 0 };
     char *where CLEANUP(mem_cleanup) = place_of(v);
     int rc = value_read(v, &value, err);
 

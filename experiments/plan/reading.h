@@ -11,8 +11,6 @@
 /* A scalar, or a list or array of integers or of texts. The caller releases it. ERR_INVALID with
  * file:line. */
 int value_read(const struct conf_value *v, struct param_value *ret, struct err *err) MUST_CHECK;
-void value_release(struct param_value *v);
-struct param_value value_copy(const struct param_value *v);
 bool value_equal(const struct param_value *a, const struct param_value *b);
 /* Set entry NAME of S, with its place. Takes nothing over. */
 int set_put(struct recipe_set *s, const char *name, const struct param_value *v, const char *where,

@@ -80,7 +80,7 @@ int recipe_parse(const char *text, const char *name, const char *const *sets, si
 static void free_axis(struct recipe_axis *a)
 {
     for (size_t i = 0; i < a->len; i++)
-        value_release(&a->value[i]);
+        param_value_release(&a->value[i]);
     free(a->value);
     free(a->target);
     free(a->where);

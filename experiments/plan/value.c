@@ -34,7 +34,7 @@ static int read_list(const struct conf_value *v, struct param_value *ret, struct
         ret->len += rc == 0;
     }
     if (rc)
-        value_release(ret);
+        param_value_release(ret);
     return rc;
 }
 
@@ -70,32 +70,6 @@ int value_read(const struct conf_value *v, struct param_value *ret, struct err *
         break;
     }
     return conf_error(err, v, "is a group; a value is needed");
-}
-
-void value_release(struct param_value *v)
-{
-    free(v->s);
-    free(v->ints);
-    for (size_t i = 0; v->texts && i < v->len; i++)
-        free(v->texts[i]);
-    free(v->texts);
-    *v = (struct param_value){ 0 };
-}
-
-struct param_value value_copy(const struct param_value *v)
-{
-    struct param_value c = { .type = v->type, .i = v->i, .r = v->r, .len = v->len };
-
-    if (v->s)
-        c.s = mem_strdup(v->s);
-    if (v->ints && v->len)
-        c.ints = mem_dup(v->ints, v->len * sizeof(*v->ints));
-    if (v->texts) {
-        c.texts = mem_calloc(v->len + 1, sizeof(*c.texts));
-        for (size_t i = 0; i < v->len; i++)
-            c.texts[i] = mem_strdup(v->texts[i]);
-    }
-    return c;
 }
 
 bool value_equal(const struct param_value *a, const struct param_value *b)

@@ -30,7 +30,7 @@ static const struct conf_value *parse_value(const char *text, struct conf **ret)
 static void free_axis_values(struct recipe_axis *a)
 {
     for (size_t i = 0; i < a->len; i++)
-        value_release(&a->value[i]);
+        param_value_release(&a->value[i]);
     free(a->value);
     a->value = NULL;
     a->len = 0;
@@ -119,7 +119,7 @@ static int override_entry(struct recipe_set *s, const char *name, const char *va
                           const char *where, struct err *err)
 {
     struct conf *c CLEANUP(conf_cleanup) = NULL;
-    struct param_value v CLEANUP(value_release) = { 0 };
+    struct param_value v CLEANUP(param_value_release) = { 0 };
     struct err inner = { 0 };
     const struct conf_value *parsed = parse_value(value, &c);
 
@@ -204,7 +204,7 @@ static int fill_in(const struct recipe *r, const char *text, const char *where,
         if (!v)
             return ERR_INVALID;
         if (open == text && !close[1]) {
-            *ret = value_copy(v);
+            *ret = param_value_copy(v);
             return 0;
         }
         buf_add(&out, at, (size_t)(open - at));
@@ -233,15 +233,15 @@ static int fill_value(const struct recipe *r, const struct param_value *v, const
 {
     if (v->type == PARAM_TEXT)
         return fill_in(r, v->s, where, ret, err);
-    *ret = value_copy(v);
+    *ret = param_value_copy(v);
     for (size_t i = 0; i < v->len; i++) {
-        struct param_value item CLEANUP(value_release) = { 0 };
+        struct param_value item CLEANUP(param_value_release) = { 0 };
         int rc = fill_in(r, v->texts[i], where, &item, err);
         if (!rc && item.type != PARAM_TEXT)
             rc = err_set(err, ERR_INVALID, "%s: only text variables fit into a list of texts",
                          where);
         if (rc) {
-            value_release(ret);
+            param_value_release(ret);
             return rc;
         }
         free(ret->texts[i]);
@@ -253,7 +253,7 @@ static int fill_value(const struct recipe *r, const struct param_value *v, const
 static int fill_step(struct recipe *r, struct recipe_step *s, struct err *err)
 {
     for (size_t i = 0; i < s->set.values.len; i++) {
-        struct param_value filled CLEANUP(value_release) = { 0 };
+        struct param_value filled CLEANUP(param_value_release) = { 0 };
         const char *name = s->set.values.entry[i].name;
         if (!has_variable(&s->set.values.entry[i].value))
             continue;
@@ -281,7 +281,7 @@ int recipe_substitute(struct recipe *r, struct err *err)
             rc = fill_value(r, &r->axis[a].value[i], r->axis[a].where, &filled, err);
             if (rc)
                 break;
-            value_release(&r->axis[a].value[i]);
+            param_value_release(&r->axis[a].value[i]);
             r->axis[a].value[i] = filled;
         }
     return rc;
