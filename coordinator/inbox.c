@@ -96,6 +96,7 @@ static void on_hello(struct server *s, const Drover__Hello *m, uint64_t request)
     }
     e.hello.worker = worker_number(m->worker);
     know_worker(s, e.hello.worker, row, m);
+    e.hello.holder = row;
     e.hello.credits = MIN(m->slots, (uint32_t)SCHED_CREDITS_MAX);
     for (size_t i = 0; i < m->n_classes; i++) {
         int class = shell_class(s, m->classes[i]);

@@ -41,6 +41,7 @@ static int take_up(struct server *s, const struct store_attempt *a, struct err *
     t = attempts_add(s->attempts, a->attempt, a->epoch, a->attempt, a->epoch, a->job);
     (void)snprintf(t->step, sizeof(t->step), "%s", job.step);
     e.open.attempt = a->attempt;
+    e.open.holder = a->worker;
     e.open.job = (struct sched_job){ .id = job.id,
                                      .class = (uint8_t) class,
                                      .tries = job.tries,

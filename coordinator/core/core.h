@@ -35,6 +35,7 @@ struct lease {
     uint32_t job, worker;
     uint32_t epoch;
     uint64_t attempt;
+    uint64_t holder;   /* WAITING: whose Hello tells whether it ever arrived; 0: unknown */
     uint64_t progress; /* the greatest reported */
     uint64_t begun_ms;
     uint64_t expires_ms;  /* WAITING, ACTIVE */

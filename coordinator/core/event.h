@@ -36,6 +36,7 @@ struct sched_event {
         struct {
             struct sched_job job; /* job.epoch is the attempt's */
             uint64_t attempt;
+            uint64_t holder; /* the worker that it was given to, as EV_HELLO names it; 0: unknown */
             bool cancelling; /* the store says JOB_CANCELLING: cancelled now */
         } open;
         struct sched_job job;
@@ -49,10 +50,11 @@ struct sched_event {
             uint64_t job;
         } cancel;
         struct {
-            uint64_t worker;       /* its 16 bytes as a number > 0; under a new peer it is still
-                                    * the same worker */
-            uint32_t credits;      /* its slots; more than SCHED_CREDITS_MAX count as so many */
-            uint64_t classes;      /* mask */
+            uint64_t worker;  /* its 16 bytes as a number > 0; under a new peer it is still
+                               * the same worker */
+            uint64_t holder;  /* its lasting name in the store, as in EV_OPEN; 0: it has none */
+            uint32_t credits; /* its slots; more than SCHED_CREDITS_MAX count as so many */
+            uint64_t classes; /* mask */
             const uint64_t *blobs; /* digest_u64 of its cache; as many as fit are remembered */
             size_t blobs_len;
             const struct sched_held *held;

@@ -40,6 +40,17 @@ static void end_unlisted(struct sched *s, struct worker *w, bool same_peer)
     }
 }
 
+/* A lease of before the restart that its worker does not list was stored but never sent. */
+static void end_never_sent(struct sched *s, uint64_t holder)
+{
+    for (uint32_t i = s->waiting.head, next; i != NONE && holder != 0; i = next) {
+        struct lease *l = &s->leases[i];
+        next = list_next(&s->waiting, i);
+        if (l->holder == holder)
+            lease_end(s, l, CAUSE_LOST, false);
+    }
+}
+
 void on_hello(struct sched *s, const struct sched_event *e)
 {
     assert(e->hello.worker != 0 && e->hello.held_len <= SCHED_HELD_MAX);
@@ -71,6 +82,7 @@ void on_hello(struct sched *s, const struct sched_event *e)
         }
     }
     end_unlisted(s, w, same_peer);
+    end_never_sent(s, e->hello.holder);
     if (dropped)
         worker_pause(s, w); /* its slots need a moment to stop */
     welcome->peer = w->peer;

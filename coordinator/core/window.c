@@ -100,6 +100,7 @@ void on_open(struct sched *s, const struct sched_event *e)
         end_open(s, e, CAUSE_LOST, JOB_READY);
     } else {
         struct lease *l = lease_wait(s, e->open.attempt, row->epoch);
+        l->holder = e->open.holder;
         (void)job_add(s, row, index_of_lease(s, l));
     }
 }

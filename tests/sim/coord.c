@@ -268,6 +268,7 @@ static void open_attempts(struct sim *m)
         e.open.job.tries = (uint32_t)row->tries;
         e.open.job.losses = (uint32_t)row->losses;
         e.open.attempt = m->db.attempt[row->open - 1].id;
+        e.open.holder = m->db.attempt[row->open - 1].worker;
         e.open.cancelling = row->state == DB_CANCELLING;
         feed(m, e, NULL);
     }
@@ -342,7 +343,7 @@ static struct sched_event event_of(const struct msg *msg)
     struct sched_event e = { .kind = kinds[msg->kind], .peer = msg->peer };
 
     if (msg->kind == M_HELLO) {
-        e.hello.worker = msg->worker;
+        e.hello.worker = e.hello.holder = msg->worker;
         e.hello.credits = msg->total;
         e.hello.classes = msg->classes;
         e.hello.held = msg->keep;

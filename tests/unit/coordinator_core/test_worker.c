@@ -223,6 +223,32 @@ static void attempt_that_nobody_claims_is_offered_again(void **state)
     rig_free(r);
 }
 
+/* The lease was stored, then the coordinator died before it was sent. */
+static void lease_that_was_never_sent_is_offered_at_its_workers_hello(void **state)
+{
+    struct rig *r = rig_new_as(&rig_limits, 2);
+    struct sched_event open = { .kind = EV_OPEN }, hello = { .kind = EV_HELLO };
+
+    (void)state;
+    open.open.job = (struct sched_job){ .id = 7, .retries = 1, .epoch = 1 };
+    open.open.attempt = (1ull << SCHED_ATTEMPT_BITS) + 7;
+    open.open.holder = 31;
+    rig_step(r, open);
+    hello.peer = hello.hello.worker = 2;
+    hello.hello.credits = 1;
+    hello.hello.classes = 1;
+    hello.hello.holder = 32; /* another worker says nothing about it */
+    rig_step(r, hello);
+    assert_int_equal(sched_why(r->s, 7).rules, WHY_REATTACH);
+    hello.peer = hello.hello.worker = 1;
+    hello.hello.holder = 31;
+    rig_step(r, hello);
+    assert_int_equal(rig_only(r, ACT_STORE_ATTEMPT_END).cause, CAUSE_LOST);
+    assert_int_equal(rig_only(r, ACT_STORE_JOB).losses, 0);
+    assert_int_equal(rig_only(r, ACT_SEND_LEASE).epoch, 2);
+    rig_free(r);
+}
+
 static void cancel_survives_a_restart(void **state)
 {
     struct rig *r = rig_new_as(&rig_limits, 2);
@@ -286,6 +312,7 @@ int main(void)
         cmocka_unit_test(attempt_that_hello_missed_is_asked_for),
         cmocka_unit_test(attempt_of_another_epoch_is_not_adopted),
         cmocka_unit_test(attempt_that_nobody_claims_is_offered_again),
+        cmocka_unit_test(lease_that_was_never_sent_is_offered_at_its_workers_hello),
         cmocka_unit_test(cancel_survives_a_restart),
         cmocka_unit_test(mass_expiry_is_spread_over_steps),
     };
