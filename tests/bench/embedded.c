@@ -15,7 +15,7 @@ void bench_must(int rc, const struct err *err, const char *failed)
     exit(1);
 }
 
-/* The defaults of the kind's table, and the quickstart's tasks. */
+/* The defaults of the kind's table, and both tasks. */
 static void read_defaults(struct embedded *e)
 {
     const struct kind *k = kind_at(KIND_PRETRAIN);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* embedded.h - the quickstart's model in the bench: 8 layers, width 64, trained on the synthetic
- * tasks as the job kind "pretrain" does with its defaults. */
+/* embedded.h - a model of the quickstart's shape in the bench: 8 layers, width 64, trained on both
+ * synthetic tasks together as the job kind "pretrain" does with its defaults. */
 #ifndef TESTS_BENCH_EMBEDDED_H
 #define TESTS_BENCH_EMBEDDED_H
 
@@ -8,7 +8,7 @@
 #include "worker/kernels/pool.h"
 #include "worker/train/train.h"
 
-/* Training that can go on: batches of the quickstart's mixture. */
+/* Training that can go on: batches of both tasks, all levels. */
 struct embedded {
     struct tokenizer *tok;
     struct trainer *trainer;

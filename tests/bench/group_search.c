@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* group_search.c - what prefix reuse and the memo save: layer applications (weighted by token rows)
  * that a search of 50 simulations makes, replay of the label included, over those of running every
- * simulated path whole. On a model trained as the quickstart's, but for 300 steps: the share
+ * simulated path whole. On a model of the quickstart's shape after 300 steps: the share
  * depends on which paths are tried, not on how good the model is. */
 #include <math.h>
 #include <stdlib.h>

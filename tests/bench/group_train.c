@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* group_train.c - token rows per second of a whole training step of the embedded reasoner (forward,
- * backward, AdamW): the quickstart's batch of 256 problems of all levels; one thread, and all of
- * the quickstart's two. */
+ * backward, AdamW): 256 problems of both tasks and all levels, as pretrain's defaults have it; one
+ * thread, and two. */
 #include <math.h>
 
 #include "tests/bench/bench.h"

@@ -25,4 +25,5 @@ if [ -z "${DROVER_KERNELS:-}" ]; then
     export DROVER_KERNELS
     one kernels-v3 --workers 2 --threads 1
 fi
-cut -d' ' -f4 "$TMP/plain.dump" | sort -u | grep -q . || fail "the dump holds no routings"
+# Equal and empty would prove nothing: most labels are paths of their own.
+[ "$(awk '$9 ~ /^[012]*[02][012]*$/' "$TMP/plain.dump" | wc -l)" -ge 40 ] || fail "the dump holds too few routings"

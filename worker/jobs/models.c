@@ -2,13 +2,10 @@
 /* Opened models of this process by digest, so that slots share one set of weights. A model that
  * nobody uses stays open until another one is opened: the shards of a step come one after the
  * other. */
-#include <dirent.h>
 #include <limits.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/base/mem.h"
 #include "worker/jobs/job.h"
@@ -32,60 +29,12 @@ static const Drover__Input *find_input(const struct job *j, const char *name)
     return NULL;
 }
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-
-    return n >= m && strcmp(s + n - m, end) == 0;
-}
-
-/* A folder of llama2.c files (no config.json): the checkpoint is its .bin, the tokenizer the .bin
- * whose name begins with "tok". Leaves PATH as it is when it is anything else. */
-static int llama2c_files(char *path, size_t path_size, char *tokenizer, size_t tokenizer_size,
-                         struct err *err)
-{
-    char dir[PATH_MAX], config[PATH_MAX + 16], checkpoint[PATH_MAX] = "";
-    struct stat st;
-    struct dirent *entry;
-    DIR *d;
-
-    snprintf(dir, sizeof(dir), "%s", path);
-    snprintf(config, sizeof(config), "%s/config.json", dir);
-    if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode) || stat(config, &st) == 0)
-        return 0;
-    d = opendir(dir);
-    if (!d)
-        return err_set(err, ERR_IO, "%s: cannot read the folder", dir);
-    while ((entry = readdir(d))) {
-        bool tok = strncmp(entry->d_name, "tok", 3) == 0;
-        int n = 0;
-
-        if (!ends_with(entry->d_name, ".bin"))
-            continue;
-        if (tok)
-            n = snprintf(tokenizer, tokenizer_size, "%s/%s", dir, entry->d_name);
-        else if (!checkpoint[0] || strcmp(entry->d_name, strrchr(checkpoint, '/') + 1) < 0)
-            n = snprintf(checkpoint, sizeof(checkpoint), "%s/%s", dir, entry->d_name);
-        if (n < 0 || (size_t)n >= MIN(tokenizer_size, sizeof(checkpoint))) {
-            closedir(d);
-            return err_set(err, ERR_LIMIT, "%s: path too long", dir);
-        }
-    }
-    closedir(d);
-    if (checkpoint[0] && (size_t)snprintf(path, path_size, "%s", checkpoint) >= path_size)
-        return err_set(err, ERR_LIMIT, "%s: path too long", dir);
-    return 0;
-}
-
 static int open_files(struct job *j, const char *input, struct model **ret, struct err *err)
 {
-    char path[PATH_MAX] = "", tokenizer[PATH_MAX] = "";
+    char path[PATH_MAX] = "";
     int rc = j->services->input(j->services->arg, input, path, sizeof(path), err);
 
-    rc = rc == 0 ? llama2c_files(path, sizeof(path), tokenizer, sizeof(tokenizer), err) : rc;
-    if (rc < 0)
-        return rc;
-    return model_open(ret, path, tokenizer[0] ? tokenizer : NULL, NULL, err);
+    return rc < 0 ? rc : model_open(ret, path, NULL, NULL, err);
 }
 
 static void drop_unused(void)

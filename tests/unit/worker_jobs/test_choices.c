@@ -3,6 +3,9 @@
  * checkpoint, and searching them does not depend on the prefix cache. Method: stories260K on a few
  * ARC-Easy questions; log-likelihoods once more from the plain logits of every row, log-softmax in
  * double with libm. */
+#include <limits.h>
+#include <sys/stat.h>
+
 #include "tests/support/fake_job.h"
 
 #include <math.h>
@@ -27,10 +30,27 @@ static bool have_data(void)
     return access(model_dir, R_OK) == 0 && access(arc_path, R_OK) == 0;
 }
 
+static void link_file(const char *dir, const char *name, const char *file)
+{
+    char from[1100], to[1100], target[PATH_MAX];
+
+    snprintf(from, sizeof(from), "%s/%s", model_dir, file);
+    snprintf(to, sizeof(to), "%s/%s", dir, name);
+    assert_non_null(realpath(from, target));
+    assert_int_equal(symlink(target, to), 0);
+}
+
+/* The model as a worker lays it out for a single-file checkpoint: a folder of links. */
 static void start(struct fake_job *f, enum kind_id kind, uint64_t begin, uint64_t end)
 {
+    static char folder[128];
+
     fake_job_init(f, kind);
-    fake_job_input(f, "model", model_dir);
+    snprintf(folder, sizeof(folder), "%s/in", f->scratch);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    link_file(folder, "model.bin", "stories260K.bin");
+    link_file(folder, "tokenizer.bin", "tok512.bin");
+    fake_job_input(f, "model", folder);
     fake_job_input(f, "task_file", arc_path);
     fake_job_text(f, "task", "arc_easy");
     fake_job_int(f, "examples", EXAMPLES);
