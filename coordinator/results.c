@@ -13,6 +13,10 @@ static_assert((int)STORE_OOM == DROVER__OUTCOME__OUTCOME_OOM &&
                   (int)STORE_DIVERGED == DROVER__OUTCOME__OUTCOME_DIVERGED,
               "same numbers");
 
+static_assert((int)STORE_VALUES_MAX == WIRE_VALUES_MAX &&
+                  (int)STORE_CLASSES_MAX == WIRE_CLASSES_OF_SCORE,
+              "same limits");
+
 static struct store_entry *entries_of(const Drover__Label *l)
 {
     struct store_entry *e = mem_calloc(l->n_log, sizeof(*e));
@@ -53,8 +57,11 @@ static struct store_label label_of(const Drover__Label *l, const struct store_en
     };
 }
 
-static struct store_score score_of(const Drover__Score *w)
+/* Of a checked message: at most WIRE_VALUES_MAX. */
+static struct store_score score_of(const Drover__Score *w, struct store_value_of *values)
 {
+    for (size_t i = 0; i < w->n_values; i++)
+        values[i] = (struct store_value_of){ w->values[i]->name, w->values[i]->value };
     return (struct store_score){
         .correct = w->correct,
         .correct_norm = w->correct_norm,
@@ -66,6 +73,13 @@ static struct store_score score_of(const Drover__Score *w)
         .routing_len = w->routing.len,
         .logprob = w->logprob,
         .logprob_len = w->n_logprob,
+        .values = values,
+        .values_len = w->n_values,
+        .pick = w->pick,
+        .gold = w->gold,
+        .whole_set = w->whole_set,
+        .truncated = w->truncated,
+        .generated = w->generated,
     };
 }
 
@@ -74,7 +88,8 @@ int shell_store_example(struct server *s, struct err *err)
     const Drover__ExampleResult *m = s->message->example_result;
     struct store_entry *log CLEANUP(mem_cleanup) = m->label ? entries_of(m->label) : NULL;
     struct store_label label = m->label ? label_of(m->label, log) : (struct store_label){ 0 };
-    struct store_score score = m->score ? score_of(m->score) : (struct store_score){ 0 };
+    struct store_value_of values[WIRE_VALUES_MAX];
+    struct store_score score = m->score ? score_of(m->score, values) : (struct store_score){ 0 };
     enum store_verdict verdict;
     struct store_example_result r = {
         .attempt = m->attempt,
@@ -86,6 +101,7 @@ int shell_store_example(struct server *s, struct err *err)
                      .source_id = m->example->source_id,
                      .question = m->example->question,
                      .gold = m->example->gold,
+                     .subset = m->example->subset,
                      .level = m->example->level },
         .label = m->label ? &label : NULL,
         .score = m->score ? &score : NULL,

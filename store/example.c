@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/base/json.h"
+#include "common/base/mem.h"
 #include "store/attempt.h"
 
 int routing_text(const uint8_t *routing, size_t len, struct buf *out, struct err *err)
@@ -84,6 +86,12 @@ static struct digest score_digest(const struct store_example *e, const struct st
     digest_add_bytes(&d, c->routing, c->routing_len);
     for (size_t i = 0; i < c->logprob_len; i++)
         add_bits(&d, c->logprob[i]);
+    for (size_t i = 0; i < c->values_len; i++) {
+        if (isnan(c->values[i].value))
+            continue;
+        add_text(&d, c->values[i].name);
+        add_bits(&d, c->values[i].value);
+    }
     return digest_end(&d);
 }
 
@@ -115,6 +123,7 @@ static int example_row(struct store *s, const struct store_example *e, uint64_t 
     stmt_text(st, ":source_id", e->source_id ? e->source_id : "");
     stmt_text(st, ":question", e->question ? e->question : "");
     stmt_text(st, ":gold", e->gold ? e->gold : "");
+    stmt_text(st, ":subset", e->subset ? e->subset : "");
     rc = stmt_get(st, &id, err);
     *ret = (uint64_t)id;
     return rc;
@@ -250,12 +259,29 @@ static void print_logprobs(const struct store_score *c, struct buf *out)
     buf_addc(out, ']');
 }
 
+/* {"exact":1,"f1":0.5}, those that apply; NULL when there are none. free() it. */
+static char *print_values(const struct store_score *c)
+{
+    struct json *o = json_new_object();
+    char *text = NULL;
+
+    for (size_t i = 0; i < c->values_len; i++) {
+        if (isfinite(c->values[i].value))
+            json_set(o, c->values[i].name, json_new_number(c->values[i].value));
+    }
+    if (json_len(o) > 0)
+        text = json_dump(o, 0);
+    json_free(o);
+    return text;
+}
+
 static int put_score(struct store *s, const struct attempt_row *row,
                      const struct store_example_result *r, uint64_t example,
                      const struct digest *digest, struct err *err)
 {
     CLEANUP(buf_release) struct buf routing = { 0 };
     CLEANUP(buf_release) struct buf logprob = { 0 };
+    CLEANUP(mem_cleanup) char *values = print_values(r->score);
     const struct store_score *c = r->score;
     struct stmt *st;
     int rc = routing_text(c->routing, c->routing_len, &routing, err);
@@ -278,7 +304,30 @@ static int put_score(struct store *s, const struct attempt_row *row,
     stmt_text(st, ":logprob", c->logprob_len ? buf_str(&logprob) : NULL);
     stmt_u64(st, ":wall_us", r->wall_us);
     stmt_digest(st, ":digest", digest);
+    stmt_text(st, ":metrics", values);
+    stmt_int(st, ":pick", c->pick);
+    stmt_int(st, ":gold_class", c->gold);
+    stmt_int(st, ":whole_set", c->whole_set);
+    stmt_u64(st, ":truncated", c->truncated);
+    stmt_u64(st, ":generated", c->generated);
     return stmt_run(st, err);
+}
+
+static int check_score(const struct store_score *c, struct err *err)
+{
+    if (c->pick < -1 || c->pick >= STORE_CLASSES_MAX || c->gold < -1 ||
+        c->gold >= STORE_CLASSES_MAX)
+        return err_set(err, ERR_INVALID, "classes %d and %d; allowed are -1 to %d", c->pick,
+                       c->gold, STORE_CLASSES_MAX - 1);
+    if (c->values_len > STORE_VALUES_MAX)
+        return err_set(err, ERR_INVALID, "%zu metrics of an example; at most %d are allowed",
+                       c->values_len, STORE_VALUES_MAX);
+    for (size_t i = 0; i < c->values_len; i++) {
+        if (!c->values[i].name || !c->values[i].name[0] || isinf(c->values[i].value))
+            return err_set(err, ERR_INVALID, "metric %zu (\"%s\"): no name, or infinite", i,
+                           c->values[i].name ? c->values[i].name : "");
+    }
+    return 0;
 }
 
 static int check(const struct attempt_row *row, const struct store_example_result *r,
@@ -297,7 +346,7 @@ static int check(const struct attempt_row *row, const struct store_example_resul
     if (r->label && r->label->has_label && r->label->routing_len != r->label->layers)
         return err_set(err, ERR_INVALID, "a routing of %zu layers for a model of %u",
                        r->label->routing_len, r->label->layers);
-    return 0;
+    return r->score ? check_score(r->score, err) : 0;
 }
 
 static int store_one(struct store *s, const struct store_example_result *r, enum store_verdict *ret,

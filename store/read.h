@@ -110,12 +110,35 @@ struct store_sums {
     double layers_all;   /* search: the same over all examples; evaluate: as layers_label */
     double layers_base;  /* search: layers of the model, over all examples */
     uint64_t repeats;
+    uint64_t truncated; /* evaluate: examples whose prompt was cut on the left */
+    const char *subset; /* of store_list_subset_sums; else "" */
 };
 typedef int (*store_sums_fn)(const struct store_sums *sums, void *arg);
 /* Of the live runs of EXPERIMENT, first searches, then evaluations, each by (run, step, task,
  * level, split, family); families without results too (n = 0). */
 int store_list_sums(struct store *s, uint64_t experiment, store_sums_fn fn, void *arg,
                     struct err *err) MUST_CHECK;
+
+/* The same by subset of the benchmark (MMLU's subject...), by (run, step, task, level, split,
+ * family, subset). Only what is stored: families without results have no row, and promised is n. */
+int store_list_subset_sums(struct store *s, uint64_t experiment, store_sums_fn fn, void *arg,
+                           struct err *err) MUST_CHECK;
+
+/* A metric over the first N examples of a family, as a run's step reads them. */
+struct store_summary {
+    const char *step, *metric;
+    uint64_t run;
+    struct digest family;
+    double value;
+    double stderr_;       /* as lm-evaluation-harness computes it; NaN: none */
+    double stderr_pooled; /* the same pooled over the benchmark's subsets; NaN: none */
+    uint64_t n, truncated;
+};
+typedef int (*store_summary_fn)(const struct store_summary *summary, void *arg);
+/* Of the live runs of EXPERIMENT, by (run, step, family, metric's place); only complete families
+ * have rows. */
+int store_list_summaries(struct store *s, uint64_t experiment, store_summary_fn fn, void *arg,
+                         struct err *err) MUST_CHECK;
 
 /* Does STEP follow labels? Then its outcomes are an oracle's: who made the labels knew the answers.
  */

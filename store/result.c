@@ -5,6 +5,7 @@
 
 #include "common/base/buf.h"
 #include "store/attempt.h"
+#include "store/summary.h"
 
 /* Every example of the shard must be durable before its job is. */
 static int check_shard(struct store *s, const struct attempt_row *row, struct err *err)
@@ -192,6 +193,8 @@ static int commit_result(struct store *s, const struct attempt_row *row,
     stmt_u64(st, ":attempt", row->id);
     stmt_int(st, ":diverged", r->outcome == STORE_DIVERGED);
     rc = stmt_run(st, err);
+    if (rc == 0 && row->end > row->begin && r->outcome == STORE_DONE)
+        rc = summary_advance(s, row->family, err);
     if (rc < 0)
         return rc;
     return r->outcome == STORE_DIVERGED ? skip_behind(s, row->job, NULL, err)

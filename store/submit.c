@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "store/store_private.h"
+#include "store/summary.h"
 
 static int put_revision(struct store *s, uint64_t experiment, const struct digest *digest,
                         const char *recipe, const char *path, uint64_t *ret, struct err *err)
@@ -182,7 +183,10 @@ int store_submit_run_family(struct store *s, uint64_t run, const char *step, uin
     stmt_text(st, ":step", step);
     stmt_u64(st, ":family", family);
     stmt_u64(st, ":examples", examples);
-    return item_end(s, stmt_run(st, err), err);
+    rc = stmt_run(st, err);
+    if (rc == 0) /* examples that another run left behind */
+        rc = summary_want(s, family, examples, err);
+    return item_end(s, rc, err);
 }
 
 /* Jobs of the experiment that wait or are ready and have no live claim become CANCELLED. */

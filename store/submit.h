@@ -5,6 +5,7 @@
  *     store_submit_file*                   outside files, before the jobs that read them
  *     store_submit_run* store_submit_family*
  *     store_submit_run_family*             what run's step reads: the first N examples of a family
+ *                                          (all there already: their summary is written)
  *     store_submit_job*                    producers before consumers (an id must be known)
  *   store_submit_end                       commits; store_submit_abort (or store_rollback) undoes
  * all

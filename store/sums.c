@@ -2,6 +2,8 @@
 /* sums.c - what tables are made of (read.h). */
 #include "store/read.h"
 
+#include <math.h>
+
 #include "store/store_private.h"
 
 static int give_sums(struct stmt *st, bool search, store_sums_fn fn, void *arg, struct err *err)
@@ -29,6 +31,8 @@ static int give_sums(struct stmt *st, bool search, store_sums_fn fn, void *arg, 
             .layers_all = stmt_col_real(st, 15),
             .layers_base = stmt_col_real(st, 16),
             .repeats = stmt_col_u64(st, 17),
+            .truncated = stmt_col_u64(st, 18),
+            .subset = stmt_col_text(st, 19),
         };
 
         rc = fn(&sums, arg);
@@ -40,19 +44,66 @@ static int give_sums(struct stmt *st, bool search, store_sums_fn fn, void *arg, 
     return rc;
 }
 
-int store_list_sums(struct store *s, uint64_t experiment, store_sums_fn fn, void *arg,
-                    struct err *err)
+static int list_sums(struct store *s, enum stmt_id labels, enum stmt_id scores, uint64_t experiment,
+                     store_sums_fn fn, void *arg, struct err *err)
 {
-    struct stmt *st = USE(s, SUMS_LABELS);
+    struct stmt *st = stmt_use(&s->q, labels);
     int rc;
 
     stmt_u64(st, ":experiment", experiment);
     rc = give_sums(st, true, fn, arg, err);
     if (rc)
         return rc;
-    st = USE(s, SUMS_SCORES);
+    st = stmt_use(&s->q, scores);
     stmt_u64(st, ":experiment", experiment);
     return give_sums(st, false, fn, arg, err);
+}
+
+int store_list_sums(struct store *s, uint64_t experiment, store_sums_fn fn, void *arg,
+                    struct err *err)
+{
+    return list_sums(s, STMT_SUMS_LABELS, STMT_SUMS_SCORES, experiment, fn, arg, err);
+}
+
+int store_list_subset_sums(struct store *s, uint64_t experiment, store_sums_fn fn, void *arg,
+                           struct err *err)
+{
+    return list_sums(s, STMT_SUBSET_SUMS_LABELS, STMT_SUBSET_SUMS_SCORES, experiment, fn, arg, err);
+}
+
+/* NULL is NaN. */
+static double real_or_nan(const struct stmt *st, int column)
+{
+    return stmt_is_null(st, column) ? NAN : stmt_col_real(st, column);
+}
+
+int store_list_summaries(struct store *s, uint64_t experiment, store_summary_fn fn, void *arg,
+                         struct err *err)
+{
+    struct stmt *st = USE(s, SUMMARIES);
+    int rc;
+
+    stmt_u64(st, ":experiment", experiment);
+    while ((rc = stmt_step(st, err)) > 0) {
+        struct store_summary row = {
+            .run = stmt_col_u64(st, 0),
+            .step = stmt_col_text(st, 1),
+            .family = stmt_col_digest(st, 2),
+            .metric = stmt_col_text(st, 3),
+            .value = real_or_nan(st, 4),
+            .stderr_ = real_or_nan(st, 5),
+            .stderr_pooled = real_or_nan(st, 6),
+            .n = stmt_col_u64(st, 7),
+            .truncated = stmt_col_u64(st, 8),
+        };
+
+        rc = fn(&row, arg);
+        if (rc) {
+            stmt_reset(st);
+            return rc;
+        }
+    }
+    return rc;
 }
 
 int store_list_params(struct store *s, uint64_t experiment, store_param_fn fn, void *arg,

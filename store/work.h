@@ -128,6 +128,12 @@ struct store_label {
     const struct store_entry *log;
     size_t log_len;
 };
+struct store_value_of { /* a metric of one example */
+    const char *name;
+    double value; /* NaN: does not apply to this example; as if it were not there */
+};
+/* Classes are 0..STORE_CLASSES_MAX - 1. */
+enum { STORE_CLASSES_MAX = 64, STORE_VALUES_MAX = 32 };
 struct store_score {
     bool correct, correct_norm;
     const char *answer;
@@ -138,10 +144,19 @@ struct store_score {
     size_t routing_len;
     const double *logprob;
     size_t logprob_len;
+    /* What follows enters the comparison of repeats only by its values: they say it all, and a
+     * score without any compares with one of an older version. */
+    const struct store_value_of *values; /* metrics but acc and acc_norm */
+    size_t values_len;
+    int pick, gold;     /* class chosen, right class; -1: none */
+    uint32_t whole_set; /* METRIC_MCC... of common/metrics: metrics of the whole set */
+    uint64_t truncated; /* prompt tokens cut off on the left */
+    uint64_t generated; /* tokens */
 };
 struct store_example {
     uint64_t id, index;
     const char *task, *split, *source_id, *question, *gold;
+    const char *subset; /* part of the benchmark; NULL or "": none */
     int level;
 };
 struct store_example_result {
@@ -159,8 +174,8 @@ enum store_verdict {
 };
 /* One example's result, of an open or a past attempt of the job's family. Ack it after the commit,
  * whatever the verdict. ERR_STALE    no such attempt, or another epoch (nothing written)
- *   ERR_INVALID  the index is outside the job's shard, the job is no shard, or a routing is not
- * 0..2 */
+ *   ERR_INVALID  the index is outside the job's shard, the job is no shard, a routing is not 0..2,
+ * or a class, metric or number of values is out of range */
 int store_example_result(struct store *s, const struct store_example_result *r,
                          enum store_verdict *ret, struct err *err) MUST_CHECK;
 
@@ -192,11 +207,12 @@ struct store_result {
     size_t metrics_len;
 };
 /* Outcome DONE or DIVERGED: the job's committed result; the job is DONE. READY (may be NULL) gets
- * the jobs that it made ready. DIVERGED has no outputs: what needs it is SKIPPED. A late or
- * repeated result of a DONE job is compared by its outputs (verdicts as above). A job that was
- * CANCELLED meanwhile takes the result too. ERR_STALE    no such attempt, or another epoch
- *   ERR_INVALID  a shard whose examples are not all stored (the text counts them)
- *   ERR_NOT_FOUND  an output's blob is not stored: the sender has to upload it first */
+ * the jobs that it made ready. A shard that completes the first N scores of a family, N what a
+ * run's step reads, writes their summary rows too. DIVERGED has no outputs: what needs it is
+ * SKIPPED. A late or repeated result of a DONE job is compared by its outputs (verdicts as above).
+ * A job that was CANCELLED meanwhile takes the result too. ERR_STALE    no such attempt, or another
+ * epoch ERR_INVALID  a shard whose examples are not all stored (the text counts them) ERR_NOT_FOUND
+ * an output's blob is not stored: the sender has to upload it first */
 int store_job_done(struct store *s, const struct store_result *r, enum store_verdict *ret,
                    struct store_ids *ready, struct err *err) MUST_CHECK;
 

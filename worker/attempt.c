@@ -13,6 +13,7 @@
 #include "common/wire/wire.h"
 #include "worker/file.h"
 #include "worker/joblog.h"
+#include "worker/pin.h"
 
 static uint64_t thread_cpu_ms(void)
 {
@@ -62,7 +63,10 @@ static struct pool *own_pool(const struct attempt *a, const struct job *j,
     if (want <= 0)
         return NULL;
     size_t threads = MIN((size_t)want, a->env->cpus);
-    return threads == pool_threads(slot_pool) ? NULL : pool_new(threads);
+    if (threads == pool_threads(slot_pool))
+        return NULL;
+    pin_loosen(a->env->pin); /* its threads start where this one may run */
+    return pool_new(threads);
 }
 
 static int run_job(struct attempt *a, struct job *j, struct pool *slot_pool, struct err *err)
@@ -78,6 +82,8 @@ static int run_job(struct attempt *a, struct job *j, struct pool *slot_pool, str
     j->pool = own != NULL ? own : slot_pool;
     rc = job_implementation(j->kind->id)(j, err);
     pool_free(own);
+    if (own != NULL)
+        pin_slot(a->env->pin, slot_index(a->slot), slot_pool);
     return rc;
 }
 

@@ -42,7 +42,8 @@ enum {
     OPT_LOG_LEVEL,
     OPT_CLASSES,
     OPT_PARENT_FD,
-    OPT_DRAIN_MS
+    OPT_DRAIN_MS,
+    OPT_PIN
 };
 
 static const struct argp_option options[] = {
@@ -50,6 +51,11 @@ static const struct argp_option options[] = {
       "tcp://HOST:PORT or ipc://PATH; default: $DROVER_COORDINATOR", 1 },
     { "slots", 's', "N", 0, "Jobs at a time, 1 to 128 (default 1)", 2 },
     { "threads", 't', "N", 0, "Threads of each slot (default: cores / slots)", 2 },
+    { "pin", OPT_PIN, "WHEN", 0,
+      "Bind threads to cores of their own: auto (default; when the slots' threads are as many as "
+      "the cores, and no other worker is bound to one of them), on (to cores that no other worker "
+      "is bound to) or off. Changes no result",
+      2 },
     { "cache", 'd', "DIR", 0,
       "Folder for fetched inputs, which workers of one user share (default: "
       "$XDG_CACHE_HOME/drover)",
@@ -107,6 +113,16 @@ static enum log_level log_level_of(struct argp_state *state, const char *arg)
     return LOG_INFO;
 }
 
+static enum pin_mode pin_mode_of(struct argp_state *state, const char *arg)
+{
+    static const char *const name[] = { "auto", "on", "off" };
+    for (int i = 0; i < (int)ARRAY_LEN(name); i++)
+        if (strcmp(arg, name[i]) == 0)
+            return (enum pin_mode)i;
+    argp_error(state, "--pin %s: auto, on or off is needed", arg);
+    return PIN_AUTO;
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
     struct settings *s = state->input;
@@ -141,6 +157,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         break;
     case OPT_PARENT_FD:
         s->conf.parent_fd = (int)number(state, "parent-fd", arg, 0, 65535, false);
+        break;
+    case OPT_PIN:
+        s->conf.pin = pin_mode_of(state, arg);
         break;
     case OPT_CLASSES:
         s->classes = true;

@@ -13,11 +13,13 @@
 #include "worker/attempt.h"
 #include "worker/blob_client.h"
 #include "worker/kernels/pool.h"
+#include "worker/pin.h"
 
 enum example_state { EXAMPLE_NONE, EXAMPLE_POSTED, EXAMPLE_TAKEN, EXAMPLE_ENDED };
 
 struct slot {
     const struct slot_env *env;
+    size_t index;
     pthread_t thread;
     struct progress progress;
 
@@ -62,6 +64,7 @@ static void *run(void *arg)
     struct pool *pool = pool_new(s->env->threads);
     struct blob_client *blobs = blob_client_new(s->env->place, &s->progress);
 
+    pin_slot(s->env->pin, s->index, pool);
     for (Drover__Envelope *lease; (lease = wait_for_lease(s)) != NULL; wire_free(lease)) {
         check_denormals();
         Drover__JobResult *result = NULL;
@@ -84,6 +87,7 @@ int slot_new(struct slot **ret, const struct slot_env *env, size_t index, struct
     *ret = NULL;
     struct slot *s = mem_calloc(1, sizeof(*s));
     s->env = env;
+    s->index = index;
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->cond, NULL);
     int failed = pthread_create(&s->thread, NULL, run, s);
@@ -198,6 +202,11 @@ void slot_free_metrics(Drover__Metric **metrics, size_t len)
     for (size_t i = 0; i < len; i++)
         drover__metric__free_unpacked(metrics[i], NULL);
     free(metrics);
+}
+
+size_t slot_index(const struct slot *s)
+{
+    return s->index;
 }
 
 Drover__Metric *metric_new(const char *name, uint64_t step, double value)

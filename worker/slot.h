@@ -22,6 +22,7 @@
 
 struct blob_place;
 struct cache;
+struct pin;
 struct stamps;
 
 /* What all slots share; it outlives them. */
@@ -32,6 +33,7 @@ struct slot_env {
     const char *models;      /* folder of models, or NULL */
     size_t threads;          /* of each slot's pool */
     size_t cpus;             /* the most that a job's own pool may have */
+    const struct pin *pin;   /* of the slots' threads; NULL: none */
     const char *environment; /* for JobResult.environment */
     void (*wake)(void *arg); /* any thread */
     void *wake_arg;
@@ -72,6 +74,7 @@ void slot_free_metrics(Drover__Metric **metrics, size_t len);
 
 /* For the slot thread. */
 
+size_t slot_index(const struct slot *s);
 /* Allocated with malloc, for drover__metric__free_unpacked. */
 Drover__Metric *metric_new(const char *name, uint64_t step, double value);
 /* A metric for the next Renew. At most SLOT_METRICS_MAX wait; the rest is only in the job's result.

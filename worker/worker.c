@@ -25,6 +25,7 @@ struct worker {
     struct office office;
     struct parent *parent;
     bool parent_gone;
+    struct pin *pin;
     struct buf environment;
 };
 
@@ -151,13 +152,27 @@ static int start_loop(struct worker *w, struct err *err)
     return 0;
 }
 
+/* Cores for the slots' threads, and what results say about this computer. */
+static void start_pin(struct worker *w)
+{
+    const struct worker_conf *c = w->office.conf;
+    struct buf why CLEANUP(buf_release) = { 0 };
+
+    w->pin = pin_new(c->pin, c->slots, c->threads, NULL, &why);
+    log_info("pin", "on=%d slots=%zu threads=%zu text=\"%s\"", pin_is_on(w->pin), c->slots,
+             c->threads, buf_str(&why));
+    host_environment(&w->environment);
+    buf_printf(&w->environment, "; %s%s", pin_is_on(w->pin) ? "bound to " : "not bound to cores",
+               pin_cores(w->pin));
+}
+
 /* Threads come last, so that they inherit the blocked signals. */
 static int start_threads(struct worker *w, struct err *err)
 {
     struct office *o = &w->office;
     int rc = 0;
 
-    host_environment(&w->environment);
+    start_pin(w);
     o->stamps = stamps_new();
     o->place = blob_place_new();
     o->env = (struct slot_env){ .cache = o->cache,
@@ -166,6 +181,7 @@ static int start_threads(struct worker *w, struct err *err)
                                 .models = o->conf->models,
                                 .threads = o->conf->threads,
                                 .cpus = o->conf->cpus,
+                                .pin = w->pin,
                                 .environment = buf_str(&w->environment),
                                 .wake = wake_loop,
                                 .wake_arg = o->loop };
@@ -201,6 +217,7 @@ static void worker_free(struct worker *w)
     blob_place_free(o->place);
     stamps_free(o->stamps);
     cache_close(o->cache);
+    pin_free(w->pin);
     buf_release(&w->environment);
     free(w);
 }

@@ -13,6 +13,7 @@
 
 #include "common/base/err.h"
 #include "worker/core/agent.h"
+#include "worker/pin.h"
 
 struct worker_conf {
     const char *coordinator; /* endpoint */
@@ -23,7 +24,8 @@ struct worker_conf {
     size_t slots;       /* 1..AGENT_SLOTS_MAX */
     size_t threads;     /* per slot, >= 1 */
     size_t cpus;        /* the most threads that one job may have */
-    int parent_fd;      /* drain when this pipe closes; -1: none */
+    enum pin_mode pin;
+    int parent_fd; /* drain when this pipe closes; -1: none */
     struct agent_times times;
 };
 

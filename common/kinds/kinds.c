@@ -91,7 +91,8 @@ static int check_value(const struct param_spec *spec, const struct param_value *
     case PARAM_TYPES:
         break;
     }
-    if ((spec->type == PARAM_INTS || spec->type == PARAM_TEXTS) && v->len == 0)
+    if ((spec->type == PARAM_INTS || spec->type == PARAM_TEXTS) && v->len == 0 &&
+        !(spec->fallback && strcmp(spec->fallback, "[]") == 0))
         return err_set(err, ERR_INVALID, "%s: the list is empty", spec->name);
     return 0;
 }

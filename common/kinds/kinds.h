@@ -25,7 +25,8 @@ enum param_type {
     PARAM_TYPES
 };
 
-enum { PARAM_LIST_MAX = 64, PARAMS_MAX = 64 };
+/* A list may hold a layer path: as WIRE_ROUTING_MAX. */
+enum { PARAM_LIST_MAX = 256, PARAMS_MAX = 64 };
 
 /* One value. Text and lists are owned by the struct params that holds it. */
 struct param_value {

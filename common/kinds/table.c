@@ -7,9 +7,14 @@
 
 static const char *const gemm_words[] = { "openblas", "packed", NULL };
 static const char *const split_words[] = { "train", "validation", "test", NULL };
-static const char *const routing_words[] = { "base", "labels", NULL };
+static const char *const routing_words[] = { "base", "labels", "path", NULL };
+static const char *const prompts_words[] = { "harness", "dr_llm", "dr_llm_chat", NULL };
 static const char *const keep_words[] = { "all", "solved", NULL };
 static const char *const widening_words[] = { "progressive", "all", NULL };
+
+#define PROMPTS_HELP  "Prompt family: lm-evaluation-harness's, or Dr.LLM's for base or chat models."
+#define FEWSHOT_HELP  "Worked examples in front of the question; -1: the task's usual number."
+#define EXAMPLES_HELP "How many distinct examples per task and level."
 
 /* What every job on examples says about them. Shards, counts and paths are part of no identity;
  * task, level and split enter the family's key by themselves. */
@@ -19,9 +24,10 @@ static const char *const widening_words[] = { "progressive", "all", NULL };
           "0",     NULL,      true,         "Difficulty level; 0 for a task without levels." },    \
         { "split", PARAM_TEXT,  NO_LIMITS, "",                                                     \
           "test",  split_words, true,      "Which part of the task the examples come from." },     \
+        { "prompts", PARAM_TEXT, NO_LIMITS, "", "harness", prompts_words, true, PROMPTS_HELP },    \
+        { "fewshot", PARAM_INT, LIMITS(-1, 64), "examples", "-1", NULL, true, FEWSHOT_HELP },      \
     {                                                                                              \
-        "examples", PARAM_INT, LIMITS(1, 1e6), "examples", NULL, NULL, false,                      \
-            "How many distinct examples per task and level."                                       \
+        "examples", PARAM_INT, LIMITS(1, 1e6), "examples", NULL, NULL, false, EXAMPLES_HELP        \
     }
 
 static const struct param_spec pretrain_params[] = {
@@ -95,7 +101,22 @@ static const struct param_spec collect_params[] = {
 static const struct param_spec evaluate_params[] = {
     EXAMPLE_PARAMS,
     { "routing", PARAM_TEXT, NO_LIMITS, "", "base", routing_words, true,
-      "base: every layer once; labels: each example's label path from the label set." },
+      "base: every layer once; labels: each example's label path from the label set; path: one "
+      "path for all examples." },
+    { "path", PARAM_INTS, LIMITS(0, 2), "", "[]", NULL, true,
+      "With routing = \"path\": per layer 0 skip, 1 execute, 2 repeat." },
+    { "max_new", PARAM_INT, LIMITS(0, 65536), "tokens", "0", NULL, true,
+      "Longest generated answer; 0: the task's own limit." },
+    { "temperature", PARAM_REAL, LIMITS(0, 10), "", "0", NULL, true,
+      "Of sampled answers; 0: greedy." },
+    { "top_k", PARAM_INT, LIMITS(0, 1e6), "tokens", "0", NULL, true,
+      "Sample among so many most likely tokens; 0: all." },
+    { "top_p", PARAM_REAL, LIMITS(0, 1), "probability", "1", NULL, true,
+      "Sample among the fewest tokens that reach this probability." },
+    { "sampling_seed", PARAM_INT, LIMITS(0, 1e15), "", "0", NULL, true,
+      "Seed of sampled answers." },
+    { "batch", PARAM_INT, LIMITS(1, 1024), "examples", "16", NULL, false,
+      "Examples evaluated together. Changes no bit." },
 };
 
 #define PARAMS(TABLE) TABLE, ARRAY_LEN(TABLE)
@@ -111,7 +132,7 @@ static const struct kind kinds[KINDS] = {
     [KIND_COLLECT] = { KIND_COLLECT, "collect", 1, "Gather searched labels into a label set.",
                        PARAMS(collect_params), "results", "labels", "", false, false },
     [KIND_EVALUATE] = { KIND_EVALUATE, "evaluate", 1,
-                        "Score a model on examples, by the base path or by labels.",
+                        "Score a model on examples: by the base path, by one path, or by labels.",
                         PARAMS(evaluate_params), "model labels task_file", "", "", true, false },
 };
 

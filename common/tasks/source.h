@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* source.h - the two kinds of task source behind task.h: inside common/tasks only. */
+/* source.h - ids of examples and the synthetic tasks' source: inside common/tasks only. */
 #ifndef COMMON_TASKS_SOURCE_H
 #define COMMON_TASKS_SOURCE_H
 
@@ -17,13 +17,5 @@ void synthetic_free(struct synthetic *s);
 uint64_t synthetic_count(struct synthetic *s);
 int synthetic_get(struct synthetic *s, uint64_t index, struct example *ret,
                   struct err *err) MUST_CHECK;
-
-/* arc.c: a JSONL file of ARC records, wholly checked when opened. */
-struct arc;
-int arc_open(struct arc **ret, const struct task_spec *t, const char *path,
-             struct err *err) MUST_CHECK;
-void arc_close(struct arc *a);
-uint64_t arc_count(const struct arc *a);
-int arc_get(struct arc *a, uint64_t index, struct example *ret, struct err *err) MUST_CHECK;
 
 #endif

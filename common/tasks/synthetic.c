@@ -55,6 +55,8 @@ static void fill(const struct task_spec *t, int level, const struct problem *p, 
     ret->question = mem_strdup(p->prompt);
     ret->prompt = mem_strdup(p->prompt);
     ret->gold = mem_strdup(p->answer);
+    ret->subset = mem_strdup("");
+    ret->answer_tokens_max = t->answer_tokens_max;
 }
 
 struct synthetic *synthetic_new(const struct task_spec *t, int level, enum split split)

@@ -8,24 +8,62 @@
 #include "common/base/digest.h"
 #include "common/base/mem.h"
 #include "common/base/nearest.h"
+#include "common/tasks/adapters.h"
+#include "common/tasks/reader.h"
 #include "common/tasks/source.h"
 
-static const struct task_spec tasks[] = {
-    { "math", TASK_ANSWER, true, 6, 1, 1, "acc",
-      "Chains of digits, left to right, with + and - modulo 10, > (larger) and < (smaller)." },
-    { "logic", TASK_ANSWER, true, 6, 1, 1, "acc",
-      "Follow facts over several hops and name the letter of the entity reached." },
-    { "arc_easy", TASK_CHOICE, false, 0, 1, 0, "acc", "ARC-Easy science questions (JSONL file)." },
-    { "arc_challenge", TASK_CHOICE, false, 0, 1, 0, "acc",
-      "ARC-Challenge science questions (JSONL file)." },
-};
+enum { TASKS_MAX = 128 };
 
 static const char *const split_names[] = { "train", "validation", "test", NULL };
+static const char *const prompts_names[] = { "harness", "dr_llm", "dr_llm_chat", NULL };
+
+static const struct task_spec synthetic_tasks[] = {
+    { .name = "math",
+      .group = "",
+      .synthetic = true,
+      .levels = 6,
+      .version = 1,
+      .form = TASK_ANSWER,
+      .answer_tokens_max = 1,
+      .metric = { { "acc", 0 } },
+      .metrics_len = 1,
+      .files = "none: made by drover",
+      .licence = "Apache-2.0",
+      .help = "Chains of digits, left to right, with + and - modulo 10, > (larger) and < "
+              "(smaller)." },
+    { .name = "logic",
+      .group = "",
+      .synthetic = true,
+      .levels = 6,
+      .version = 1,
+      .form = TASK_ANSWER,
+      .answer_tokens_max = 1,
+      .metric = { { "acc", 0 } },
+      .metrics_len = 1,
+      .files = "none: made by drover",
+      .licence = "Apache-2.0",
+      .help = "Follow facts over several hops and name the letter of the entity reached." },
+};
 
 struct task_source {
     struct synthetic *synthetic;
-    struct arc *arc;
+    struct reader *reader;
 };
+
+static int word_parse(const char *what, const char *const *words, const char *name, int *ret,
+                      struct err *err)
+{
+    struct buf known CLEANUP(buf_release) = { 0 };
+
+    for (int i = 0; words[i]; i++) {
+        if (strcmp(name, words[i]) == 0) {
+            *ret = i;
+            return 0;
+        }
+        buf_printf(&known, "%s%s", i ? ", " : "", words[i]);
+    }
+    return err_set(err, ERR_INVALID, "unknown %s \"%s\"; one of %s", what, name, buf_str(&known));
+}
 
 const char *split_name(enum split s)
 {
@@ -35,35 +73,76 @@ const char *split_name(enum split s)
 
 int split_parse(const char *name, enum split *ret, struct err *err)
 {
-    for (int i = 0; i < SPLITS; i++)
-        if (strcmp(name, split_names[i]) == 0) {
-            *ret = (enum split)i;
-            return 0;
-        }
-    return err_set(err, ERR_INVALID, "unknown split \"%s\"; one of train, validation, test", name);
+    int i = 0, rc = word_parse("split", split_names, name, &i, err);
+
+    if (rc == 0)
+        *ret = (enum split)i;
+    return rc;
+}
+
+const char *task_prompts_name(enum task_prompts p)
+{
+    assert((unsigned)p < PROMPTS);
+    return prompts_names[p];
+}
+
+int task_prompts_parse(const char *name, enum task_prompts *ret, struct err *err)
+{
+    int i = 0, rc = word_parse("prompts", prompts_names, name, &i, err);
+
+    if (rc == 0)
+        *ret = (enum task_prompts)i;
+    return rc;
 }
 
 const struct task_spec *task_at(size_t i)
 {
-    return i < ARRAY_LEN(tasks) ? &tasks[i] : NULL;
+    if (i < ARRAY_LEN(synthetic_tasks))
+        return &synthetic_tasks[i];
+    const struct adapter *a = adapter_at(i - ARRAY_LEN(synthetic_tasks));
+    return a ? &a->spec : NULL;
 }
 
 const struct task_spec *task_find(const char *name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(tasks); i++)
-        if (strcmp(tasks[i].name, name) == 0)
-            return &tasks[i];
+    const struct task_spec *t;
+
+    for (size_t i = 0; (t = task_at(i)); i++)
+        if (strcmp(t->name, name) == 0)
+            return t;
     return NULL;
+}
+
+int task_must_find(const char *name, const struct task_spec **ret, struct err *err)
+{
+    const char *words[TASKS_MAX + 1] = { NULL };
+
+    *ret = task_find(name);
+    if (*ret)
+        return 0;
+    for (size_t i = 0; i < TASKS_MAX && task_at(i); i++)
+        words[i] = task_at(i)->name;
+    const char *near = nearest_find(name, words);
+    if (near)
+        return err_set(err, ERR_INVALID, "unknown task \"%s\"; did you mean \"%s\"?", name, near);
+    return err_set(err, ERR_INVALID, "unknown task \"%s\"; `drover tasks` lists what is known",
+                   name);
 }
 
 void example_release(struct example *e)
 {
-    free(e->source_id);
-    free(e->question);
-    free(e->prompt);
-    free(e->gold);
+    char *text[] = {
+        e->source_id, e->subset, e->question, e->system, e->prompt, e->begin, e->gold
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(text); i++)
+        free(text[i]);
     for (size_t i = 0; i < e->choices_len; i++)
         free(e->choice[i]);
+    for (size_t i = 0; i < e->golds_len; i++)
+        free(e->golds[i]);
+    for (size_t i = 0; i < e->stops_len; i++)
+        free(e->stop[i]);
     *e = (struct example){ .gold_choice = -1 };
 }
 
@@ -86,41 +165,45 @@ enum split example_split(uint64_t id)
     return slice < 8 ? SPLIT_TRAIN : slice == 8 ? SPLIT_VALIDATION : SPLIT_TEST;
 }
 
-static int refuse_task(const char *name, struct err *err)
+/* What a query may ask of task T, files aside. */
+static int check_query(const struct task_spec *t, const struct task_query *q, struct err *err)
 {
-    const char *words[ARRAY_LEN(tasks) + 1] = { NULL };
-
-    for (size_t i = 0; i < ARRAY_LEN(tasks); i++)
-        words[i] = tasks[i].name;
-    const char *near = nearest_find(name, words);
-    if (near)
-        return err_set(err, ERR_INVALID, "unknown task \"%s\"; did you mean \"%s\"?", name, near);
-    return err_set(err, ERR_INVALID,
-                   "unknown task \"%s\"; one of math, logic, arc_easy, arc_challenge", name);
+    assert((unsigned)q->split < SPLITS && (unsigned)q->prompts < PROMPTS);
+    if (t->synthetic && (q->level < 1 || q->level > t->levels))
+        return err_set(err, ERR_INVALID, "%s: level %d is out of range 1 to %d", t->name, q->level,
+                       t->levels);
+    if (!t->synthetic && t->levels == 0 && q->level != 0)
+        return err_set(err, ERR_INVALID, "%s has no levels; leave levels out", t->name);
+    if (q->level < 0 || q->level > t->levels)
+        return err_set(err, ERR_INVALID, "%s: level %d is out of range 0 (all) to %d", t->name,
+                       q->level, t->levels);
+    if (q->prompts != PROMPTS_HARNESS && !t->dr_llm)
+        return err_set(err, ERR_INVALID,
+                       "%s has no %s prompts; say prompts = \"harness\" or take arc_easy, "
+                       "arc_challenge, dart_math, hendrycks_math, math500 or gsm8k",
+                       t->name, task_prompts_name(q->prompts));
+    if (t->synthetic && q->fewshot > 0)
+        return err_set(err, ERR_INVALID, "%s takes no few-shot examples; leave fewshot out",
+                       t->name);
+    if (!t->synthetic && !q->path)
+        return err_set(err, ERR_INVALID, "%s needs the path of its file or folder (%s)", t->name,
+                       t->files);
+    return 0;
 }
 
-int task_open(struct task_source **ret, const char *task, int level, enum split split,
-              const char *path, struct err *err)
+int task_open(struct task_source **ret, const struct task_query *q, struct err *err)
 {
-    const struct task_spec *t = task_find(task);
+    const struct task_spec *t;
     struct task_source source = { 0 };
+    int rc = task_must_find(q->task, &t, err);
 
-    if (!t)
-        return refuse_task(task, err);
-    if (t->synthetic && (level < 1 || level > t->levels))
-        return err_set(err, ERR_INVALID, "%s: level %d is out of range 1 to %d", task, level,
-                       t->levels);
-    if (!t->synthetic && level != 0)
-        return err_set(err, ERR_INVALID, "%s has no levels; leave levels out", task);
-    if (!t->synthetic && !path)
-        return err_set(err, ERR_INVALID, "%s needs the path of its JSONL file", task);
-    if (t->synthetic) {
-        source.synthetic = synthetic_new(t, level, split);
-    } else {
-        int rc = arc_open(&source.arc, t, path, err);
-        if (rc)
-            return rc;
-    }
+    rc = rc ? rc : check_query(t, q, err);
+    if (rc == 0 && t->synthetic)
+        source.synthetic = synthetic_new(t, q->level, q->split);
+    else if (rc == 0)
+        rc = reader_open(&source.reader, adapter_find(q->task), q, err);
+    if (rc)
+        return rc;
     *ret = mem_dup(&source, sizeof(source));
     return 0;
 }
@@ -130,19 +213,51 @@ void task_close(struct task_source *s)
     if (!s)
         return;
     synthetic_free(s->synthetic);
-    arc_close(s->arc);
+    reader_close(s->reader);
     free(s);
+}
+
+int task_files(const struct task_query *q, struct task_files *ret, struct err *err)
+{
+    const struct task_spec *t;
+    int rc = task_must_find(q->task, &t, err);
+
+    *ret = (struct task_files){ 0 };
+    rc = rc ? rc : check_query(t, q, err);
+    if (rc || t->synthetic)
+        return rc;
+    struct found found = { 0 };
+    rc = found_open(&found, adapter_find(q->task), q, err);
+    if (rc)
+        return rc;
+    ret->file = mem_calloc(found.len, sizeof(*ret->file));
+    ret->folder = found.folder;
+    for (size_t i = 0; i < found.len; i++)
+        ret->file[ret->len++] = (struct task_file){ .path = mem_strdup(found.file[i].path),
+                                                    .name = mem_strdup(found.file[i].name) };
+    found_release(&found);
+    return 0;
+}
+
+void task_files_release(struct task_files *f)
+{
+    for (size_t i = 0; i < f->len; i++) {
+        free(f->file[i].path);
+        free(f->file[i].name);
+    }
+    free(f->file);
+    *f = (struct task_files){ 0 };
 }
 
 int task_count(struct task_source *s, uint64_t *ret, struct err *err)
 {
     (void)err;
-    *ret = s->synthetic ? synthetic_count(s->synthetic) : arc_count(s->arc);
+    *ret = s->synthetic ? synthetic_count(s->synthetic) : reader_count(s->reader);
     return 0;
 }
 
 int task_get(struct task_source *s, uint64_t index, struct example *ret, struct err *err)
 {
     return s->synthetic ? synthetic_get(s->synthetic, index, ret, err)
-                        : arc_get(s->arc, index, ret, err);
+                        : reader_get(s->reader, index, ret, err);
 }

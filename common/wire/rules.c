@@ -36,8 +36,8 @@ struct rules {
 };
 
 static const struct rules table[] = {
-    { &drover__text_list__descriptor, { { "v", ANY, WIRE_PARAMS_MAX, WIRE_TEXT_MAX } } },
-    { &drover__int_list__descriptor, { { "v", ANY, WIRE_PARAMS_MAX, 0 } } },
+    { &drover__text_list__descriptor, { { "v", ANY, WIRE_LIST_MAX, WIRE_TEXT_MAX } } },
+    { &drover__int_list__descriptor, { { "v", ANY, WIRE_LIST_MAX, 0 } } },
     { &drover__param__descriptor, { { "s", ANY, 0, WIRE_TEXT_MAX } } },
     { &drover__input__descriptor,
       { { "digest", DIGEST_OR_EMPTY, 0, 0 },
@@ -55,7 +55,9 @@ static const struct rules table[] = {
         { "label_answer", ANY, 0, WIRE_TEXT_MAX },
         { "log", ANY, WIRE_ENTRIES_MAX, 0 } } },
     { &drover__score__descriptor,
-      { { "routing", ROUTING, 0, 0 }, { "answer", ANY, 0, WIRE_TEXT_MAX } } },
+      { { "routing", ROUTING, 0, 0 },
+        { "answer", ANY, 0, WIRE_TEXT_MAX },
+        { "values", ANY, WIRE_VALUES_MAX, 0 } } },
     { &drover__example_result__descriptor, { { "example", PRESENT, 0, 0 } } },
     { &drover__output__descriptor, { { "digest", DIGEST, 0, 0 } } },
     { &drover__job_result__descriptor,
@@ -250,6 +252,30 @@ static int check_field(const ProtobufCMessage *m, const ProtobufCFieldDescriptor
     return check_value(m, f, rule, base + f->offset, err);
 }
 
+/* What spans fields. */
+static int check_whole(const ProtobufCMessage *m, struct err *err)
+{
+    if (m->descriptor == &drover__example_result__descriptor) {
+        const Drover__ExampleResult *r = (const Drover__ExampleResult *)m;
+
+        if (!r->label == !r->score)
+            return err_set(err, ERR_PROTO, "ExampleResult: exactly one of label and score");
+    }
+    if (m->descriptor == &drover__score__descriptor) {
+        const Drover__Score *s = (const Drover__Score *)m;
+
+        if (s->pick < -1 || s->pick >= WIRE_CLASSES_OF_SCORE || s->gold < -1 ||
+            s->gold >= WIRE_CLASSES_OF_SCORE)
+            return err_set(err, ERR_PROTO, "Score.%s: class %d, allowed are -1 to %d",
+                           s->pick < -1 || s->pick >= WIRE_CLASSES_OF_SCORE ? "pick" : "gold",
+                           s->pick < -1 || s->pick >= WIRE_CLASSES_OF_SCORE ? s->pick : s->gold,
+                           WIRE_CLASSES_OF_SCORE - 1);
+    }
+    if (m->descriptor == &drover__value__descriptor && !*((const Drover__Value *)m)->name)
+        return err_set(err, ERR_PROTO, "Value.name: is empty");
+    return 0;
+}
+
 int rules_check(const ProtobufCMessage *m, struct err *err)
 {
     const struct rule *rules = rules_of(m->descriptor);
@@ -261,11 +287,5 @@ int rules_check(const ProtobufCMessage *m, struct err *err)
         if (rc < 0)
             return rc;
     }
-    if (m->descriptor == &drover__example_result__descriptor) {
-        const Drover__ExampleResult *r = (const Drover__ExampleResult *)m;
-
-        if (!r->label == !r->score)
-            return err_set(err, ERR_PROTO, "ExampleResult: exactly one of label and score");
-    }
-    return 0;
+    return check_whole(m, err);
 }

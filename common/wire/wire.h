@@ -23,7 +23,8 @@ enum {
     WIRE_RUNS_MAX = 100000,      /* of a plan */
     WIRE_FAMILIES_MAX = 10000,   /* of a plan */
     WIRE_FILES_MAX = 10000,      /* of a plan */
-    WIRE_PARAMS_MAX = 64,        /* of a job; of a list parameter's values */
+    WIRE_PARAMS_MAX = 64,        /* of a job */
+    WIRE_LIST_MAX = 256,         /* values of a list parameter: a layer path */
     WIRE_INPUTS_MAX = 16,        /* of a job */
     WIRE_OUTPUTS_MAX = 16,       /* of a job */
     WIRE_FINISHED_MAX = 1000000, /* of a lease: 8 MB */
@@ -32,7 +33,10 @@ enum {
     WIRE_CLASSES_MAX = 64,       /* of a Hello */
     WIRE_METRICS_MAX = 100000,   /* of a Renew or JobResult */
     WIRE_LOG_MAX = 65536,        /* bytes of a JobResult's log */
-    WIRE_TEXT_MAX = 65536,       /* bytes of questions, answers, parameters */
+    WIRE_TEXT_MAX = 65536,       /* bytes of questions, answers, parameters: a worker cuts longer
+                                    ones at a character, for display they are long enough */
+    WIRE_VALUES_MAX = 32,        /* of a Score: metrics of one example */
+    WIRE_CLASSES_OF_SCORE = 64,  /* Score.pick and .gold are -1..63 */
     WIRE_NAME_MAX = 256,         /* bytes of names, classes, endpoints */
     WIRE_PATH_MAX = 4096,        /* bytes of paths */
     WIRE_RECIPE_MAX = 4 << 20,   /* bytes of a recipe with its includes */

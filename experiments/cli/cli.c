@@ -128,20 +128,39 @@ int cli_recipe(const char *name, const struct options *o, struct recipe **ret, s
     return rc ? rc : tables_check(c, *ret, err);
 }
 
-int cli_plan(const char *name, const struct options *o, const struct env *env,
-             struct recipe **ret_recipe, struct plan **ret_plan, struct err *err)
+static int make_plan(const struct recipe *recipe, const struct env *env, struct plan **ret,
+                     struct err *err)
 {
     char folder[4096], cache[4128];
     struct plan_options options = { .openblas_class = cli_openblas_class, .arg = (void *)env };
 
-    *ret_recipe = NULL;
-    *ret_plan = NULL;
     if (cli_cache_folder(folder, sizeof(folder))) {
         snprintf(cache, sizeof(cache), "%s/digests", folder);
         options.digest_cache = cache;
     }
+    return plan_make(recipe, &options, ret, err);
+}
+
+int cli_plan(const char *name, const struct options *o, const struct env *env,
+             struct recipe **ret_recipe, struct plan **ret_plan, struct err *err)
+{
+    *ret_recipe = NULL;
+    *ret_plan = NULL;
     int rc = cli_recipe(name, o, ret_recipe, err);
-    return rc ? rc : plan_make(*ret_recipe, &options, ret_plan, err);
+    return rc ? rc : make_plan(*ret_recipe, env, ret_plan, err);
+}
+
+int cli_plan_text(const char *text, const char *name, const struct env *env,
+                  struct recipe **ret_recipe, struct plan **ret_plan, struct err *err)
+{
+    struct conf *c CLEANUP(conf_cleanup) = NULL;
+
+    *ret_recipe = NULL;
+    *ret_plan = NULL;
+    int rc = conf_open_text(&c, name, text, strlen(text), err);
+    rc = rc ? rc : recipe_parse(text, name, NULL, 0, ret_recipe, err);
+    rc = rc ? rc : tables_check(c, *ret_recipe, err);
+    return rc ? rc : make_plan(*ret_recipe, env, ret_plan, err);
 }
 
 int cli_exec(const struct env *env, const char *program, char **argv)

@@ -25,6 +25,8 @@ struct env {
 
 typedef int (*command_fn)(int argc, char **argv, const struct env *env);
 int cmd_run(int argc, char **argv, const struct env *env);
+int cmd_evaluate(int argc, char **argv, const struct env *env);
+int cmd_tasks(int argc, char **argv, const struct env *env);
 int cmd_plan(int argc, char **argv, const struct env *env);
 int cmd_submit(int argc, char **argv, const struct env *env);
 int cmd_status(int argc, char **argv, const struct env *env);
@@ -95,6 +97,9 @@ int cli_recipe(const char *name, const struct options *o, struct recipe **ret,
 /* A recipe and its plan. */
 int cli_plan(const char *name, const struct options *o, const struct env *env,
              struct recipe **ret_recipe, struct plan **ret_plan, struct err *err) MUST_CHECK;
+/* The same from TEXT; NAME stands for the file in errors; paths start at the current folder. */
+int cli_plan_text(const char *text, const char *name, const struct env *env,
+                  struct recipe **ret_recipe, struct plan **ret_plan, struct err *err) MUST_CHECK;
 /* $XDG_CACHE_HOME/drover or ~/.cache/drover (made when absent) in PATH; false when there is none.
  */
 bool cli_cache_folder(char *path, size_t size);

@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* drover run - a recipe from file to table. */
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "common/base/clock.h"
+#include "common/base/buf.h"
 #include "experiments/cli/cli.h"
-#include "experiments/cli/follow.h"
-#include "experiments/cli/sheet.h"
-#include "experiments/cli/tables.h"
-#include "store/store.h"
+#include "experiments/cli/runner.h"
 
-enum {
-    KEY_DETACH = KEY_OWN,
-    JOIN_MS = 3000, /* for the coordinator of another run to answer */
-    TRIES_MAX = 5   /* a joined coordinator may go away so often */
-};
+enum { KEY_DETACH = KEY_OWN };
 
 static const struct argp_option rows[] = {
     OPTION_STORE,
@@ -45,10 +36,8 @@ static const char doc[] =
     "Exit status: 0 done, 1 a job failed or the run was interrupted, 2 wrong usage.";
 
 struct arguments {
-    struct options o;
+    struct runner r;
     const char *recipe;
-    size_t workers, threads;
-    bool quiet, detach;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -57,16 +46,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case 'w':
-        a->workers = (size_t)options_number(state, "workers", arg, 1, EMBEDDED_WORKERS_MAX);
+        a->r.workers = (size_t)options_number(state, "workers", arg, 1, EMBEDDED_WORKERS_MAX);
         return 0;
     case 't':
-        a->threads = (size_t)options_number(state, "threads", arg, 1, 256);
+        a->r.threads = (size_t)options_number(state, "threads", arg, 1, 256);
         return 0;
     case 'q':
-        a->quiet = true;
+        a->r.quiet = true;
         return 0;
     case KEY_DETACH:
-        a->detach = true;
+        a->r.detach = true;
         return 0;
     case ARGP_KEY_ARG:
         if (a->recipe)
@@ -76,243 +65,30 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (!a->recipe)
             argp_error(state, "which recipe? e.g. drover run quickstart");
-        if (a->detach && !a->o.coordinator)
+        if (a->r.detach && !a->r.o.coordinator)
             argp_error(state, "--detach needs --coordinator: without one, drover run is what keeps "
                               "the workers alive");
         return 0;
     default:
-        return options_take(&a->o, key, arg, state);
+        return options_take(&a->r.o, key, arg, state);
     }
 }
 
 static const struct argp parser = { rows, parse, "RECIPE", doc, NULL, NULL, NULL };
 
-static size_t cores(void)
-{
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof(set), &set) == 0 ? (size_t)CPU_COUNT(&set) : 1;
-}
-
-struct run {
-    const struct arguments *a;
-    const struct env *env;
-    const struct plan *plan;
-    struct submission *submission;
-    struct embedded *embedded;
-    bool own; /* the coordinator was ours */
-    struct view *view;
-    char endpoint[STORE_ENDPOINT_MAX];
-    struct follow f;
-};
-
-static struct embedded_conf conf_of(const struct run *r, const char *endpoint)
-{
-    return (struct embedded_conf){ .folder = r->env->folder,
-                                   .store = options_store(&r->a->o),
-                                   .workers = r->a->workers,
-                                   .threads = r->a->threads,
-                                   .endpoint = endpoint };
-}
-
-/* Another run has the store: does its coordinator answer? */
-static int join(struct run *r, int pid, struct err *err)
-{
-    Drover__Envelope *answer CLEANUP(wire_cleanup) = NULL;
-    Drover__StatusRequest request = DROVER__STATUS_REQUEST__INIT;
-    struct err why = { 0 };
-    char line[400];
-
-    request.experiment = (char *)r->plan->name;
-    int rc = *r->endpoint
-                 ? client_call(r->endpoint, DROVER__ENVELOPE__BODY_STATUS_REQUEST, &request,
-                               DROVER__ENVELOPE__BODY_STATUS, JOIN_MS, &answer, &why)
-                 : err_set(&why, ERR_TIMEOUT, "it has no endpoint yet");
-    if (rc && rc != ERR_NOT_FOUND)
-        return err_set(
-            err, ERR_CONFLICT,
-            "%s is in use by process %d, which cannot be joined (%.200s); wait for it or "
-            "use another --store",
-            options_store(&r->a->o), pid, why.text);
-    if (!r->a->quiet) {
-        snprintf(line, sizeof(line), "joining process %d, which has %.200s, at %.100s", pid,
-                 options_store(&r->a->o), r->endpoint);
-        view_note(r->view, line);
-    }
-    return 0;
-}
-
-/* Find or start a coordinator: r->endpoint, and r->embedded when it is ours. */
-static int find_coordinator(struct run *r, struct err *err)
-{
-    const char *store = options_store(&r->a->o);
-    int pid;
-
-    r->embedded = NULL;
-    if (r->a->o.coordinator) {
-        snprintf(r->endpoint, sizeof(r->endpoint), "%s", r->a->o.coordinator);
-        return 0;
-    }
-    for (int try = 0;; try++) {
-        struct embedded_conf conf = conf_of(r, NULL);
-        if (store_lock_holder(store, &pid, r->endpoint, NULL) == 0)
-            return join(r, pid, err);
-        int rc = embedded_new(&conf, &r->embedded, err);
-        if (rc == 0) {
-            snprintf(r->endpoint, sizeof(r->endpoint), "%s", embedded_endpoint(r->embedded));
-            return 0;
-        }
-        /* Two runs started at once: the slower one joins. */
-        if (try == 1 || store_lock_holder(store, &pid, r->endpoint, NULL) != 0)
-            return rc;
-        clock_sleep_ms(500);
-    }
-}
-
-static int follow_once(struct run *r, enum follow_end *ret, struct err *err)
-{
-    int rc = find_coordinator(r, err);
-
-    if (rc)
-        return rc;
-    r->f = (struct follow){ .endpoint = r->endpoint,
-                            .experiment = r->plan->name,
-                            .store = r->a->o.coordinator ? NULL : options_store(&r->a->o),
-                            .submit = submission_message(r->submission),
-                            .embedded = r->embedded,
-                            .view = r->view,
-                            .quiet = r->a->quiet };
-    if (!r->a->o.coordinator)
-        r->f.spare = conf_of(r, r->endpoint);
-    r->own = r->embedded != NULL;
-    rc = follow(&r->f, ret, err);
-    embedded_free(r->f.embedded);
-    return rc;
-}
-
-static void explain_interruption(const struct run *r)
-{
-    const char *store = r->a->o.store;
-
-    if (!r->own)
-        fprintf(stderr,
-                "the experiment goes on at %s; see drover status %s --coordinator %s, or stop it "
-                "with drover cancel %s --coordinator %s\n",
-                r->endpoint, r->plan->name, r->endpoint, r->plan->name, r->endpoint);
-    else
-        fprintf(stderr, "stopped; what was done is in %s. Go on with: drover run %s%s%s\n",
-                options_store(&r->a->o), r->a->recipe, store ? " --store " : "",
-                store ? store : "");
-}
-
-static void what_next(const struct run *r)
-{
-    const char *store = r->a->o.store;
-    const char *flag = store ? " --store " : "", *file = store ? store : "";
-
-    printf("\nTry next:\n");
-    for (size_t i = 0; i < r->plan->jobs_len; i++)
-        if (r->plan->job[i].kind->id == KIND_SEARCH) {
-            printf("  drover labels --improved --limit 3%s%s\n", flag, file);
-            break;
-        }
-    printf("  drover query \"select * from accuracy limit 10\"%s%s\n", flag, file);
-    printf("  drover plan %s --set seed=1,2,3%s%s\n", r->a->recipe, flag, file);
-}
-
-static void print_summary_json(const struct run *r, double seconds)
-{
-    struct json *top = json_new_object();
-
-    json_set(top, "version", json_new_integer(1));
-    json_set(top, "experiment", json_new_text(r->plan->name));
-    json_set(top, "jobs", json_new_integer(r->f.submitted.jobs));
-    json_set(top, "cached", json_new_integer(r->f.submitted.cached));
-    json_set(top, "failed", json_new_integer(r->f.failed));
-    json_set(top, "seconds", json_new_number(seconds));
-    print_json(top, stdout);
-}
-
-/* After the last job: counts, tables, what to try. */
-static int conclude(const struct run *r, double seconds, struct err *err)
-{
-    const Drover__Submitted *s = &r->f.submitted;
-    int rc = 0;
-
-    if (r->a->o.json) {
-        print_summary_json(r, seconds);
-        return 0;
-    }
-    if (!r->a->quiet)
-        fprintf(stderr, "%s: %u jobs: %u cached, %u run, %u failed; %.1f s\n", r->plan->name,
-                s->jobs, s->cached, s->jobs - s->cached, r->f.failed, seconds);
-    if (r->a->o.coordinator)
-        return 0; /* the store is elsewhere */
-    rc = tables_print(options_store(&r->a->o), r->plan->name, TABLE_TEXT, stdout, err);
-    if (!rc && !r->a->quiet && r->f.failed == 0)
-        what_next(r);
-    return rc;
-}
-
-static int run_and_follow(struct run *r, enum follow_end *ret_end, struct err *err)
-{
-    int rc = 0;
-
-    *ret_end = FOLLOW_LOST;
-    for (int try = 0; rc == 0 && *ret_end == FOLLOW_LOST; try++) {
-        if (try == TRIES_MAX)
-            return err_set(err, ERR_TIMEOUT, "the coordinator went away %d times", TRIES_MAX);
-        if (try > 0)
-            view_note(r->view, "the coordinator that was joined is gone; going on without it");
-        rc = follow_once(r, ret_end, err);
-    }
-    return rc;
-}
-
-static int detach(const struct run *r, struct err *err)
-{
-    Drover__Envelope *answer CLEANUP(wire_cleanup) = NULL;
-    int rc = client_call(r->a->o.coordinator, DROVER__ENVELOPE__BODY_SUBMIT,
-                         submission_message(r->submission), DROVER__ENVELOPE__BODY_SUBMITTED, 30000,
-                         &answer, err);
-
-    if (!rc)
-        printf("%s: %u jobs: %u cached; it runs at %s\n", r->plan->name, answer->submitted->jobs,
-               answer->submitted->cached, r->a->o.coordinator);
-    return rc;
-}
-
-static void free_view(struct view **v)
-{
-    view_free(*v);
-}
-
 int cmd_run(int argc, char **argv, const struct env *env)
 {
-    struct arguments a = { .threads = 1, .workers = cores() };
+    struct arguments a = { .r = { .threads = 1, .workers = runner_cores() } };
     struct recipe *recipe CLEANUP(recipe_cleanup) = NULL;
     struct plan *plan CLEANUP(plan_cleanup) = NULL;
-    struct submission *submission CLEANUP(submission_cleanup) = NULL;
-    struct view *view CLEANUP(free_view) = NULL;
-    struct run r = { .a = &a, .env = env };
-    const uint64_t started_ms = clock_ms();
-    enum follow_end how;
+    struct buf again CLEANUP(buf_release) = { 0 };
     struct err err = { 0 };
 
     argp_parse(&parser, argc, argv, 0, NULL, &a);
-    if (cli_plan(a.recipe, &a.o, env, &recipe, &plan, &err) != 0)
+    if (cli_plan(a.recipe, &a.r.o, env, &recipe, &plan, &err) != 0)
         return cli_fail(env, &err);
-    r.plan = plan;
-    r.submission = submission = submission_new(plan);
-    if (a.detach)
-        return detach(&r, &err) ? cli_fail(env, &err) : CLI_DONE;
-    r.view = view = view_new(stderr, a.quiet);
-    if (run_and_follow(&r, &how, &err) != 0)
-        return cli_fail(env, &err);
-    if (how == FOLLOW_INTERRUPTED) {
-        explain_interruption(&r);
-        return CLI_FAILED;
-    }
-    if (conclude(&r, (double)(clock_ms() - started_ms) / 1000, &err) != 0)
-        return cli_fail(env, &err);
-    return r.f.failed ? CLI_FAILED : CLI_DONE;
+    buf_printf(&again, "run %s", a.recipe);
+    a.r.again = buf_str(&again);
+    a.r.recipe = a.recipe;
+    return runner_run(&a.r, env, plan);
 }

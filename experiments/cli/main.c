@@ -20,6 +20,8 @@ static const struct command {
     const char *help;
 } commands[] = {
     { "run", cmd_run, NULL, "run a recipe and follow it; print its tables" },
+    { "evaluate", cmd_evaluate, NULL, "score a model on benchmarks: a recipe in one line" },
+    { "tasks", cmd_tasks, NULL, "list the benchmarks and synthetic tasks that drover knows" },
     { "plan", cmd_plan, NULL, "show what a recipe would run, and what is there already" },
     { "submit", cmd_submit, NULL, "hand a recipe to a running coordinator" },
     { "status", cmd_status, NULL, "show how far experiments are" },
@@ -30,6 +32,7 @@ static const struct command {
     { "coordinator", NULL, "drover-coordinator", "give out jobs and keep results" },
     { "worker", NULL, "drover-worker", "run jobs of a coordinator" },
     { "generate", NULL, "drover-generate", "continue a text with a model" },
+    { "model", NULL, "drover-model", "show what a checkpoint is, or verify every tensor of it" },
 };
 
 static int help(FILE *to)

@@ -94,6 +94,16 @@ size_t sheet_rows(const struct sheet *s)
     return s->rows;
 }
 
+/* The fewest digits that read back as the same number. */
+static void print_real(double r, char *out, size_t size)
+{
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(out, size, "%.*g", digits, r);
+        if (strtod(out, NULL) == r)
+            return;
+    }
+}
+
 static void print_cell(const struct cell *c, bool people, char *out, size_t size)
 {
     switch (c->type) {
@@ -110,7 +120,7 @@ static void print_cell(const struct cell *c, bool people, char *out, size_t size
         if (people)
             snprintf(out, size, "%s", c->text);
         else
-            snprintf(out, size, "%.17g", c->r);
+            print_real(c->r, out, size);
         break;
     }
 }

@@ -14,7 +14,7 @@ struct build {
     const struct plan_options *o;
     struct outside *outside;
     struct key_index *families, *jobs, *files; /* hash: digest -> index in the plan */
-    struct memo_model *models;                 /* hash: path and tokenizer -> manifest digest */
+    struct memo_model *models;                 /* hash: source -> input: models, task files */
     struct memo_count *counts;                 /* hash: source -> examples available */
     char openblas_class[128];
     size_t family_cap, job_cap, file_cap, step_cap;
@@ -45,11 +45,13 @@ int build_file(struct build *b, const struct digest *key, uint32_t *ret, bool *r
  * plan's files. */
 int build_model_input(struct build *b, const char *path, const char *tokenizer,
                       struct plan_input *ret, struct err *err) MUST_CHECK;
-/* Input "task_file" from PATH. */
-int build_file_input(struct build *b, const char *path, struct plan_input *ret,
-                     struct err *err) MUST_CHECK;
-/* *WANTED examples of TASK at LEVEL: 0 becomes all of a file; ERR_LIMIT when there are fewer. */
-int build_count(struct build *b, const struct step_task *task, int level, enum split split,
+/* Input "task_file" of TASK as step S reads it: the file itself, or, when the task reads several or
+ * a folder was given, a manifest of them. */
+int build_task_input(struct build *b, const struct step *s, const struct step_task *task,
+                     struct plan_input *ret, struct err *err) MUST_CHECK;
+/* *WANTED examples of TASK at LEVEL, as step S reads it: 0 becomes all of a file; ERR_LIMIT when
+ * there are fewer. */
+int build_count(struct build *b, const struct step *s, const struct step_task *task, int level,
                 uint64_t *wanted, struct err *err) MUST_CHECK;
 
 /* ---- keys.c: identities ---- */

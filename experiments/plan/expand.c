@@ -268,11 +268,11 @@ static int one_family(struct expansion *x, const struct step *s, const struct st
     snprintf(name, sizeof(name), "files.%s", t->spec->name);
     if (t->file) {
         assert(j.inputs_len < PLAN_INPUTS_MAX);
-        rc = build_file_input(x->b, t->file, &j.input[j.inputs_len++], &inner);
+        rc = build_task_input(x->b, s, t, &j.input[j.inputs_len++], &inner);
         if (rc)
             return at_key(x, s, name, rc, &inner, err);
     }
-    rc = build_count(x->b, t, level, s->split, &examples, &inner);
+    rc = build_count(x->b, s, t, level, &examples, &inner);
     if (rc)
         return at_key(x, s, rc == ERR_LIMIT || !t->file ? "examples" : name, rc, &inner, err);
     rc = family_params(s, t, level, examples, &params, err);
@@ -303,7 +303,8 @@ static int shard_step(struct expansion *x, const struct step *s, const struct pl
     for (size_t t = 0; t < s->tasks_len; t++) {
         const struct task_spec *spec = s->task[t].spec;
         int rc = 0;
-        if (spec->levels == 0)
+        /* The levels of a file can be taken all together. */
+        if (spec->levels == 0 || (!spec->synthetic && s->levels_len == 0))
             rc = one_family(x, s, &s->task[t], 0, base, out, err);
         else if (s->levels_len == 0)
             for (int level = 1; !rc && level <= spec->levels; level++)
@@ -369,7 +370,7 @@ static int check_files(struct expansion *x, const struct step *s, struct err *er
         if (!s->task[t].file)
             continue;
         snprintf(name, sizeof(name), "files.%s", s->task[t].spec->name);
-        rc = build_count(x->b, &s->task[t], 0, s->split, &all, &inner);
+        rc = build_count(x->b, s, &s->task[t], 0, &all, &inner);
         rc = at_key(x, s, name, rc, &inner, err);
     }
     return rc;

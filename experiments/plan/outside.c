@@ -150,7 +150,7 @@ static int add_member(struct outside *o, struct outside_model *m, const char *na
                       const char *path, struct err *err)
 {
     if (m->len == OUTSIDE_MEMBERS_MAX)
-        return err_set(err, ERR_LIMIT, "%s: more than %d files in a model folder", path,
+        return err_set(err, ERR_LIMIT, "%s: more than %d files in a folder", path,
                        OUTSIDE_MEMBERS_MAX);
     if (name[strcspn(name, " \t\r\n")] != '\0')
         return err_set(err, ERR_INVALID, "%s: a file name with a blank; rename it", path);
@@ -226,13 +226,11 @@ static int add_members(struct outside *o, const char *path, const char *tokenize
     return add_member(o, m, name, tokenizer, err);
 }
 
-int outside_model(struct outside *o, const char *path, const char *tokenizer,
-                  struct outside_model *ret, struct err *err)
+/* After RC of adding the members: the manifest, or nothing. */
+static int finish(struct outside_model *ret, int rc)
 {
     char hex[DIGEST_HEX];
 
-    *ret = (struct outside_model){ 0 };
-    int rc = add_members(o, path, tokenizer, ret, err);
     if (rc) {
         outside_model_release(ret);
         return rc;
@@ -243,6 +241,24 @@ int outside_model(struct outside *o, const char *path, const char *tokenizer,
                    ret->member[i].size_bytes, digest_hex(&ret->member[i].digest, hex));
     ret->digest = digest_of(ret->manifest.data, ret->manifest.len);
     return 0;
+}
+
+int outside_model(struct outside *o, const char *path, const char *tokenizer,
+                  struct outside_model *ret, struct err *err)
+{
+    *ret = (struct outside_model){ 0 };
+    return finish(ret, add_members(o, path, tokenizer, ret, err));
+}
+
+int outside_files(struct outside *o, const char *const *name, const char *const *path, size_t len,
+                  struct outside_model *ret, struct err *err)
+{
+    int rc = 0;
+
+    *ret = (struct outside_model){ 0 };
+    for (size_t i = 0; !rc && i < len; i++)
+        rc = add_member(o, ret, name[i], path[i], err);
+    return finish(ret, rc);
 }
 
 void outside_model_release(struct outside_model *m)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* outside.h - files that a recipe names: their digests, and manifests of models.
+/* outside.h - files that a recipe names: their digests, and manifests of models and of tasks.
  *
  * A manifest is the text "name size hexdigest\n" per file, sorted by name (bytes). A folder gives
  * every regular file in it that is not hidden; symbolic links are followed. A single-file
  * checkpoint gives "model.bin" and, with a tokenizer, "tokenizer.bin" (or .json), whatever the
- * files are called: names outside are no identity. */
+ * files are called: names outside are no identity. A task's folder gives the files that the task
+ * reads, under the names that its reader gives them. */
 #ifndef EXPERIMENTS_PLAN_OUTSIDE_H
 #define EXPERIMENTS_PLAN_OUTSIDE_H
 
@@ -43,6 +44,9 @@ struct outside_model {
 /* PATH: a folder or a single file; TOKENIZER: NULL or "" when there is none (refused beside a
  * folder that has one of the same name). */
 int outside_model(struct outside *o, const char *path, const char *tokenizer,
+                  struct outside_model *ret, struct err *err) MUST_CHECK;
+/* The files PATH[i], called NAME[i] (all different). */
+int outside_files(struct outside *o, const char *const *name, const char *const *path, size_t len,
                   struct outside_model *ret, struct err *err) MUST_CHECK;
 void outside_model_release(struct outside_model *m);
 

@@ -57,7 +57,7 @@ struct plan_input {
     const char *path;     /* BLOB: absolute path of the file or model; "" else */
     uint32_t producer;    /* OUTPUT: index of a job */
     const char *output;   /* OUTPUT */
-    bool folder;          /* the blob is a manifest (models) */
+    bool folder;          /* the blob is a manifest (models, task folders) */
 };
 
 enum { PLAN_INPUTS_MAX = 4 };
@@ -106,8 +106,8 @@ struct plan_run {
     size_t families_len;
 };
 
-/* An outside file that jobs read, or the manifest of a model (manifest != NULL; path is the
- * model's). */
+/* An outside file that jobs read, or the manifest of a model or of a task's files (manifest !=
+ * NULL; path is the folder's). */
 struct plan_file {
     struct digest digest;
     uint64_t size_bytes;

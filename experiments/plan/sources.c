@@ -9,18 +9,21 @@
 #include "common/base/mem.h"
 #include "experiments/plan/memory.h"
 
+/* A manifest travels inside the plan: WIRE_CHUNK_MAX. */
+enum { MANIFEST_BYTES_MAX = 1 << 20 };
+
 /* Every level of a synthetic task has at least 100,000 distinct problems, and a split at least a
  * tenth of them. */
 enum { SURE_TO_EXIST = 8000 };
 
 struct memo_model {
-    char *name; /* path NUL-free, newline, tokenizer */
+    char *name; /* path NUL-free, newline, tokenizer; of a task: its query */
     struct plan_input input;
     UT_hash_handle hh;
 };
 
 struct memo_count {
-    char *name;     /* "task level split path" */
+    char *name;     /* the query */
     uint64_t known; /* so many exist */
     bool all;       /* and no more */
     UT_hash_handle hh;
@@ -67,6 +70,30 @@ static int add_file(struct build *b, const struct digest *digest, uint64_t size,
     return 0;
 }
 
+static struct plan_input folder_input(struct build *b, const char *name, const char *path,
+                                      const struct outside_model *m)
+{
+    return (struct plan_input){ .name = name,
+                                .source = PLAN_BLOB,
+                                .digest = m->digest,
+                                .size_bytes = m->manifest.len,
+                                .path = absolute(b, path),
+                                .output = "",
+                                .folder = true };
+}
+
+/* A manifest and its members among the plan's files. */
+static int add_folder(struct build *b, const struct outside_model *m, const char *path,
+                      struct err *err)
+{
+    int rc = add_file(b, &m->digest, m->manifest.len, path, buf_str(&m->manifest), err);
+
+    for (size_t i = 0; !rc && i < m->len; i++)
+        rc = add_file(b, &m->member[i].digest, m->member[i].size_bytes, m->member[i].path, NULL,
+                      err);
+    return rc;
+}
+
 static int read_model(struct build *b, const char *path, const char *tokenizer,
                       struct plan_input *ret, struct err *err)
 {
@@ -74,44 +101,48 @@ static int read_model(struct build *b, const char *path, const char *tokenizer,
     int rc = outside_model(b->outside, path, tokenizer, &m, err);
 
     if (!rc)
-        rc = add_file(b, &m.digest, m.manifest.len, path, buf_str(&m.manifest), err);
-    for (size_t i = 0; !rc && i < m.len; i++)
-        rc = add_file(b, &m.member[i].digest, m.member[i].size_bytes, m.member[i].path, NULL, err);
+        rc = add_folder(b, &m, path, err);
     if (rc)
         return rc;
-    *ret = (struct plan_input){ .name = "model",
-                                .source = PLAN_BLOB,
-                                .digest = m.digest,
-                                .size_bytes = m.manifest.len,
-                                .path = absolute(b, path),
-                                .output = "",
-                                .folder = true };
+    *ret = folder_input(b, "model", path, &m);
     return 0;
+}
+
+/* The input known under NAME, or false. */
+static bool recall(const struct build *b, const struct buf *name, struct plan_input *ret)
+{
+    struct memo_model *m = NULL;
+
+    HASH_FIND(hh, b->models, name->data, name->len, m);
+    if (m)
+        *ret = m->input;
+    return m != NULL;
+}
+
+static void remember(struct build *b, const struct buf *name, const struct plan_input *input)
+{
+    struct memo_model *m = mem_calloc(1, sizeof(*m));
+
+    m->input = *input;
+    m->name = mem_strdup(name->data);
+    HASH_ADD_KEYPTR(hh, b->models, m->name, name->len, m);
 }
 
 int build_model_input(struct build *b, const char *path, const char *tokenizer,
                       struct plan_input *ret, struct err *err)
 {
     struct buf name CLEANUP(buf_release) = { 0 };
-    struct memo_model *m = NULL;
 
     buf_printf(&name, "%s\n%s", path, tokenizer ? tokenizer : "");
-    HASH_FIND(hh, b->models, name.data, name.len, m);
-    if (m) {
-        *ret = m->input;
+    if (recall(b, &name, ret))
         return 0;
-    }
     int rc = read_model(b, path, tokenizer, ret, err);
-    if (rc)
-        return rc;
-    m = mem_calloc(1, sizeof(*m));
-    m->input = *ret;
-    m->name = mem_strdup(buf_str(&name));
-    HASH_ADD_KEYPTR(hh, b->models, m->name, name.len, m);
-    return 0;
+    if (rc == 0)
+        remember(b, &name, ret);
+    return rc;
 }
 
-int build_file_input(struct build *b, const char *path, struct plan_input *ret, struct err *err)
+static int file_input(struct build *b, const char *path, struct plan_input *ret, struct err *err)
 {
     struct digest d;
     uint64_t size;
@@ -129,13 +160,71 @@ int build_file_input(struct build *b, const char *path, struct plan_input *ret, 
     return 0;
 }
 
+static struct task_query query_of(const struct step *s, const struct step_task *t, int level)
+{
+    return (struct task_query){ .task = t->spec->name,
+                                .level = level,
+                                .split = s->split,
+                                .path = t->file,
+                                .prompts = s->prompts,
+                                .fewshot = s->fewshot };
+}
+
+static void print_query(const struct task_query *q, struct buf *out)
+{
+    buf_printf(out, "task %s %d %s %s %d %s", q->task, q->level, split_name(q->split),
+               task_prompts_name(q->prompts), q->fewshot, q->path ? q->path : "");
+}
+
+static int read_files(struct build *b, const char *path, const struct task_files *f,
+                      struct plan_input *ret, struct err *err)
+{
+    struct outside_model m CLEANUP(outside_model_release) = { 0 };
+    const char **list CLEANUP(mem_cleanup) = mem_calloc(2 * f->len + 1, sizeof(*list));
+    const char **paths = list + f->len;
+
+    for (size_t i = 0; i < f->len; i++) {
+        list[i] = f->file[i].name;
+        paths[i] = f->file[i].path;
+    }
+    int rc = outside_files(b->outside, list, paths, f->len, &m, err);
+    if (!rc && m.manifest.len > MANIFEST_BYTES_MAX)
+        rc = err_set(err, ERR_LIMIT, "%s: too many files", path);
+    if (!rc)
+        rc = add_folder(b, &m, path, err);
+    if (!rc)
+        *ret = folder_input(b, "task_file", path, &m);
+    return rc;
+}
+
+int build_task_input(struct build *b, const struct step *s, const struct step_task *task,
+                     struct plan_input *ret, struct err *err)
+{
+    struct task_files files CLEANUP(task_files_release) = { 0 };
+    struct buf name CLEANUP(buf_release) = { 0 };
+    const struct task_query q = query_of(s, task, 0);
+
+    print_query(&q, &name);
+    if (recall(b, &name, ret))
+        return 0;
+    int rc = task_files(&q, &files, err);
+    if (!rc && files.len == 0)
+        rc = err_set(err, ERR_NOT_FOUND, "%s: no file of %s", task->file, task->spec->name);
+    if (!rc)
+        rc = files.folder || files.len > 1 ? read_files(b, task->file, &files, ret, err)
+                                           : file_input(b, files.file[0].path, ret, err);
+    if (!rc)
+        remember(b, &name, ret);
+    return rc;
+}
+
 static void release_source(struct task_source **s)
 {
     task_close(*s);
 }
 
 /* How many examples there are: exactly for files, up to WANTED for synthetic tasks. */
-static int count(const struct step_task *task, int level, enum split split, uint64_t wanted,
+static int count(const struct step_task *task, const struct task_query *q, uint64_t wanted,
                  struct memo_count *c, struct err *err)
 {
     struct task_source *s CLEANUP(release_source) = NULL;
@@ -146,7 +235,7 @@ static int count(const struct step_task *task, int level, enum split split, uint
         c->known = MAX(c->known, wanted);
         return 0;
     }
-    int rc = task_open(&s, task->spec->name, level, split, task->file, err);
+    int rc = task_open(&s, q, err);
     if (rc)
         return rc;
     if (!task->spec->synthetic) {
@@ -168,14 +257,14 @@ static int count(const struct step_task *task, int level, enum split split, uint
     return task_count(s, &c->known, err);
 }
 
-int build_count(struct build *b, const struct step_task *task, int level, enum split split,
+int build_count(struct build *b, const struct step *s, const struct step_task *task, int level,
                 uint64_t *wanted, struct err *err)
 {
+    const struct task_query q = query_of(s, task, level);
     struct buf name CLEANUP(buf_release) = { 0 };
     struct memo_count *c = NULL;
 
-    buf_printf(&name, "%s %d %s %s", task->spec->name, level, split_name(split),
-               task->file ? task->file : "");
+    print_query(&q, &name);
     HASH_FIND(hh, b->counts, name.data, name.len, c);
     if (!c) {
         c = mem_calloc(1, sizeof(*c));
@@ -183,7 +272,7 @@ int build_count(struct build *b, const struct step_task *task, int level, enum s
         HASH_ADD_KEYPTR(hh, b->counts, c->name, name.len, c);
     }
     if (!c->all && (c->known < *wanted || c->known == 0)) {
-        int rc = count(task, level, split, *wanted, c, err);
+        int rc = count(task, &q, *wanted, c, err);
         if (rc)
             return rc;
     }
@@ -192,8 +281,8 @@ int build_count(struct build *b, const struct step_task *task, int level, enum s
     if (*wanted > c->known)
         return err_set(err, ERR_LIMIT, "%llu examples of %s%s%s (%s) are asked for, %llu exist",
                        (unsigned long long)*wanted, task->spec->name, level ? " level " : "",
-                       level ? (const char[]){ (char)('0' + level), '\0' } : "", split_name(split),
-                       (unsigned long long)c->known);
+                       level ? (const char[]){ (char)('0' + level), '\0' } : "",
+                       split_name(s->split), (unsigned long long)c->known);
     if (*wanted == 0)
         return err_set(err, ERR_INVALID, "%s has no examples",
                        task->file ? task->file : "the task");

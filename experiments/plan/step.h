@@ -16,11 +16,12 @@ struct point {
     uint64_t seed;
 };
 
-enum { STEP_TASKS_MAX = 16, STEP_LEVELS_MAX = 16, STEP_RESULTS_MAX = 16 };
+enum { STEP_TASKS_MAX = 64, STEP_LEVELS_MAX = 16, STEP_RESULTS_MAX = 16 };
 
 struct step_task {
     const struct task_spec *spec;
-    char *file; /* absolute or relative to the current folder; NULL for synthetic tasks */
+    char
+        *file; /* or folder: absolute or relative to the current folder; NULL for synthetic tasks */
 };
 
 struct step {
@@ -32,6 +33,8 @@ struct step {
     int level[STEP_LEVELS_MAX]; /* empty: all of each task */
     size_t levels_len;
     enum split split;
+    enum task_prompts prompts;
+    int fewshot;       /* -1: the task's usual number */
     uint64_t examples; /* per task and level; 0: all of a file */
     uint64_t shard;
     bool takes_seed;
@@ -75,6 +78,7 @@ bool step_planner_param(const struct kind *k,
                         const char *name); /* filled in by the planner: no key of a recipe */
 int step_model(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
 int step_labels(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
+int step_path_routing(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
 int step_results(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
 int step_examples(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
 int step_check_drawn(const struct point *p, struct step *st, struct err *err) MUST_CHECK;

@@ -77,6 +77,28 @@ int step_labels(const struct point *p, struct step *st, struct err *err)
     return rc;
 }
 
+/* One path for all examples. Its length is the worker's to check: it has the model. */
+int step_path_routing(const struct point *p, struct step *st, struct err *err)
+{
+    const struct recipe_step *s = st->from;
+    const struct param_value *path = params_get(&st->params, "path"),
+                             *routing = params_get(&st->params, "routing");
+    bool by_path = routing && routing->type == PARAM_TEXT && strcmp(routing->s, "path") == 0;
+
+    if (!path || path->len == 0)
+        return by_path ? step_error(p, s, err, ERR_INVALID, "routing",
+                                    "\"path\" needs path = [1, 0, 2...]: per layer 0 skip, 1 "
+                                    "execute, 2 repeat")
+                       : 0;
+    if (st->labels_step >= 0)
+        return step_error(p, s, err, ERR_INVALID, "path",
+                          "a step with labels runs by them; leave the path or the labels out");
+    if (routing && !by_path)
+        return step_error(p, s, err, ERR_INVALID, "path", "needs routing = \"path\", not \"%s\"",
+                          routing->s);
+    return params_set_text(&st->params, "routing", "path", err);
+}
+
 int step_results(const struct point *p, struct step *st, struct err *err)
 {
     const struct recipe_step *s = st->from;

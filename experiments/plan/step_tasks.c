@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/base/nearest.h"
 #include "experiments/plan/step.h"
 
 enum { SHARD_DEFAULT = 50 };
@@ -11,18 +10,10 @@ enum { SHARD_DEFAULT = 50 };
 static int step_find_task(const struct point *p, const struct recipe_step *s, const char *name,
                           const struct task_spec **ret, struct err *err)
 {
-    const char *names[STEP_TASKS_MAX + 1] = { NULL };
+    struct err inner = { 0 };
+    int rc = task_must_find(name, ret, &inner);
 
-    *ret = task_find(name);
-    if (*ret)
-        return 0;
-    for (size_t i = 0; i < STEP_TASKS_MAX && task_at(i); i++)
-        names[i] = task_at(i)->name;
-    const char *near = nearest_find(name, names);
-    if (near)
-        return step_error(p, s, err, ERR_INVALID, "tasks",
-                          "unknown task \"%s\"; did you mean \"%s\"?", name, near);
-    return step_error(p, s, err, ERR_INVALID, "tasks", "unknown task \"%s\"", name);
+    return rc ? step_error(p, s, err, rc, "tasks", "%.390s", inner.text) : 0;
 }
 
 static int take_file(const struct point *p, struct step *st, struct step_task *t, struct err *err)
@@ -40,8 +31,9 @@ static int take_file(const struct point *p, struct step *st, struct step_task *t
                     : 0;
     if (!text)
         return step_error(p, st->from, err, ERR_INVALID, NULL,
-                          "files.%s: missing; say files = { %s = \"FILE.jsonl\"; }", t->spec->name,
-                          t->spec->name);
+                          "files.%s: missing; say files = { %s = \"FILE OR FOLDER\"; } "
+                          "(`drover tasks` tells what is read)",
+                          t->spec->name, t->spec->name);
     return step_path(p, st->from, name, text, &t->file, err);
 }
 
@@ -111,6 +103,27 @@ static int take_levels(const struct point *p, struct step *st, struct err *err)
     return 0;
 }
 
+/* Which prompts, and how many worked examples in front. */
+static int take_prompts(const struct point *p, struct step *st, struct err *err)
+{
+    const struct recipe_step *s = st->from;
+    int rc = task_prompts_parse(kind_text(st->kind, &st->params, "prompts"), &st->prompts, err);
+
+    st->fewshot = (int)kind_int(st->kind, &st->params, "fewshot");
+    for (size_t i = 0; !rc && i < st->tasks_len; i++) {
+        const struct task_spec *t = st->task[i].spec;
+
+        if (st->prompts != PROMPTS_HARNESS && !t->dr_llm)
+            rc = step_error(p, s, err, ERR_INVALID, "prompts",
+                            "%s has no %s prompt, only harness; put it in a step of its own",
+                            t->name, task_prompts_name(st->prompts));
+        else if (st->fewshot > 0 && t->synthetic)
+            rc = step_error(p, s, err, ERR_INVALID, "fewshot",
+                            "%s is a synthetic task without worked examples", t->name);
+    }
+    return rc;
+}
+
 int step_examples(const struct point *p, struct step *st, struct err *err)
 {
     const struct recipe_step *s = st->from;
@@ -118,6 +131,7 @@ int step_examples(const struct point *p, struct step *st, struct err *err)
     int rc = take_tasks(p, st, err);
 
     rc = rc ? rc : take_levels(p, st, err);
+    rc = rc ? rc : take_prompts(p, st, err);
     rc = rc ? rc : split_parse(kind_text(st->kind, &st->params, "split"), &st->split, err);
     rc = rc ? rc : step_count(p, s, "shard", SHARD_DEFAULT, 1, retries_max, &st->shard, err);
     if (rc)

@@ -298,8 +298,8 @@ SELECT changes()
 SELECT id FROM example WHERE number = :number AND task = :task AND split = :split AND level = :level
 
 -- name: example_put
-INSERT INTO example (task, level, split, number, source_id, question, gold)
-VALUES (:task, :level, :split, :number, :source_id, :question, :gold) RETURNING id
+INSERT INTO example (task, level, split, number, source_id, question, gold, subset)
+VALUES (:task, :level, :split, :number, :source_id, :question, :gold, :subset) RETURNING id
 
 -- name: label_find
 SELECT id, digest, example, attempt FROM label WHERE family = :family AND idx = :idx
@@ -332,9 +332,41 @@ VALUES (:label, :place, :parent, :routing, :reward, :visits, :value, :answer)
 
 -- name: score_put
 INSERT INTO score (family, example, idx, attempt, correct, correct_norm, answer, layer_rows, layers, tokens, routing,
-                   logprob, wall_us, digest)
+                   logprob, wall_us, digest, metrics, pick, gold_class, whole_set, truncated, generated)
 VALUES (:family, :example, :idx, :attempt, :correct, :correct_norm, :answer, :layer_rows, :layers, :tokens, :routing,
-        :logprob, :wall_us, :digest)
+        :logprob, :wall_us, :digest, :metrics, nullif(:pick, -1), nullif(:gold_class, -1), :whole_set, :truncated,
+        :generated)
+
+-- Summaries.
+
+-- name: family_complete
+SELECT complete, kind FROM family WHERE id = :family
+
+-- name: scores_from
+SELECT idx FROM score WHERE family = :family AND idx >= :idx ORDER BY idx
+
+-- name: family_complete_set
+UPDATE family SET complete = :complete WHERE id = :family
+
+-- name: summaries_due
+SELECT DISTINCT examples FROM run_family
+WHERE family = :family AND examples > :begin AND examples <= :complete
+  AND NOT EXISTS (SELECT 1 FROM summary
+                  WHERE summary.family = run_family.family AND summary.examples = run_family.examples)
+ORDER BY examples
+
+-- name: summary_known
+SELECT EXISTS (SELECT 1 FROM summary WHERE family = :family AND examples = :examples)
+
+-- name: summary_rows
+SELECT score.correct, score.correct_norm, score.metrics, coalesce(score.pick, -1), coalesce(score.gold_class, -1),
+       score.whole_set, score.truncated, score.logprob, example.subset
+FROM score JOIN example ON example.id = score.example
+WHERE score.family = :family AND score.idx < :examples ORDER BY score.idx
+
+-- name: summary_put
+INSERT INTO summary (family, examples, metric, value, stderr, stderr_pooled, n, truncated)
+VALUES (:family, :examples, :metric, :value, :stderr, :stderr_pooled, :n, :truncated)
 
 -- name: collect
 SELECT example.number, example.task, example.level, label.idx, label.base_correct, label.routing
@@ -434,7 +466,7 @@ SELECT run.id, run.seed, run_family.step, family.key, family.task, family.level,
        coalesce(sum(label.base_correct AND label.has_label), 0),
        coalesce(sum(NOT label.base_correct AND label.has_label), 0),
        coalesce(sum(CASE WHEN label.has_label THEN label.label_layers END), 0),
-       coalesce(sum(label.label_layers), 0), coalesce(sum(label.layers), 0), coalesce(sum(label.repeats), 0)
+       coalesce(sum(label.label_layers), 0), coalesce(sum(label.layers), 0), coalesce(sum(label.repeats), 0), 0, ''
 FROM run
 JOIN run_family ON run_family.run = run.id
 JOIN family ON family.id = run_family.family AND family.kind = 'search'
@@ -446,7 +478,8 @@ ORDER BY run.id, run_family.step, family.task, family.level, family.split, famil
 -- name: sums_scores
 SELECT run.id, run.seed, run_family.step, family.key, family.task, family.level, family.split, run_family.examples,
        count(score.id), coalesce(sum(score.correct), 0), coalesce(sum(score.correct_norm), 0), 0, 0, 0,
-       coalesce(sum(score.layers), 0), coalesce(sum(score.layers), 0), 0, coalesce(sum(score.repeats), 0)
+       coalesce(sum(score.layers), 0), coalesce(sum(score.layers), 0), 0, coalesce(sum(score.repeats), 0),
+       coalesce(sum(score.truncated > 0), 0), ''
 FROM run
 JOIN run_family ON run_family.run = run.id
 JOIN family ON family.id = run_family.family AND family.kind <> 'search'
@@ -454,6 +487,44 @@ LEFT JOIN score ON score.family = family.id AND score.idx < run_family.examples
 WHERE run.experiment = :experiment AND run.superseded = 0
 GROUP BY run.id, run_family.step, family.id
 ORDER BY run.id, run_family.step, family.task, family.level, family.split, family.key
+
+-- name: subset_sums_labels
+SELECT run.id, run.seed, run_family.step, family.key, family.task, family.level, family.split, count(*),
+       count(*), sum(label.base_correct), 0, sum(label.has_label),
+       sum(label.base_correct AND label.has_label), sum(NOT label.base_correct AND label.has_label),
+       coalesce(sum(CASE WHEN label.has_label THEN label.label_layers END), 0),
+       sum(label.label_layers), sum(label.layers), sum(label.repeats), 0, example.subset
+FROM run
+JOIN run_family ON run_family.run = run.id
+JOIN family ON family.id = run_family.family AND family.kind = 'search'
+JOIN label ON label.family = family.id AND label.idx < run_family.examples
+JOIN example ON example.id = label.example
+WHERE run.experiment = :experiment AND run.superseded = 0
+GROUP BY run.id, run_family.step, family.id, example.subset
+ORDER BY run.id, run_family.step, family.task, family.level, family.split, family.key, example.subset
+
+-- name: subset_sums_scores
+SELECT run.id, run.seed, run_family.step, family.key, family.task, family.level, family.split, count(*),
+       count(*), sum(score.correct), sum(score.correct_norm), 0, 0, 0,
+       sum(score.layers), sum(score.layers), 0, sum(score.repeats), sum(score.truncated > 0), example.subset
+FROM run
+JOIN run_family ON run_family.run = run.id
+JOIN family ON family.id = run_family.family AND family.kind <> 'search'
+JOIN score ON score.family = family.id AND score.idx < run_family.examples
+JOIN example ON example.id = score.example
+WHERE run.experiment = :experiment AND run.superseded = 0
+GROUP BY run.id, run_family.step, family.id, example.subset
+ORDER BY run.id, run_family.step, family.task, family.level, family.split, family.key, example.subset
+
+-- name: summaries
+SELECT run.id, run_family.step, family.key, summary.metric, summary.value, summary.stderr, summary.stderr_pooled,
+       summary.n, summary.truncated
+FROM run
+JOIN run_family ON run_family.run = run.id
+JOIN family ON family.id = run_family.family
+JOIN summary ON summary.family = run_family.family AND summary.examples = run_family.examples
+WHERE run.experiment = :experiment AND run.superseded = 0
+ORDER BY run.id, run_family.step, family.key, summary.id
 
 -- name: params
 SELECT param.run, param.name, param.value FROM run JOIN param ON param.run = run.id

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cell.c - the number in a cell, its interval and its text. */
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,8 @@ static uint64_t hits(const struct unit *u, enum table_stat stat)
     case TABLE_LAYERS_ALL:
     case TABLE_LAYERS_BASE:
     case TABLE_REPEATS:
+    case TABLE_METRIC:
+    case TABLE_METRIC_SE:
     case TABLE_STATS_LEN:
         break;
     }
@@ -59,6 +62,8 @@ static bool applies(const struct unit *u, enum table_stat stat)
     case TABLE_ACCURACY:
     case TABLE_ACCURACY_CI:
     case TABLE_REPEATS:
+    case TABLE_METRIC:
+    case TABLE_METRIC_SE:
     case TABLE_STATS_LEN:
         break;
     }
@@ -125,6 +130,8 @@ static char *print_cell(const struct table_cell *cell, const struct table_column
     if (!cell->known)
         return mem_strdup("-");
     buf_printf(&b, "%.*f", digits, scale * cell->value);
+    if (cell->has_error)
+        buf_printf(&b, " \xc2\xb1 %.*f", digits, scale * cell->error);
     if (cell->interval)
         buf_printf(&b, " [%.*f, %.*f]", digits, scale * cell->lo, digits, scale * cell->hi);
     return buf_detach(&b);
@@ -155,8 +162,48 @@ static void trace(struct table_cell *cell, const struct unit *units, size_t len)
     cell->families_len = kept;
 }
 
+/* Of metrics and of groups' means: the mean over seeds of what each seed's members make. */
+static void fill_members(struct table_cell *cell, const struct table_column *c,
+                         const struct unit *units, size_t len, enum fold fold)
+{
+    double *value = mem_calloc(MAX(len, 1), sizeof *value), sum = 0.0;
+    struct metric_value one = { 0 };
+    struct stats_interval i;
+    size_t said = 0;
+
+    for (size_t k = 0; k < len; k++) {
+        if (!members_fold(&units[k], fold, &one))
+            continue;
+        value[said++] = one.value;
+        sum += one.value;
+    }
+    cell->known = said > 0;
+    cell->value = said > 0 ? sum / (double)said : 0.0;
+    if (c->stat == TABLE_METRIC_SE && len == 1 && said == 1 && isfinite(one.stderr_)) {
+        cell->has_error = true;
+        cell->error = one.stderr_;
+    }
+    if (c->stat == TABLE_METRIC_SE && said == len) {
+        i = stats_seeds(value, said);
+        cell->interval = i.valid;
+        cell->lo = i.lo;
+        cell->hi = i.hi;
+    }
+    free(value);
+}
+
+/* A group's row says what its members' examples add up to, or the mean over tasks; what belongs to
+ * searches has neither. */
+static bool fits_group(enum table_stat stat)
+{
+    return stat == TABLE_N || stat == TABLE_SEEDS || stat == TABLE_REPEATS ||
+           stat == TABLE_METRIC || stat == TABLE_METRIC_SE || stat == TABLE_ACCURACY ||
+           stat == TABLE_ACCURACY_CI || stat == TABLE_ACCURACY_NORM ||
+           stat == TABLE_ACCURACY_NORM_CI;
+}
+
 void cell_fill(struct table_cell *cell, const struct table_column *c, const struct unit *units,
-               size_t len)
+               size_t len, enum fold fold)
 {
     double sum = 0.0;
     size_t said = 0;
@@ -172,6 +219,10 @@ void cell_fill(struct table_cell *cell, const struct table_column *c, const stru
         cell->value = c->stat == TABLE_N       ? (double)cell->n
                       : c->stat == TABLE_SEEDS ? (double)len
                                                : sum;
+    } else if (fold == FOLD_MEAN && !fits_group(c->stat)) {
+        cell->known = false;
+    } else if (stat_needs_members(c->stat, fold)) {
+        fill_members(cell, c, units, len, fold);
     } else {
         for (size_t i = 0; i < len; i++) {
             if (applies(&units[i], c->stat)) {

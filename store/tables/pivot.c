@@ -31,6 +31,7 @@ static int keep_sums(const struct store_sums *from, void *arg)
         .preserved = from->preserved,
         .improved = from->improved,
         .repeats = from->repeats,
+        .truncated = from->truncated,
         .layers_label = from->layers_label,
         .layers_all = from->layers_all,
         .layers_base = from->layers_base,
@@ -39,7 +40,51 @@ static int keep_sums(const struct store_sums *from, void *arg)
     snprintf(to->step, sizeof to->step, "%s", from->step);
     snprintf(to->task, sizeof to->task, "%s", from->task);
     snprintf(to->split, sizeof to->split, "%s", from->split);
+    snprintf(to->subset, sizeof to->subset, "%s", from->subset);
     return 0;
+}
+
+static int keep_summary(const struct store_summary *from, void *arg)
+{
+    struct pivot *p = arg;
+    struct summary *to;
+
+    if (p->summaries_len == p->summaries_cap) {
+        p->summaries_cap = MAX(64, 2 * p->summaries_cap);
+        p->summary = mem_realloc(p->summary, p->summaries_cap, sizeof *p->summary);
+    }
+    to = &p->summary[p->summaries_len++];
+    *to = (struct summary){ .run = from->run,
+                            .family = from->family,
+                            .value = { from->value, from->stderr_, from->n },
+                            .pooled = from->stderr_pooled };
+    snprintf(to->step, sizeof to->step, "%s", from->step);
+    snprintf(to->metric, sizeof to->metric, "%s", from->metric);
+    return 0;
+}
+
+static bool same_source(const struct sums *a, const struct sums *b)
+{
+    return a->run == b->run && digest_equal(&a->family, &b->family) &&
+           strcmp(a->step, b->step) == 0;
+}
+
+/* Sums by subset only know what is stored: what a family lacks is missed in each of its subsets. */
+static int load_subsets(struct pivot *p, struct store *s, uint64_t experiment, struct err *err)
+{
+    struct pivot whole = { 0 };
+    int rc = store_list_sums(s, experiment, keep_sums, &whole, err);
+
+    if (rc == 0)
+        rc = store_list_subset_sums(s, experiment, keep_sums, p, err);
+    for (size_t i = 0, at = 0; rc == 0 && i < p->sums_len && whole.sums_len > 0; i++) {
+        for (size_t k = 0; k < whole.sums_len && !same_source(&whole.sums[at], &p->sums[i]); k++)
+            at = (at + 1) % whole.sums_len; /* both come in the same order */
+        if (same_source(&whole.sums[at], &p->sums[i]))
+            p->sums[i].promised += whole.sums[at].promised - whole.sums[at].n;
+    }
+    pivot_release(&whole);
+    return rc;
 }
 
 static int keep_param(uint64_t run, const char *name, const char *value, void *arg)
@@ -58,12 +103,15 @@ static int keep_param(uint64_t run, const char *name, const char *value, void *a
     return 0;
 }
 
-int pivot_load(struct pivot *p, struct store *s, uint64_t experiment, struct err *err)
+int pivot_load(struct pivot *p, struct store *s, uint64_t experiment, bool subsets, struct err *err)
 {
     int rc;
 
-    *p = (struct pivot){ 0 };
-    rc = store_list_sums(s, experiment, keep_sums, p, err);
+    *p = (struct pivot){ .subsets = subsets };
+    rc = subsets ? load_subsets(p, s, experiment, err)
+                 : store_list_sums(s, experiment, keep_sums, p, err);
+    if (rc == 0)
+        rc = store_list_summaries(s, experiment, keep_summary, p, err);
     if (rc == 0)
         rc = store_list_params(s, experiment, keep_param, p, err);
     if (rc < 0)
@@ -75,6 +123,7 @@ void pivot_release(struct pivot *p)
 {
     free(p->sums);
     free(p->params);
+    free(p->summary);
     *p = (struct pivot){ 0 };
 }
 
@@ -98,6 +147,8 @@ const char *pivot_key(const struct pivot *p, const struct sums *x, const char *k
         snprintf(out, TABLE_WORD_MAX, "%d", x->level);
     else if (strcmp(key, "split") == 0)
         snprintf(out, TABLE_WORD_MAX, "%s", x->split);
+    else if (strcmp(key, "subset") == 0)
+        snprintf(out, TABLE_WORD_MAX, "%s", x->subset);
     else {
         value = param_of(p, x->run, key);
         snprintf(out, TABLE_WORD_MAX, "%s", value ? value : "");
@@ -139,7 +190,13 @@ static int compare_digests(const void *a, const void *b)
     return memcmp(a, b, sizeof(struct digest));
 }
 
-void units_add(struct unit **units, size_t *len, const struct sums *x)
+void unit_release(struct unit *u)
+{
+    free(u->family);
+    free(u->member);
+}
+
+struct unit *units_add(struct unit **units, size_t *len, const struct sums *x)
 {
     struct unit *u = NULL;
 
@@ -168,6 +225,7 @@ void units_add(struct unit **units, size_t *len, const struct sums *x)
     u->family = mem_realloc(u->family, u->families_len + 1, sizeof *u->family);
     u->family[u->families_len++] = x->family;
     qsort(u->family, u->families_len, sizeof *u->family, compare_digests);
+    return u;
 }
 
 static bool same_families(const struct unit *a, const struct unit *b)
@@ -186,7 +244,7 @@ void units_share(struct unit *units, size_t *len)
         for (size_t j = 0; j < kept && !again; j++)
             again = same_families(&units[j], &units[i]);
         if (again)
-            free(units[i].family);
+            unit_release(&units[i]);
         else
             units[kept++] = units[i];
     }
@@ -196,6 +254,6 @@ void units_share(struct unit *units, size_t *len)
 void units_free(struct unit *units, size_t len)
 {
     for (size_t i = 0; i < len; i++)
-        free(units[i].family);
+        unit_release(&units[i]);
     free(units);
 }

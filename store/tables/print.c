@@ -15,6 +15,8 @@ const char *const *table_format_words(void)
     return words;
 }
 
+#define PLUS_MINUS "\xc2\xb1" /* as cell.c has it */
+
 static const struct table_cell *cell_at(const struct table *t, size_t row, size_t column)
 {
     return &t->cell[row * t->columns + column];
@@ -150,11 +152,21 @@ static void add_csv(struct buf *out, const char *s)
     buf_addc(out, '"');
 }
 
-/* For programs: values in full, shares as 0..1; a column with intervals becomes three. */
+/* For programs: values in full, shares as 0..1; a column with intervals becomes three, with
+ * standard errors one more. */
 static bool has_interval(const struct table *t, size_t column)
 {
     for (size_t r = 0; r < t->rows; r++) {
         if (cell_at(t, r, column)->interval)
+            return true;
+    }
+    return false;
+}
+
+static bool has_error(const struct table *t, size_t column)
+{
+    for (size_t r = 0; r < t->rows; r++) {
+        if (cell_at(t, r, column)->has_error)
             return true;
     }
     return false;
@@ -166,8 +178,10 @@ static void print_csv_value(struct buf *out, bool known, double value)
         buf_printf(out, "%.10g", value);
 }
 
-static void print_csv(const struct table *t, struct buf *out)
+static void print_csv_heads(const struct table *t, struct buf *out)
 {
+    static const char *const ends[] = { "", " stderr", " low", " high" };
+
     for (size_t c = 0; c < t->columns; c++) {
         const char *head = t->head[c].text;
         size_t len = strlen(head);
@@ -175,16 +189,22 @@ static void print_csv(const struct table *t, struct buf *out)
             (int)(len > 2 && strcmp(head + len - 2, " %") == 0 ? len - 2
                                                                : len); /* values are shares here */
 
-        for (int part = 0; part < (has_interval(t, c) ? 3 : 1); part++) {
-            static const char *const ends[] = { "", " low", " high" };
+        for (int part = 0; part < 4; part++) {
             CLEANUP(buf_release) struct buf name = { 0 };
 
+            if ((part == 1 && !has_error(t, c)) || (part > 1 && !has_interval(t, c)))
+                continue;
             buf_printf(&name, "%.*s%s", bytes, head, ends[part]);
             buf_adds(out, c || part ? "," : "");
             add_csv(out, buf_str(&name));
         }
     }
     buf_addc(out, '\n');
+}
+
+static void print_csv(const struct table *t, struct buf *out)
+{
+    print_csv_heads(t, out);
     for (size_t r = 0; r < t->rows; r++) {
         for (size_t c = 0; c < t->columns; c++) {
             const struct table_cell *cell = cell_at(t, r, c);
@@ -194,6 +214,10 @@ static void print_csv(const struct table *t, struct buf *out)
                 add_csv(out, cell->text);
             else
                 print_csv_value(out, cell->known, cell->value);
+            if (has_error(t, c)) {
+                buf_addc(out, ',');
+                print_csv_value(out, cell->has_error, cell->error);
+            }
             if (has_interval(t, c)) {
                 buf_addc(out, ',');
                 print_csv_value(out, cell->interval, cell->lo);
@@ -216,7 +240,10 @@ static void add_latex(struct buf *out, const char *s)
             buf_adds(out, "\\textasciicircum{}");
         else if (*s == '\\')
             buf_adds(out, "\\textbackslash{}");
-        else
+        else if (strncmp(s, PLUS_MINUS, 2) == 0) {
+            buf_adds(out, "$\\pm$");
+            s++;
+        } else
             buf_addc(out, *s);
     }
 }
@@ -261,6 +288,8 @@ static struct json *json_head(const struct table_head *h)
         json_set(o, "step", json_new_text(h->step));
         json_set(o, "stat", json_new_text(table_stat_word(h->stat)));
         json_set(o, "oracle", json_new_bool(h->oracle));
+        if (h->metric[0])
+            json_set(o, "metric", json_new_text(h->metric));
     }
     return o;
 }
@@ -282,6 +311,7 @@ static struct json *json_cell(const struct table_cell *c, bool key)
     } else {
         json_set(o, "ci", json_new_null());
     }
+    json_set(o, "stderr", c->has_error ? json_new_number(c->error) : json_new_null());
     json_set(o, "n", json_new_integer((int64_t)c->n));
     json_set(o, "seeds", json_new_integer(c->seeds));
     list = json_new_array();

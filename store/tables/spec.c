@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/nearest.h"
 #include "common/conf/conf.h"
+#include "common/tasks/task.h"
 #include "store/tables/pivot.h"
 #include "store/tables/tables.h"
 
@@ -57,9 +59,50 @@ static int read_word(const struct conf_value *v, char *out, size_t size, struct 
     return 0;
 }
 
+/* Metrics of some task; the summaries' own besides. */
+static bool is_metric(const char *name)
+{
+    static const char *const more[] = { "acc",      "acc_norm",   "mcc",    "f1",
+                                        "macro_f1", "best_exact", "best_f1" };
+    const struct task_spec *t;
+
+    for (size_t i = 0; (t = task_at(i)) != NULL; i++)
+        for (size_t k = 0; k < t->metrics_len; k++)
+            if (strcmp(t->metric[k].name, name) == 0)
+                return true;
+    for (size_t i = 0; i < ARRAY_LEN(more); i++)
+        if (strcmp(more[i], name) == 0)
+            return true;
+    return false;
+}
+
+static int read_metric(const struct conf_value *v, struct table_column *c, struct err *err)
+{
+    const char *names[256];
+    const struct task_spec *t;
+    const char *near;
+    size_t n = 0;
+    int rc = read_word(v, c->metric, sizeof c->metric, err);
+
+    if (rc < 0)
+        return rc;
+    if (c->stat != TABLE_METRIC && c->stat != TABLE_METRIC_SE)
+        return conf_error(err, v, "goes with stat = \"metric\" or \"metric_se\"");
+    if (is_metric(c->metric))
+        return 0;
+    for (size_t i = 0; (t = task_at(i)) != NULL; i++)
+        for (size_t k = 0; k < t->metrics_len && n + 1 < ARRAY_LEN(names); k++)
+            names[n++] = t->metric[k].name;
+    names[n] = NULL;
+    near = nearest_find(c->metric, names);
+    return near ? conf_error(err, v, "no task has a metric \"%s\"; did you mean \"%s\"?", c->metric,
+                             near)
+                : conf_error(err, v, "no task has a metric \"%s\"", c->metric);
+}
+
 static int read_column(const struct conf_value *group, struct table_column *c, struct err *err)
 {
-    static const char *const known[] = { "head", "step", "stat", "digits", NULL };
+    static const char *const known[] = { "head", "step", "stat", "digits", "metric", NULL };
     const struct conf_value *v;
     size_t stat = 0;
     int64_t digits = -1;
@@ -81,6 +124,8 @@ static int read_column(const struct conf_value *group, struct table_column *c, s
         rc = read_word(v, c->head, sizeof c->head, err);
     if (rc == 0 && (v = conf_get(group, "digits")))
         rc = conf_int(v, 0, 6, &digits, err);
+    if (rc == 0 && (v = conf_get(group, "metric")))
+        rc = read_metric(v, c, err);
     c->digits = (int)digits;
     return rc;
 }
@@ -206,7 +251,22 @@ static void add_column(struct table_spec *t, const char *head, const char *step,
     snprintf(c->step, sizeof c->step, "%s", step);
 }
 
-static void add_step(struct table_spec *t, const struct sums *first)
+/* Has STEP a task whose score is not the share of right answers, or that belongs to a group? */
+static bool has_metrics(const struct pivot *p, const char *step)
+{
+    static const struct table_column main_metric = { .stat = TABLE_METRIC };
+
+    for (size_t i = 0; i < p->sums_len; i++) {
+        const struct sums *x = &p->sums[i];
+
+        if (strcmp(x->step, step) == 0 &&
+            (group_of(x->task) || strcmp(metric_name(&main_metric, x->task), "acc") != 0))
+            return true;
+    }
+    return false;
+}
+
+static void add_step(struct table_spec *t, const struct pivot *p, const struct sums *first)
 {
     if (t->columns_len == 0) {
         *t = (struct table_spec){ .total = true, .rows = { "task", "level" }, .rows_len = 2 };
@@ -214,7 +274,12 @@ static void add_step(struct table_spec *t, const struct sums *first)
         add_column(t, "n", first->step, TABLE_N);
     }
     if (!first->search) {
+        char head[TABLE_WORD_MAX];
+
         add_column(t, first->step, first->step, TABLE_ACCURACY_CI);
+        snprintf(head, sizeof head, "%.50s metric", first->step);
+        if (has_metrics(p, first->step))
+            add_column(t, head, first->step, TABLE_METRIC_SE);
         return;
     }
     add_column(t, "base", first->step, TABLE_ACCURACY_CI);
@@ -230,7 +295,7 @@ int table_specs_default(struct store *s, uint64_t experiment, struct table_spec 
     struct table_spec *list = NULL;
     struct pivot p = { 0 };
     size_t n = 0;
-    int rc = pivot_load(&p, s, experiment, err);
+    int rc = pivot_load(&p, s, experiment, false, err);
 
     if (rc == 0 && p.sums_len == 0)
         rc = err_set(err, ERR_NOT_FOUND, "no step of this experiment has examples to show");
@@ -249,7 +314,7 @@ int table_specs_default(struct store *s, uint64_t experiment, struct table_spec 
             list = mem_realloc(list, ++n, sizeof *list);
             list[at].columns_len = 0;
         }
-        add_step(&list[at], first);
+        add_step(&list[at], &p, first);
     }
     pivot_release(&p);
     *ret = list;

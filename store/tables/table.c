@@ -7,29 +7,8 @@
 
 #include "common/base/mem.h"
 #include "store/store.h"
-#include "store/tables/pivot.h"
+#include "store/tables/making.h"
 #include "store/tables/stats.h"
-
-struct row {
-    char key[TABLE_KEYS_MAX][TABLE_WORD_MAX];
-    bool total;
-};
-
-/* Everything about one table while it is made. */
-struct making {
-    struct store *s;
-    uint64_t experiment;
-    const struct table_spec *spec;
-    struct pivot pivot;
-    char keys[TABLE_KEYS_MAX][TABLE_WORD_MAX]; /* varying parameters, then the rows asked for */
-    size_t keys_len, level; /* level: place of "level", keys_len when it is not among them */
-    struct row *rows;
-    size_t rows_len;
-    size_t *row, *total_row; /* [sums_len] where a sum belongs; NOWHERE */
-    struct table *table;
-};
-
-#define NOWHERE SIZE_MAX
 
 static void making_release(struct making *m)
 {
@@ -37,9 +16,10 @@ static void making_release(struct making *m)
     free(m->rows);
     free(m->row);
     free(m->total_row);
+    free(m->group_row);
 }
 
-static void add_note(struct table *t, const char *text)
+void table_note(struct table *t, const char *text)
 {
     for (size_t i = 0; i < t->notes; i++) {
         if (strcmp(t->note[i], text) == 0)
@@ -47,48 +27,6 @@ static void add_note(struct table *t, const char *text)
     }
     t->note = mem_realloc(t->note, t->notes + 1, sizeof *t->note);
     t->note[t->notes++] = mem_strdup(text);
-}
-
-static void choose_keys(struct making *m)
-{
-    char all[TABLE_KEYS_MAX][TABLE_WORD_MAX];
-    size_t asked = m->spec->rows_len, varying;
-
-    memcpy(all, m->spec->rows, sizeof all);
-    varying = pivot_varying(&m->pivot, all, asked);
-    memcpy(m->keys, all + asked, varying * sizeof *all);
-    memcpy(m->keys + varying, all, asked * sizeof *all);
-    m->keys_len = asked + varying;
-    m->level = m->keys_len;
-    for (size_t k = 0; k < m->keys_len; k++) {
-        if (strcmp(m->keys[k], "level") == 0)
-            m->level = k;
-    }
-}
-
-/* A column may name several steps, divided by blanks: tasks whose models were trained by steps of
- * their own stand in one table that way. */
-static bool step_among(const char *list, const char *step)
-{
-    size_t len = strlen(step);
-
-    for (list += strspn(list, " "); *list; list += strspn(list, " ")) {
-        size_t word = strcspn(list, " ");
-
-        if (word == len && memcmp(list, step, len) == 0)
-            return true;
-        list += word;
-    }
-    return false;
-}
-
-static bool step_used(const struct making *m, const char *step)
-{
-    for (size_t c = 0; c < m->spec->columns_len; c++) {
-        if (step_among(m->spec->column[c].step, step))
-            return true;
-    }
-    return false;
 }
 
 static int check_steps(const struct making *m, struct err *err)
@@ -130,125 +68,15 @@ static int steps_read_labels(const struct making *m, const char *list, bool *ret
     return rc;
 }
 
-static void row_of(const struct making *m, const struct sums *x, struct row *ret)
-{
-    *ret = (struct row){ 0 };
-    for (size_t k = 0; k < m->keys_len; k++)
-        pivot_key(&m->pivot, x, m->keys[k], ret->key[k]);
-}
-
-static bool same_row(const struct making *m, const struct row *a, const struct row *b)
-{
-    for (size_t k = 0; k < m->keys_len; k++) {
-        if (strcmp(a->key[k], b->key[k]) != 0 && !(k == m->level && (a->total || b->total)))
-            return false;
-    }
-    return true;
-}
-
-/* Numbers by value, other texts by their bytes. */
-static int compare_keys(const char *a, const char *b)
-{
-    char *end_a, *end_b;
-    double x = strtod(a, &end_a), y = strtod(b, &end_b);
-
-    if (a[0] && b[0] && !*end_a && !*end_b && x != y)
-        return x < y ? -1 : 1;
-    return strcmp(a, b);
-}
-
-static int compare_rows(const void *a, const void *b, void *arg)
-{
-    const struct making *m = arg;
-    const struct row *x = a, *y = b;
-
-    for (size_t k = 0; k < m->keys_len; k++) {
-        int order;
-
-        if (k == m->level && x->total != y->total)
-            return x->total ? 1 : -1;
-        order = compare_keys(x->key[k], y->key[k]);
-        if (order)
-            return order;
-    }
-    return 0;
-}
-
-static void add_row(struct making *m, const struct row *r)
-{
-    m->rows = mem_realloc(m->rows, m->rows_len + 1, sizeof *m->rows);
-    m->rows[m->rows_len++] = *r;
-}
-
-static void find_rows(struct making *m)
-{
-    size_t groups;
-
-    for (size_t i = 0; i < m->pivot.sums_len; i++) {
-        struct row r;
-        bool known = false;
-
-        if (!step_used(m, m->pivot.sums[i].step) || m->pivot.sums[i].n == 0)
-            continue;
-        row_of(m, &m->pivot.sums[i], &r);
-        for (size_t j = 0; j < m->rows_len && !known; j++)
-            known = same_row(m, &m->rows[j], &r);
-        if (!known)
-            add_row(m, &r);
-    }
-    groups = m->rows_len;
-    for (size_t i = 0; i < groups && m->spec->total && m->level < m->keys_len; i++) {
-        struct row total = m->rows[i];
-        size_t levels = 0;
-        bool known = false;
-
-        total.total = true;
-        snprintf(total.key[m->level], TABLE_WORD_MAX, "all");
-        for (size_t j = 0; j < m->rows_len; j++) {
-            if (same_row(m, &total, &m->rows[j])) {
-                levels += !m->rows[j].total;
-                known = known || m->rows[j].total;
-            }
-        }
-        if (levels > 1 && !known)
-            add_row(m, &total);
-    }
-    if (m->rows_len > 0)
-        qsort_r(m->rows, m->rows_len, sizeof *m->rows, compare_rows, m);
-}
-
-/* So that cells need not compare texts again. */
-static void place_sums(struct making *m)
-{
-    size_t n = m->pivot.sums_len;
-
-    m->row = mem_calloc(MAX(n, 1), sizeof *m->row);
-    m->total_row = mem_calloc(MAX(n, 1), sizeof *m->total_row);
-    for (size_t i = 0; i < n; i++) {
-        struct row own;
-
-        m->row[i] = m->total_row[i] = NOWHERE;
-        row_of(m, &m->pivot.sums[i], &own);
-        for (size_t r = 0; r < m->rows_len; r++) {
-            if (same_row(m, &own, &m->rows[r]))
-                *(m->rows[r].total ? &m->total_row[i] : &m->row[i]) = r;
-        }
-    }
-}
-
-static void name_row(const struct making *m, const struct row *r, struct buf *out)
-{
-    for (size_t k = 0; k < m->keys_len; k++)
-        buf_printf(out, "%s%s %s", k ? ", " : "", m->keys[k], r->key[k]);
-}
-
 /* The law of equal n for one cell. */
 static int check_cell(const struct making *m, const struct row *r, const struct table_column *c,
                       const struct unit *units, size_t len, struct err *err)
 {
     CLEANUP(buf_release) struct buf where = { 0 };
+    /* Subsets of a benchmark, and tasks of a group, are of different sizes. */
+    bool sums_up = r->kind == ROW_GROUP || (r->kind == ROW_TOTAL && m->folds_subsets);
 
-    name_row(m, r, &where);
+    row_name(m, r, &where);
     for (size_t i = 0; i < len; i++) {
         const struct unit *u = &units[i];
 
@@ -258,7 +86,7 @@ static int check_cell(const struct making *m, const struct row *r, const struct 
                            "set allow_unequal_n = true",
                            c->step, buf_str(&where), (unsigned long long)u->n,
                            (unsigned long long)u->promised);
-        if (u->n != units[0].n || u->n_least != u->n_most)
+        if (u->n != units[0].n || (!sums_up && u->n_least != u->n_most))
             return err_set(err, ERR_INVALID,
                            "step %s (%s) would mix results of %llu and %llu examples; set "
                            "allow_unequal_n = true if that is meant, or total = false",
@@ -283,7 +111,7 @@ static int check_row(const struct making *m, const struct row *r, const struct t
             first = &cells[c];
         if (cells[c].n == first->n)
             continue;
-        name_row(m, r, &where);
+        row_name(m, r, &where);
         return err_set(err, ERR_INVALID,
                        "%s: columns \"%s\" and \"%s\" rest on %llu and %llu examples; make two "
                        "tables, or set allow_unequal_n = true",
@@ -296,15 +124,63 @@ static int check_row(const struct making *m, const struct row *r, const struct t
 
 static void note_interval(struct table *t, const struct table_cell *cell, enum table_stat stat)
 {
+    if (stat == TABLE_METRIC_SE && cell->has_error)
+        table_note(t,
+                   "\xc2\xb1: standard error over the examples of one model; it says nothing about "
+                   "other seeds.");
+    if (stat == TABLE_METRIC_SE && cell->interval)
+        table_note(t, "Brackets behind metrics: 95 % interval over seeds, Student's t.");
     if (stat != TABLE_ACCURACY_CI && stat != TABLE_ACCURACY_NORM_CI && stat != TABLE_ORACLE_CI)
         return;
     if (cell->interval && cell->seeds == 1)
-        add_note(t, "Brackets: 95 % interval, BCa bootstrap over the examples of one model; it "
-                    "says nothing about other seeds.");
+        table_note(t, "Brackets: 95 % interval, BCa bootstrap over the examples of one model; it "
+                      "says nothing about other seeds.");
     else if (cell->interval)
-        add_note(t, "Brackets: 95 % interval, two-level bootstrap over seeds, then examples.");
+        table_note(t, "Brackets: 95 % interval, two-level bootstrap over seeds, then examples.");
     else if (cell->seeds == 2)
-        add_note(t, "Two seeds: no interval below three.");
+        table_note(t, "Two seeds: no interval below three.");
+}
+
+/* Has a sum of X's family been added to U before? */
+static bool has_family(const struct unit *u, const struct sums *x)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < u->families_len; i++)
+        n += digest_equal(&u->family[i], &x->family);
+    return n > 1; /* X's own is among them */
+}
+
+/* What the sums of column C make of row R, per seed. */
+static void gather(const struct making *m, size_t row, const struct table_column *c,
+                   struct unit **units, size_t *len)
+{
+    const struct row *r = &m->rows[row];
+    enum fold fold = r->kind == ROW_GROUP ? group_fold(r->key[m->task]) : FOLD_SUM;
+    bool whole = r->kind == ROW_TOTAL && m->folds_subsets;
+    const size_t *place = r->kind == ROW_OWN     ? m->row
+                          : r->kind == ROW_TOTAL ? m->total_row
+                                                 : m->group_row;
+
+    for (size_t i = 0; i < m->pivot.sums_len; i++) {
+        const struct sums *x = &m->pivot.sums[i];
+        struct unit *u;
+
+        if (place[i] != row || !step_among(c->step, x->step))
+            continue;
+        u = units_add(units, len, x);
+        if (x->n > 0 && stat_needs_members(c->stat, fold) && !(whole && has_family(u, x))) {
+            struct member one = member_of(&m->pivot, c, x, whole);
+
+            unit_add_member(u, &one);
+        }
+    }
+}
+
+static void note_oracle(struct table *t)
+{
+    table_note(t, "Oracle: labels come from a search that knows the answers; an upper bound for a "
+                  "router, not its result.");
 }
 
 static int fill_cell(struct making *m, size_t row, size_t column, struct table_cell *cell,
@@ -316,25 +192,24 @@ static int fill_cell(struct making *m, size_t row, size_t column, struct table_c
     size_t len = 0, kept = 0;
     int rc = 0;
 
-    for (size_t i = 0; i < m->pivot.sums_len; i++) {
-        if ((m->row[i] == row || m->total_row[i] == row) &&
-            step_among(c->step, m->pivot.sums[i].step))
-            units_add(&units, &len, &m->pivot.sums[i]);
-    }
+    gather(m, row, c, &units, &len);
     units_share(units, &len);
     for (size_t i = 0; i < len; i++) { /* seeds without any result yet say nothing */
         if (units[i].n > 0)
             units[kept++] = units[i];
         else
-            free(units[i].family);
+            unit_release(&units[i]);
     }
     if (kept < len)
-        add_note(m->table, "Some runs have no results yet: see drover status.");
+        table_note(m->table, "Some runs have no results yet: see drover status.");
     if (!m->spec->allow_unequal_n)
         rc = check_cell(m, r, c, units, kept, err);
     if (rc == 0) {
-        cell_fill(cell, c, units, kept);
+        cell_fill(cell, c, units, kept,
+                  r->kind == ROW_GROUP ? group_fold(r->key[m->task]) : FOLD_SUM);
         note_interval(m->table, cell, c->stat);
+        if (c->stat == TABLE_LAYERS && kept > 0 && units[0].search)
+            note_oracle(m->table);
     }
     units_free(units, kept);
     return rc;
@@ -367,16 +242,15 @@ static int make_heads(struct making *m, struct err *err)
         to->align = TABLE_RIGHT;
         to->stat = from->stat;
         snprintf(to->step, sizeof to->step, "%s", from->step);
+        snprintf(to->metric, sizeof to->metric, "%s", from->metric);
         to->oracle = from->stat == TABLE_ORACLE || from->stat == TABLE_ORACLE_CI ||
                      (follows && from->stat != TABLE_N && from->stat != TABLE_SEEDS &&
                       from->stat != TABLE_REPEATS);
         snprintf(to->text, sizeof to->text, "%s%s%s", from->head,
                  to->oracle && !mentions_oracle(from->head) ? " (oracle)" : "",
                  stat_is_percent(from->stat) && !strchr(from->head, '%') ? " %" : "");
-        if (to->oracle || from->stat == TABLE_LAYERS || from->stat == TABLE_IMPROVED ||
-            from->stat == TABLE_PRESERVED)
-            add_note(t, "Oracle: labels come from a search that knows the answers; an upper bound "
-                        "for a router, not its result.");
+        if (to->oracle || from->stat == TABLE_IMPROVED || from->stat == TABLE_PRESERVED)
+            note_oracle(t);
     }
     return 0;
 }
@@ -392,7 +266,7 @@ static int fill_rows(struct making *m, struct err *err)
     for (size_t r = 0; rc == 0 && r < t->rows; r++) {
         struct table_cell *cells = t->cell + r * t->columns;
 
-        t->total[r] = m->rows[r].total;
+        t->total[r] = m->rows[r].kind != ROW_OWN;
         for (size_t k = 0; k < m->keys_len; k++)
             cells[k].text = mem_strdup(m->rows[r].key[k]);
         for (size_t c = 0; rc == 0 && c < m->spec->columns_len; c++)
@@ -412,9 +286,70 @@ static int note_diverged(struct making *m, struct err *err)
     if (rc == 0 && diverged > 0) {
         snprintf(text, sizeof text, "%llu of %llu runs diverged.", (unsigned long long)diverged,
                  (unsigned long long)runs);
-        add_note(m->table, text);
+        table_note(m->table, text);
     }
     return rc;
+}
+
+/* Which metric is shown where the column leaves it to the task. */
+static void note_metrics(struct making *m)
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+
+    for (size_t c = 0; c < m->spec->columns_len; c++) {
+        const struct table_column *column = &m->spec->column[c];
+
+        if ((column->stat != TABLE_METRIC && column->stat != TABLE_METRIC_SE) || column->metric[0])
+            continue;
+        for (size_t i = 0; i < m->pivot.sums_len; i++) {
+            const struct sums *x = &m->pivot.sums[i];
+            CLEANUP(buf_release) struct buf one = { 0 };
+
+            if (x->search || x->n == 0 || !step_among(column->step, x->step))
+                continue;
+            buf_printf(&one, " %s %s,", x->task, metric_name(column, x->task));
+            if (!strstr(buf_str(&text), buf_str(&one)))
+                buf_adds(&text, buf_str(&one));
+        }
+    }
+    if (text.len) {
+        CLEANUP(buf_release) struct buf note = { 0 };
+
+        buf_printf(&note, "Main metrics:%.*s.", (int)text.len - 1, buf_str(&text));
+        table_note(m->table, buf_str(&note));
+    }
+}
+
+/* Results of several runs that are the same results count once. */
+static void note_truncated(struct making *m)
+{
+    const struct pivot *p = &m->pivot;
+    uint64_t n = 0;
+    char text[128];
+
+    for (size_t i = 0; i < p->sums_len; i++) {
+        bool again = p->sums[i].truncated == 0 || !step_used(m, p->sums[i].step);
+
+        for (size_t k = 0; k < i && !again; k++)
+            again = digest_equal(&p->sums[k].family, &p->sums[i].family) &&
+                    strcmp(p->sums[k].subset, p->sums[i].subset) == 0;
+        if (!again)
+            n += p->sums[i].truncated;
+    }
+    if (n == 0)
+        return;
+    snprintf(text, sizeof text, "%llu prompt%s longer than the context and %s cut on the left.",
+             (unsigned long long)n, n == 1 ? " was" : "s were", n == 1 ? "was" : "were");
+    table_note(m->table, text);
+}
+
+static bool rows_by_subset(const struct table_spec *spec)
+{
+    for (size_t i = 0; i < spec->rows_len; i++) {
+        if (strcmp(spec->rows[i], "subset") == 0)
+            return true;
+    }
+    return false;
 }
 
 int table_make(struct store *s, uint64_t experiment, const struct table_spec *spec,
@@ -422,16 +357,14 @@ int table_make(struct store *s, uint64_t experiment, const struct table_spec *sp
 {
     CLEANUP(making_release)
     struct making m = { .s = s, .experiment = experiment, .spec = spec };
-    int rc = pivot_load(&m.pivot, s, experiment, err);
+    int rc = pivot_load(&m.pivot, s, experiment, rows_by_subset(spec), err);
 
     *ret = NULL;
     if (rc == 0)
         rc = check_steps(&m, err);
     if (rc < 0)
         return rc;
-    choose_keys(&m);
-    find_rows(&m);
-    place_sums(&m);
+    rows_make(&m);
     if (m.rows_len == 0)
         return err_set(err, ERR_NOT_FOUND, "no results yet");
     m.table = mem_calloc(1, sizeof *m.table);
@@ -439,6 +372,9 @@ int table_make(struct store *s, uint64_t experiment, const struct table_spec *sp
     rc = make_heads(&m, err);
     if (rc == 0)
         rc = fill_rows(&m, err);
+    rows_note_groups(&m);
+    note_metrics(&m);
+    note_truncated(&m);
     if (rc == 0)
         rc = note_diverged(&m, err);
     if (rc < 0) {

@@ -9,7 +9,9 @@
  * that differ between the runs of the experiment and are not among the rows become rows of their
  * own, in front: runs of different parameters are never averaged. What is left between the runs of
  * a group is the seed: a cell is the mean over seeds (runs that share the same results count once).
- * With "level" among the rows, each task with several levels ends in a total over its levels.
+ * With "level" among the rows, each task with several levels ends in a total over its levels; the
+ * same for "subset" (MMLU's subject...). Tasks of a group (glue, superglue, agieval) end in a row
+ * of the group, with a note on the members that are missing.
  *
  * Unequal n, between seeds, columns of a row, or the levels of a total, or fewer examples than the
  * recipe asks for, are refused unless allow_unequal_n. Oracle numbers (the search knows the answer)
@@ -47,7 +49,9 @@ struct conf_value;
     X(TABLE_LAYERS_ALL, "layers_all", false,                                                       \
       "search: the same, examples without label counted with all layers")                          \
     X(TABLE_LAYERS_BASE, "layers_base", false, "search: layers of the model")                      \
-    X(TABLE_REPEATS, "count_repeats", false, "results that came more than once")
+    X(TABLE_REPEATS, "count_repeats", false, "results that came more than once")                   \
+    X(TABLE_METRIC, "metric", true, "evaluate: the metric that the column names")                  \
+    X(TABLE_METRIC_SE, "metric_se", true, "the same with its standard error")
 
 enum table_stat {
 #define X(NAME, WORD, PERCENT, HELP) NAME,
@@ -66,6 +70,7 @@ struct table_column {
     char step[TABLE_STEPS_MAX]; /* one step, or several divided by blanks: results of any of them */
     enum table_stat stat;
     int digits; /* behind the point; -1: 1 for percentages, 2 for layers, 0 for counts */
+    char metric[TABLE_WORD_MAX]; /* of METRIC and METRIC_SE; "": the main one of each task */
 };
 struct table_spec {
     char title[128];
@@ -93,6 +98,8 @@ struct table_cell {
     double value;  /* shares 0..1 */
     bool interval; /* lo, hi valid */
     double lo, hi;
+    bool has_error; /* error valid: standard error of value over the examples of one model */
+    double error;
     uint64_t n; /* examples per seed */
     uint32_t seeds;
     struct digest *family; /* whose results these are, sorted, each once */
@@ -105,13 +112,14 @@ struct table_head {
     bool oracle;
     char step[TABLE_STEPS_MAX];
     enum table_stat stat;
+    char metric[TABLE_WORD_MAX];
 };
 struct table {
     char title[128];
     struct table_head *head;
     size_t columns;
     struct table_cell *cell; /* [rows * columns] */
-    bool *total;             /* [rows]: sums up the rows above it */
+    bool *total;             /* [rows]: sums up rows above it */
     size_t rows;
     char **note; /* sentences for below the table */
     size_t notes;
@@ -130,7 +138,7 @@ const char *const *table_format_words(void); /* "text", "markdown", "csv", "late
 
 /* T in FORMAT appended to OUT, ending in a newline. LaTeX: a booktabs tabular (needs
  * \usepackage{booktabs}). JSON: one object with title, columns and rows; each cell carries value,
- * ci, n, seeds and the keys of its families. */
+ * ci, stderr, n, seeds and the keys of its families. */
 void table_print(const struct table *t, enum table_format format, struct buf *out);
 
 #endif

@@ -53,6 +53,8 @@ void bench_note(const struct bench *b, const char *text);
 /* The groups; each prints its figures. */
 void bench_kernels(struct bench *b);
 void bench_engine(struct bench *b);
+void bench_engine_torch(struct bench *b);  /* part of engine */
+void bench_engine_decode(struct bench *b); /* part of engine */
 void bench_search(struct bench *b);
 void bench_train(struct bench *b);
 

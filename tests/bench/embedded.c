@@ -36,7 +36,8 @@ static void read_defaults(struct embedded *e)
         .rope_theta = (float)kind_real(k, &none, "rope_theta"),
         .tied = true,
         .bos = 0,
-        .eos = 1,
+        .eos = { 1 },
+        .eos_len = 1,
     };
     e->conf.beta2 = kind_real(k, &none, "beta2");
     e->conf.learning_rate = kind_real(k, &none, "learning_rate");

@@ -93,10 +93,10 @@ static double bare_rate(struct engine *g)
     for (size_t l = 0; l < layers; l++) {
         const size_t rows = TOGETHER * ROWS, live = l + 1 < layers ? rows : TOGETHER;
         for (size_t i = 0; i < blocks; i++) {
-            flop += bare(g, &g->model->wqkv[l], rows, &ns);
-            flop += bare(g, &g->model->wo[l], live, &ns);
-            flop += bare(g, &g->model->w13[l], live, &ns);
-            flop += bare(g, &g->model->w2[l], live, &ns);
+            flop += bare(g, &g->model->layer[l].wqkv, rows, &ns);
+            flop += bare(g, &g->model->layer[l].wo, live, &ns);
+            flop += bare(g, &g->model->layer[l].w13, live, &ns);
+            flop += bare(g, &g->model->layer[l].w2, live, &ns);
         }
     }
     flop += bare(g, &g->model->head, SEQUENCES, &ns);
@@ -143,4 +143,6 @@ void bench_engine(struct bench *b)
                  NAN);
     measure_share(b, &g);
     engine_close(&g);
+    bench_engine_decode(b);
+    bench_engine_torch(b);
 }

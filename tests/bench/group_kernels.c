@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/mem.h"
 #include "common/base/rng.h"
@@ -58,7 +59,7 @@ static void product_open(struct product *p, size_t m_max)
         for (size_t j = 0; j < p->k; j++)
             p->wt[j * p->n + i] = p->w[i * p->k + j];
     struct err err;
-    int rc = packed_alloc(&p->packed, p->k, p->n, &err);
+    int rc = packed_alloc(&p->packed, WEIGHT_F32, p->k, p->n, &err);
     assert(rc == 0);
     packed_fill(&p->packed, p->w, p->k);
 }
@@ -103,6 +104,39 @@ static void compare_shape(struct bench *b, size_t k, size_t n, const char *suffi
     product_close(&p);
 }
 
+/* The same matrix as BF16 (its upper halves), against OpenBLAS on the floats. */
+static void compare_bf16(struct bench *b, size_t k, size_t n)
+{
+    static const size_t rows[] = { 1, 32, 128 };
+    struct product p = { .k = k, .n = n };
+    product_open(&p, 128);
+    uint16_t *half = mem_calloc(n * k, sizeof(*half));
+    for (size_t i = 0; i < n * k; i++) {
+        uint32_t bits;
+        memcpy(&bits, &p.w[i], sizeof(bits));
+        half[i] = (uint16_t)(bits >> 16);
+    }
+    packed_release(&p.packed);
+    int rc = packed_alloc(&p.packed, WEIGHT_BF16, k, n, NULL);
+    assert(rc == 0);
+    packed_fill_rows(&p.packed, 0, n, half, k);
+    free(half);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        p.m = rows[i];
+        const double flop = 2.0 * (double)p.m * (double)n * (double)k;
+        const struct subject packed = { run_packed, &p, flop, false };
+        const struct subject blas = { run_blas, &p, flop, false };
+        char name[64];
+        struct figure rate;
+        const struct figure ratio = bench_ratio(b, &packed, &blas, &rate, NULL);
+        snprintf(name, sizeof(name), "kernels.gemm.bf16.m%zu", p.m);
+        bench_report(b, name, "ratio", ratio, BETTER_HIGHER, NAN);
+        snprintf(name, sizeof(name), "kernels.gemm.bf16.rate.m%zu", p.m);
+        bench_report(b, name, "GFLOP/s", bench_scale(rate, 1e-9), BETTER_HIGHER, NAN);
+    }
+    product_close(&p);
+}
+
 void bench_kernels(struct bench *b)
 {
     char text[160];
@@ -112,4 +146,5 @@ void bench_kernels(struct bench *b)
     bench_note(b, text);
     compare_shape(b, 128, 512, "", (const double[]){ 2.5, 1.7, 1.2, 0.95 });
     compare_shape(b, 2048, 8192, ".large", (const double[]){ 2.0, 1.5, 1.1, 0.95 });
+    compare_bf16(b, 2048, 8192);
 }

@@ -32,7 +32,10 @@ static int evaluate(void *arg, const uint8_t *const *routing, size_t n, double *
                     struct err *err)
 {
     struct searcher *s = arg;
-    int rc = evaluator_run(s->evaluator, routing, n, true, s->outcome, NULL, err);
+    struct evaluation v[ROUND_MAX] = { { 0 } };
+    for (size_t i = 0; i < n; i++)
+        v[i] = (struct evaluation){ 0, routing[i] };
+    int rc = evaluator_run(s->evaluator, v, n, true, s->outcome, NULL, err);
     for (size_t i = 0; i < n && rc == 0; i++)
         reward[i] = s->outcome[i].correct ? 1.0 : 0.0;
     return rc;
@@ -59,16 +62,16 @@ static void search_one(struct searcher *s, const struct model *m, const struct e
     struct search_result result = { 0 };
     struct err err = { 0 };
     const uint64_t before = evaluator_layer_rows(s->evaluator);
-    bench_must(evaluator_begin(s->evaluator, e, &err), &err, "example");
+    bench_must(evaluator_begin(s->evaluator, &e, 1, &err), &err, "example");
     bench_must(search_run(&params, m->conf.layers, 1, e->id, evaluate, s, &result, &err), &err,
                "search");
     if (result.has_label) {
-        const uint8_t *label = result.label;
+        const struct evaluation label = { 0, result.label };
         bench_must(evaluator_run(s->evaluator, &label, 1, false, s->outcome, NULL, &err), &err,
                    "replay");
     }
     *made += (double)(evaluator_layer_rows(s->evaluator) - before);
-    *whole += (double)(result.path_layers * evaluator_rows(s->evaluator));
+    *whole += (double)(result.path_layers * s->outcome[0].rows);
     search_result_release(&result);
 }
 
@@ -82,9 +85,12 @@ static double search_family(const struct model *m, const char *task, int level, 
     double own_made = 0, own_whole = 0;
     const uint64_t cache =
         (uint64_t)kind_int(kind_at(KIND_SEARCH), &(struct params){ 0 }, "cache_bytes");
-    bench_must(evaluator_new(&s.evaluator, m, task_find(task), NULL, cache, &err), &err,
-               "evaluator");
-    bench_must(task_open(&source, task, level, SPLIT_TRAIN, NULL, &err), &err, "task");
+    const struct evaluator_conf conf = { .model = m,
+                                         .task = task_find(task),
+                                         .cache_bytes = cache };
+    const struct task_query query = { .task = task, .level = level, .split = SPLIT_TRAIN };
+    bench_must(evaluator_new(&s.evaluator, &conf, &err), &err, "evaluator");
+    bench_must(task_open(&source, &query, &err), &err, "task");
     for (size_t i = 0; i < examples; i++) {
         struct example e;
         bench_must(task_get(source, i, &e, &err), &err, "example");

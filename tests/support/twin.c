@@ -27,6 +27,32 @@ static void normalise(double *y, const double *x, const float *w, double eps, si
         y[i] = x[i] / sqrt(sum / (double)d + eps) * (double)w[i];
 }
 
+/* X (n) += B (n), when there is one. */
+static void shift(double *x, const float *b, size_t n)
+{
+    for (size_t i = 0; b && i < n; i++)
+        x[i] += (double)b[i];
+}
+
+/* Radians per position of pair I, by the rules as their papers and configurations state them. */
+static double frequency(const struct model_conf *c, size_t i)
+{
+    const struct rope_scaling *s = &c->rope_scaling;
+    double f = pow((double)c->rope_theta, -2.0 * (double)i / (double)c->head_dim);
+    double wave = 2.0 * acos(-1.0) / f, original = (double)s->original, smooth;
+
+    if (s->kind == ROPE_LINEAR)
+        return f / (double)s->factor;
+    if (s->kind == ROPE_TABLE)
+        return f / (double)s->table[i];
+    if (s->kind != ROPE_LLAMA3 || wave < original / (double)s->high_freq)
+        return f;
+    if (wave > original / (double)s->low_freq)
+        return f / (double)s->factor;
+    smooth = (original / wave - (double)s->low_freq) / ((double)s->high_freq - (double)s->low_freq);
+    return (1.0 - smooth) * f / (double)s->factor + smooth * f;
+}
+
 /* Turn one head at POSITION. */
 static void turn(double *x, const struct model_conf *c, size_t position)
 {
@@ -34,8 +60,7 @@ static void turn(double *x, const struct model_conf *c, size_t position)
 
     for (size_t i = 0; i < half; i++) {
         size_t a = c->rope_interleaved ? 2 * i : i, b = c->rope_interleaved ? a + 1 : i + half;
-        double angle =
-            (double)position * pow((double)c->rope_theta, -2.0 * (double)i / (double)c->head_dim);
+        double angle = (double)position * frequency(c, i);
         double u = x[a], v = x[b];
 
         x[a] = u * cos(angle) - v * sin(angle);
@@ -79,6 +104,11 @@ static void attention_half(double *x, const struct model_conf *c, const struct m
         apply(m->q + r * nq, w->wq[l], m->norm, nq, c->dim);
         apply(m->k + r * nkv, w->wk[l], m->norm, nkv, c->dim);
         apply(m->v + r * nkv, w->wv[l], m->norm, nkv, c->dim);
+        if (c->qkv_bias) {
+            shift(m->q + r * nq, w->bq[l], nq);
+            shift(m->k + r * nkv, w->bk[l], nkv);
+            shift(m->v + r * nkv, w->bv[l], nkv);
+        }
         for (size_t h = 0; h < c->heads; h++)
             turn(m->q + r * nq + h * e, c, r);
         for (size_t h = 0; h < c->kv_heads; h++)
@@ -89,6 +119,7 @@ static void attention_half(double *x, const struct model_conf *c, const struct m
             attend(m->att + h * e, m->q + r * nq + h * e, m->k + h / share * e,
                    m->v + h / share * e, r + 1, nkv, e);
         apply(m->norm, w->wo[l], m->att, c->dim, nq);
+        shift(m->norm, c->o_bias ? w->bo[l] : NULL, c->dim);
         for (size_t i = 0; i < c->dim; i++)
             x[r * c->dim + i] += m->norm[i];
     }
@@ -101,9 +132,12 @@ static void mlp_half(double *x, const struct model_conf *c, const struct model_w
         normalise(m->norm, x + r * c->dim, w->norm2[l], (double)c->rms_eps, c->dim);
         apply(m->gate, w->w1[l], m->norm, c->hidden, c->dim);
         apply(m->up, w->w3[l], m->norm, c->hidden, c->dim);
+        shift(m->gate, c->mlp_bias ? w->b1[l] : NULL, c->hidden);
+        shift(m->up, c->mlp_bias ? w->b3[l] : NULL, c->hidden);
         for (size_t i = 0; i < c->hidden; i++)
             m->gate[i] = m->gate[i] / (1.0 + exp(-m->gate[i])) * m->up[i];
         apply(m->norm, w->w2[l], m->gate, c->dim, c->hidden);
+        shift(m->norm, c->mlp_bias ? w->b2[l] : NULL, c->dim);
         for (size_t i = 0; i < c->dim; i++)
             x[r * c->dim + i] += m->norm[i];
     }

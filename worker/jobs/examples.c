@@ -2,91 +2,178 @@
 #include "worker/jobs/examples.h"
 
 #include <limits.h>
+#include <stdlib.h>
 
 #include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/wire/wire.h"
+#include "worker/jobs/display.h"
+
+struct loop {
+    struct job *job;
+    const struct task_spec *task;
+    struct task_source *source;
+    /* The examples that are worked on together. */
+    size_t batch, len;
+    struct example *example;       /* [batch] */
+    const struct example **at;     /* [batch] */
+    uint64_t *index;               /* [batch] */
+    Drover__ExampleResult *result; /* [batch] */
+};
 
 int job_task(const struct job *j, const struct task_spec **ret, struct err *err)
 {
-    const char *name = kind_text(j->kind, &j->params, "task");
-
-    *ret = task_find(name);
-    return *ret ? 0 : err_set(err, ERR_INVALID, "unknown task \"%s\"", name);
+    return task_must_find(kind_text(j->kind, &j->params, "task"), ret, err);
 }
 
 static int open_source(struct job *j, const struct task_spec *task, struct task_source **ret,
                        struct err *err)
 {
     char path[PATH_MAX] = "";
-    enum split split;
-    int rc = split_parse(kind_text(j->kind, &j->params, "split"), &split, err);
+    struct task_query q = { .task = task->name,
+                            .level = (int)kind_int(j->kind, &j->params, "level"),
+                            .path = task->synthetic ? NULL : path,
+                            .fewshot = (int)kind_int(j->kind, &j->params, "fewshot") };
+    int rc = split_parse(kind_text(j->kind, &j->params, "split"), &q.split, err);
 
+    rc = rc == 0 ? task_prompts_parse(kind_text(j->kind, &j->params, "prompts"), &q.prompts, err)
+                 : rc;
     if (rc == 0 && !task->synthetic)
         rc = j->services->input(j->services->arg, "task_file", path, sizeof(path), err);
-    if (rc < 0)
-        return rc;
-    return task_open(ret, task->name, (int)kind_int(j->kind, &j->params, "level"), split,
-                     task->synthetic ? NULL : path, err);
+    return rc == 0 ? task_open(ret, &q, err) : rc;
 }
 
-static int send_result(struct job *j, const struct task_spec *task, const struct example *e,
-                       uint64_t index, uint64_t started_ns, Drover__ExampleResult *result,
-                       struct err *err)
+static int send_result(struct loop *l, size_t i, uint64_t wall_us, struct err *err)
 {
+    struct job *j = l->job;
+    const struct example *e = &l->example[i];
+    Drover__ExampleResult *result = &l->result[i];
     Drover__Example about = DROVER__EXAMPLE__INIT;
+    char *source_id CLEANUP(mem_cleanup) = display_copy(e->source_id, WIRE_TEXT_MAX);
+    char *subset CLEANUP(mem_cleanup) = display_copy(e->subset, WIRE_NAME_MAX);
+    char *question CLEANUP(mem_cleanup) = display_copy(e->question, WIRE_TEXT_MAX);
+    char *gold CLEANUP(mem_cleanup) = display_copy(e->gold, WIRE_TEXT_MAX);
+    int rc;
 
     about.id = e->id;
-    about.task = (char *)task->name;
+    about.task = (char *)l->task->name;
     about.level = e->level;
     about.split = (char *)kind_text(j->kind, &j->params, "split");
-    about.index = index;
-    about.source_id = e->source_id;
-    about.question = e->question;
-    about.gold = e->gold;
+    about.index = l->index[i];
+    about.source_id = source_id;
+    about.question = question;
+    about.gold = gold;
+    about.subset = subset;
     result->attempt = j->lease->attempt;
     result->epoch = j->lease->epoch;
     result->example = &about;
-    result->wall_us = (clock_ns() - started_ns) / 1000;
-    int rc = j->services->example_result(j->services->arg, result, err);
+    result->wall_us = wall_us;
+    rc = j->services->example_result(j->services->arg, result, err);
     result->example = NULL;
     return rc;
 }
 
-static int one_example(struct job *j, const struct task_spec *task, struct task_source *source,
-                       uint64_t index, job_example_fn fn, void *arg, struct err *err)
+static int check_stop(const struct loop *l, uint64_t index, struct err *err)
 {
-    struct example e CLEANUP(example_release) = { 0 };
-    Drover__ExampleResult result = DROVER__EXAMPLE_RESULT__INIT;
-    uint64_t started = clock_ns();
-    int rc = task_get(source, index, &e, err);
+    if (!progress_stopped(l->job->progress))
+        return 0;
+    return err_set(err, ERR_CANCELLED, "stopped in front of example %llu",
+                   (unsigned long long)index);
+}
 
-    if (rc < 0 || job_finished(j, e.id))
+static void set_done(struct loop *l, uint64_t next)
+{
+    atomic_store(&l->job->progress->done, next - l->job->lease->begin);
+    progress_tick(l->job->progress);
+}
+
+/* Work on the examples gathered, and send them. */
+static int work(struct loop *l, job_examples_fn fn, void *arg, struct err *err)
+{
+    uint64_t started = clock_ns(), wall_us;
+    int rc = l->len > 0 ? fn(arg, l->at, l->len, l->result, err) : 0;
+
+    if (rc < 0 || l->len == 0)
         return rc;
-    rc = fn(arg, &e, &result, err);
-    if (rc == 0)
-        rc = send_result(j, task, &e, index, started, &result, err);
+    wall_us = (clock_ns() - started) / 1000 / l->len;
+    for (size_t i = 0; rc == 0 && i < l->len; i++) {
+        rc = i > 0 ? check_stop(l, l->index[i], err) : 0;
+        rc = rc == 0 ? send_result(l, i, wall_us, err) : rc;
+        if (rc == 0)
+            set_done(l, l->index[i] + 1);
+    }
     return rc;
 }
 
-int job_each_example(struct job *j, job_example_fn fn, void *arg, struct err *err)
+static void forget(struct loop *l)
 {
-    const struct task_spec *task;
-    struct task_source *source = NULL;
-    int rc = job_task(j, &task, err);
+    for (size_t i = 0; i < l->len; i++)
+        example_release(&l->example[i]);
+    l->len = 0;
+}
 
-    rc = rc == 0 ? open_source(j, task, &source, err) : rc;
+/* Examples from *NEXT on that are not finished yet, as many as a batch has. */
+static int gather(struct loop *l, uint64_t *next, struct err *err)
+{
+    int rc = 0;
+
+    while (rc == 0 && l->len < l->batch && *next < l->job->lease->end) {
+        struct example *e = &l->example[l->len];
+
+        *e = (struct example){ 0 };
+        rc = task_get(l->source, *next, e, err);
+        if (rc < 0)
+            break;
+        progress_tick(l->job->progress);
+        if (job_finished(l->job, e->id)) {
+            example_release(e);
+            if (l->len == 0)
+                set_done(l, *next + 1);
+        } else {
+            l->result[l->len] = (Drover__ExampleResult)DROVER__EXAMPLE_RESULT__INIT;
+            l->index[l->len++] = *next;
+        }
+        (*next)++;
+    }
+    return rc;
+}
+
+static int each(struct loop *l, job_examples_fn fn, void *arg, struct err *err)
+{
+    uint64_t next = l->job->lease->begin;
+    int rc = 0;
+
+    atomic_store(&l->job->progress->total, l->job->lease->end - next);
+    while (rc == 0 && next < l->job->lease->end) {
+        rc = check_stop(l, next, err);
+        rc = rc == 0 ? gather(l, &next, err) : rc;
+        rc = rc == 0 ? work(l, fn, arg, err) : rc;
+        if (rc == 0)
+            set_done(l, next);
+        forget(l);
+    }
+    return rc;
+}
+
+int job_each_example(struct job *j, size_t batch, job_examples_fn fn, void *arg, struct err *err)
+{
+    struct loop l = { .job = j, .batch = batch };
+    int rc = job_task(j, &l.task, err);
+
+    rc = rc == 0 ? open_source(j, l.task, &l.source, err) : rc;
     if (rc < 0)
         return rc;
-    atomic_store(&j->progress->total, j->lease->end - j->lease->begin);
-    for (uint64_t i = j->lease->begin; rc == 0 && i < j->lease->end; i++) {
-        if (progress_stopped(j->progress)) {
-            rc = err_set(err, ERR_CANCELLED, "stopped in front of example %llu",
-                         (unsigned long long)i);
-            break;
-        }
-        rc = one_example(j, task, source, i, fn, arg, err);
-        atomic_store(&j->progress->done, i + 1 - j->lease->begin);
-        progress_tick(j->progress);
-    }
-    task_close(source);
+    l.example = mem_calloc(batch, sizeof(*l.example));
+    l.at = mem_calloc(batch, sizeof(*l.at));
+    l.index = mem_calloc(batch, sizeof(*l.index));
+    l.result = mem_calloc(batch, sizeof(*l.result));
+    for (size_t i = 0; i < batch; i++)
+        l.at[i] = &l.example[i];
+    rc = each(&l, fn, arg, err);
+    task_close(l.source);
+    free(l.example);
+    free(l.at);
+    free(l.index);
+    free(l.result);
     return rc;
 }

@@ -11,4 +11,7 @@ int search_job_run(struct job *j, struct err *err);
 int collect_run(struct job *j, struct err *err);
 int evaluate_run(struct job *j, struct err *err);
 
+/* What people call input NAME: the path that the recipe names, else NAME itself. */
+const char *job_input_name(const struct job *j, const char *name);
+
 #endif

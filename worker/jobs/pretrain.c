@@ -7,7 +7,7 @@
 #include "common/tasks/task.h"
 #include "worker/jobs/implement.h"
 #include "worker/jobs/problems.h"
-#include "worker/model/tokenizer.h"
+#include "worker/tokenizer/tokenizer.h"
 #include "worker/train/train.h"
 
 /* Steps between two points of the metrics: 75 points for the quickstart's 1,500 steps. */
@@ -46,7 +46,8 @@ static void read_conf(struct pretrain *p)
         .rope_theta = (float)kind_real(k, v, "rope_theta"),
         .tied = true,
         .bos = 0, /* as tokenizer_from_alphabet() has them */
-        .eos = 1,
+        .eos = { 1 },
+        .eos_len = 1,
     };
     p->conf.seed = p->job->lease->seed;
     p->conf.steps = (uint64_t)kind_int(k, v, "steps");

@@ -28,7 +28,7 @@ static int byte_tokens(uint32_t token[256], const struct tokenizer *tok, struct 
         uint32_t *id CLEANUP(mem_cleanup) = NULL;
         size_t len = 0;
 
-        rc = tokenizer_encode(tok, (char[2]){ *c, '\0' }, false, &id, &len, err);
+        rc = tokenizer_encode(tok, c, 1, 0, &id, &len, err);
         if (rc == 0 && len != 1)
             rc = err_set(err, ERR_INVALID, "'%c' is %zu tokens, not one", *c, len);
         if (rc == 0)
@@ -62,28 +62,16 @@ static void add_lesson(struct problems *p, size_t s, const struct lesson *l,
     p->start[s + 1] = at;
 }
 
-static int bos_token(const struct tokenizer *tok, uint32_t *ret, struct err *err)
-{
-    uint32_t *id CLEANUP(mem_cleanup) = NULL;
-    size_t len = 0;
-    int rc = tokenizer_encode(tok, "0", true, &id, &len, err);
-
-    if (rc == 0 && len != 2)
-        rc = err_set(err, ERR_INVALID, "the tokenizer puts no token in front of a text");
-    if (rc == 0)
-        *ret = id[0];
-    return rc;
-}
-
 int problems_draw(struct problems *p, const struct problems_conf *c, const struct tokenizer *tok,
                   uint64_t step, struct err *err)
 {
     struct rng r = rng_stream("order", c->seed, step);
     size_t open = problems_open_levels(c, step);
-    uint32_t token[256] = { 0 }, bos = 0;
+    uint32_t token[256] = { 0 }, bos = tokenizer_bos(tok);
     int rc = byte_tokens(token, tok, err);
 
-    rc = rc == 0 ? bos_token(tok, &bos, err) : rc;
+    if (rc == 0 && bos == UINT32_MAX)
+        rc = err_set(err, ERR_INVALID, "the tokenizer puts no token in front of a text");
     p->start = mem_realloc(p->start, c->batch + 1, sizeof(*p->start));
     p->start[0] = 0;
     for (size_t s = 0; rc == 0 && s < c->batch; s++) {

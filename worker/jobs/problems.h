@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
-#include "worker/model/tokenizer.h"
+#include "worker/tokenizer/tokenizer.h"
 #include "worker/train/train.h"
 
 enum { PROBLEM_TASKS_MAX = 16, PROBLEM_LEVELS_MAX = 16 };

@@ -23,7 +23,9 @@ struct search_job {
     /* Answers of the present example, in order of evaluation = order of discovery. */
     struct answer *answer;
     size_t answers_len, answers_cap;
-    struct outcome *outcome; /* [params.round] */
+    uint64_t rows;                 /* of all evaluations of the present example */
+    struct evaluation *evaluation; /* [params.round] */
+    struct outcome *outcome;       /* [params.round] */
     /* The message's memory. */
     struct search_result result;
     Drover__Label label;
@@ -46,9 +48,13 @@ static int evaluate_round(void *arg, const uint8_t *const *routing, size_t n, do
     int rc;
 
     s->outcome = mem_realloc(s->outcome, MAX(n, (size_t)1), sizeof(*s->outcome));
-    rc = evaluator_run(s->evaluator, routing, n, true, s->outcome, s->job->progress, err);
+    s->evaluation = mem_realloc(s->evaluation, MAX(n, (size_t)1), sizeof(*s->evaluation));
+    for (size_t i = 0; i < n; i++)
+        s->evaluation[i] = (struct evaluation){ .example = 0, .routing = routing[i] };
+    rc = evaluator_run(s->evaluator, s->evaluation, n, true, s->outcome, s->job->progress, err);
     for (size_t i = 0; rc == 0 && i < n; i++) {
         reward[i] = s->outcome[i].correct ? 1.0 : 0.0;
+        s->rows += s->outcome[i].rows;
         keep_answer(s, s->outcome[i].answer);
     }
     return rc;
@@ -67,10 +73,10 @@ static size_t entry_of(const struct search_job *s, const uint8_t *routing)
 /* The label once more, whole and alone, without the search's cached states. */
 static int replay(struct search_job *s, const struct example *e, struct err *err)
 {
-    const uint8_t *routing = s->result.label;
-    size_t entry = entry_of(s, routing);
+    const struct evaluation label = { .example = 0, .routing = s->result.label };
+    size_t entry = entry_of(s, label.routing);
     struct outcome again;
-    int rc = evaluator_run(s->evaluator, &routing, 1, false, &again, s->job->progress, err);
+    int rc = evaluator_run(s->evaluator, &label, 1, false, &again, s->job->progress, err);
 
     if (rc < 0)
         return rc;
@@ -120,7 +126,8 @@ static void fill_label(struct search_job *s, uint64_t layer_rows)
     s->label.simulations = r->simulations;
     s->label.evaluations = r->evaluations;
     s->label.layer_rows = layer_rows;
-    s->label.layer_rows_whole = r->path_layers * evaluator_rows(s->evaluator);
+    /* Rows differ between paths only where answers of several tokens differ: their mean. */
+    s->label.layer_rows_whole = r->path_layers * s->rows / r->evaluations;
     s->label.base_answer = s->answer[0].text;
     if (r->has_label) {
         s->label.routing.data = r->label;
@@ -130,16 +137,19 @@ static void fill_label(struct search_job *s, uint64_t layer_rows)
     fill_log(s);
 }
 
-static int search_example(void *arg, const struct example *e, Drover__ExampleResult *result,
-                          struct err *err)
+static int search_example(void *arg, const struct example *const *at, size_t n,
+                          Drover__ExampleResult *result, struct err *err)
 {
     struct search_job *s = arg;
+    const struct example *e = at[0];
     uint64_t before = evaluator_layer_rows(s->evaluator);
     int rc;
 
+    assert(n == 1); /* prefix states are those of one example */
     s->answers_len = 0;
+    s->rows = 0;
     search_result_release(&s->result);
-    rc = evaluator_begin(s->evaluator, e, err);
+    rc = evaluator_begin(s->evaluator, at, 1, err);
     rc = rc == 0 ? search_run(&s->params, s->model->conf.layers, s->job->lease->seed, e->id,
                               evaluate_round, s, &s->result, err)
                  : rc;
@@ -176,18 +186,22 @@ static int read_params(struct search_job *s, const struct job *j, struct err *er
 int search_job_run(struct job *j, struct err *err)
 {
     struct search_job s = { .job = j };
-    const struct task_spec *task = NULL;
-    int rc = job_task(j, &task, err);
+    struct evaluator_conf conf = { .model_name = job_input_name(j, "model"),
+                                   .pool = j->pool,
+                                   .cache_bytes =
+                                       (uint64_t)kind_int(j->kind, &j->params, "cache_bytes"),
+                                   .sampling = { .top_p = 1 } };
+    int rc = job_task(j, &conf.task, err);
 
     rc = rc == 0 ? job_model_open(j, "model", &s.model, err) : rc;
     rc = rc == 0 ? read_params(&s, j, err) : rc;
-    rc = rc == 0 ? evaluator_new(&s.evaluator, s.model, task, j->pool,
-                                 (uint64_t)kind_int(j->kind, &j->params, "cache_bytes"), err)
-                 : rc;
-    rc = rc == 0 ? job_each_example(j, search_example, &s, err) : rc;
+    conf.model = s.model;
+    rc = rc == 0 ? evaluator_new(&s.evaluator, &conf, err) : rc;
+    rc = rc == 0 ? job_each_example(j, 1, search_example, &s, err) : rc;
     evaluator_free(s.evaluator);
     search_result_release(&s.result);
     free(s.answer);
+    free(s.evaluation);
     free(s.outcome);
     free(s.entry);
     free(s.entry_at);

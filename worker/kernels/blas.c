@@ -22,6 +22,12 @@ void blas_init(void)
              (int)MIN(strcspn(version, " "), (size_t)31), version, openblas_get_corename());
 }
 
+void blas_set_threads(size_t threads)
+{
+    assert(threads >= 1 && threads <= INT_MAX);
+    openblas_set_num_threads((int)threads);
+}
+
 const char *blas_class(void)
 {
     assert(class_text[0] != '\0'); /* blas_init comes first */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* blas.h - the only door to OpenBLAS. Every call is single-threaded; parallelism is the caller's
- * (pool.h). */
+/* blas.h - the only door to OpenBLAS. Every call is single-threaded, parallelism is the caller's
+ * (pool.h); only benches, which judge by it, let it use more threads. */
 #ifndef WORKER_KERNELS_BLAS_H
 #define WORKER_KERNELS_BLAS_H
 
@@ -8,6 +8,8 @@
 
 /* Once per process, before any call: one OpenBLAS thread. */
 void blas_init(void);
+/* For benches: threads of later calls. */
+void blas_set_threads(size_t threads);
 /* "openblas-0.3.21-SkylakeX": version and core type; the numeric class of what uses it. */
 const char *blas_class(void);
 

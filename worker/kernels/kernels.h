@@ -17,25 +17,42 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
+#include "worker/kernels/weight.h"
 
 #define KERNELS_CLASS "packed-1"
 
 enum kernels_level { KERNELS_GENERIC, KERNELS_V3, KERNELS_V4, KERNELS_LEVELS };
 enum { KERNELS_PANEL = 48, KERNELS_ATTENTION_ROWS = 32 };
 
-/* A weight matrix W (N,K) ("y = W x", Hugging Face layout), packed into ceil(N/48) column panels of
- * K x 48. */
+/* A weight matrix W (N,K) ("y = W x", Hugging Face layout) in the type of its file, packed into
+ * ceil(N/48) column panels of K x 48 elements. */
 struct packed {
     size_t k, n;
-    float *panel; /* 64-byte aligned, packed_floats(k, n) floats, zero padded */
+    enum weight_type type;
+    void *panel; /* 64-byte aligned, packed_floats(k, n) elements of TYPE; columns beyond N are 0 */
 };
-size_t packed_floats(size_t k, size_t n);
-/* Allocate for (k, n): ERR_NOMEM. Contents undefined until a fill. */
-int packed_alloc(struct packed *p, size_t k, size_t n, struct err *err) MUST_CHECK;
+size_t packed_floats(size_t k, size_t n); /* elements, of any type */
+size_t packed_bytes(const struct packed *p);
+/* Allocate for (k, n): ERR_NOMEM. Weights are undefined until a fill, the padding is 0. */
+int packed_alloc(struct packed *p, enum weight_type type, size_t k, size_t n,
+                 struct err *err) MUST_CHECK;
 void packed_release(struct packed *p);
-void packed_fill(struct packed *p, const float *w, size_t ldw); /* W is (N,K), row stride ldw */
-void packed_fill_transposed(struct packed *p, const float *wt,
-                            size_t ldw); /* W^T is (K,N), row stride ldw */
+/* Rows [n0, n0 + rows) of W from ROWS rows of K elements of P's own type: row r begins r * LD
+ * elements behind FROM, which may be unaligned. Disjoint rows may be filled by several threads at
+ * once. */
+void packed_fill_rows(struct packed *p, size_t n0, size_t rows, const void *from, size_t ld);
+void packed_fill(struct packed *p, const float *w, size_t ldw); /* F32: all rows of W (N,K) */
+/* F32: W^T is (K,N), row stride ldw. P may be on memory of the caller's own: also the padding is
+ * written. */
+void packed_fill_transposed(struct packed *p, const float *wt, size_t ldw);
+
+/* Keys and values of one sequence in pages of PAGE positions: key j is LD floats times j % PAGE
+ * behind k[j / PAGE], its value likewise. PAGE is a multiple of 16, or >= T with one page:
+ * &(struct kv_view){ &k, &v, t, ld }. */
+struct kv_view {
+    const float *const *k, *const *v;
+    size_t page, ld;
+};
 
 /* Floats of scratch for attention and attention_back over T keys: a block of score rows. */
 static inline size_t attention_scratch_floats(size_t t)
@@ -48,7 +65,8 @@ struct kernels {
     enum kernels_level level;
 
     /* Y (M, columns [n0, n1) of N) = X (M,K) * W^T. n0 is a multiple of 48; strides in floats.
-     * Blocks for the cache. */
+     * Blocks for the cache. Weights of a narrow type are widened on the way: the bits are those of
+     * the same matrix as F32. */
     void (*gemm)(float *y, size_t ldy, const float *x, size_t ldx, const struct packed *w, size_t m,
                  size_t n0, size_t n1);
     /* OUT (rows,d) = X * rsqrt(mean(X^2) + eps) * W (d). Also writes RSTD (rows) unless NULL. */
@@ -63,14 +81,15 @@ struct kernels {
      * backward. */
     void (*rope)(float *x, size_t ldx, const uint32_t *position, const float *cos, const float *sin,
                  int sign, bool interleaved, size_t rows, size_t heads, size_t e);
-    /* One sequence: OUT (rows, H*E) = causal attention of Q (rows, H*E) over K, V (t, G*E), where
-     * row r sees keys 0..(t - rows + r). Strides in floats. ATT, when not NULL, gets the
-     * probabilities (H, rows, t), 0 beyond the row's reach, for the backward pass; it changes no
-     * bit of OUT. SCRATCH: attention_scratch_floats(t). Each row's result depends only on the keys
-     * it sees, in the order of their index. 1 <= rows <= t, e <= 256, heads % kv_heads == 0. */
+    /* One sequence: OUT (rows, H*E) = causal attention of Q (rows, H*E) over the T keys and values
+     * (G*E wide) of KV, where row r sees keys 0..(t - rows + r). Strides in floats. ATT, when not
+     * NULL, gets the probabilities (H, rows, t), 0 beyond the row's reach, for the backward pass;
+     * it changes no bit of OUT. SCRATCH: attention_scratch_floats(t). Each row's result depends
+     * only on the keys it sees, in the order of their index. 1 <= rows <= t, e <= 256, heads %
+     * kv_heads == 0. */
     void (*attention)(float *out, size_t ldo, float *att, const float *q, size_t ldq,
-                      const float *k, size_t ldk, const float *v, size_t ldv, float *scratch,
-                      size_t rows, size_t t, size_t heads, size_t kv_heads, size_t e);
+                      const struct kv_view *kv, float *scratch, size_t rows, size_t t, size_t heads,
+                      size_t kv_heads, size_t e);
     /* Whole sequence (rows == t). DQ (stride lddq), DK, DV (stride lddk) are overwritten. SCRATCH:
      * attention_scratch_floats(t). */
     void (*attention_back)(float *dq, size_t lddq, float *dk, float *dv, size_t lddk,
@@ -81,8 +100,9 @@ struct kernels {
     void (*swiglu)(float *out, const float *gate, const float *up, size_t n);
     void (*swiglu_back)(float *dgate, float *dup, const float *dout, const float *gate,
                         const float *up, size_t n);
-    void (*add)(float *x, const float *y, size_t n);                /* X += Y */
-    void (*scale_add)(float *x, const float *y, float a, size_t n); /* X = fma(a, Y, X) */
+    void (*add)(float *x, const float *y, size_t n);                   /* X += Y */
+    void (*scale_add)(float *x, const float *y, float a, size_t n);    /* X = fma(a, Y, X) */
+    void (*add_bias)(float *x, const float *b, size_t rows, size_t n); /* X (rows,n) += B (n) */
     /* log-sum-exp of one row of V logits, exact to the bound stated in fmath.h of this folder. */
     float (*logsumexp)(const float *logits, size_t v);
     size_t (*argmax)(const float *logits, size_t v); /* ties: the first */

@@ -20,8 +20,8 @@ void LEVEL(rmsnorm_back)(float *dx, float *dw, const float *dy, const float *x, 
 void LEVEL(rope)(float *x, size_t ldx, const uint32_t *position, const float *cos, const float *sin,
                  int sign, bool interleaved, size_t rows, size_t heads, size_t e);
 void LEVEL(attention)(float *out, size_t ldo, float *att, const float *q, size_t ldq,
-                      const float *k, size_t ldk, const float *v, size_t ldv, float *scratch,
-                      size_t rows, size_t t, size_t heads, size_t kv_heads, size_t e);
+                      const struct kv_view *kv, float *scratch, size_t rows, size_t t, size_t heads,
+                      size_t kv_heads, size_t e);
 void LEVEL(attention_back)(float *dq, size_t lddq, float *dk, float *dv, size_t lddk,
                            const float *dout, size_t ldo, const float *att, const float *q,
                            size_t ldq, const float *k, size_t ldk, const float *v, size_t ldv,
@@ -31,6 +31,7 @@ void LEVEL(swiglu_back)(float *dgate, float *dup, const float *dout, const float
                         const float *up, size_t n);
 void LEVEL(add)(float *x, const float *y, size_t n);
 void LEVEL(scale_add)(float *x, const float *y, float a, size_t n);
+void LEVEL(add_bias)(float *x, const float *b, size_t rows, size_t n);
 float LEVEL(logsumexp)(const float *logits, size_t v);
 size_t LEVEL(argmax)(const float *logits, size_t v);
 void LEVEL(cross_entropy)(float *loss, float *dlogits, const float *logits, const uint32_t *target,

@@ -53,6 +53,12 @@ void LEVEL(scale_add)(float *x, const float *y, float a, size_t n)
         v_put(x + i, v_fma(scale, v_get(y + i, n - i, 0.0f), v_get(x + i, n - i, 0.0f)), n - i);
 }
 
+void LEVEL(add_bias)(float *x, const float *b, size_t rows, size_t n)
+{
+    for (size_t r = 0; r < rows; r++)
+        LEVEL(add)(x + r * n, b, n);
+}
+
 /* One head: pairs (i, i + half), A and B the two halves. */
 static inline void rotate_halves(float *restrict a, float *restrict b, const float *restrict c,
                                  const float *restrict s, float sign, size_t half)

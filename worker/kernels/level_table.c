@@ -30,6 +30,7 @@ const struct kernels TABLE_PASTE(KERNELS_LEVEL_NAME) = {
     .swiglu_back = LEVEL(swiglu_back),
     .add = LEVEL(add),
     .scale_add = LEVEL(scale_add),
+    .add_bias = LEVEL(add_bias),
     .logsumexp = LEVEL(logsumexp),
     .argmax = LEVEL(argmax),
     .cross_entropy = LEVEL(cross_entropy),

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "worker/kernels/widen.h"
+
 struct v16 {
     float f[16];
 };
@@ -142,6 +144,22 @@ static inline struct vg_vec g_load(const float *p)
 {
     struct vg_vec ret;
     memcpy(ret.f, p, sizeof(ret.f));
+    return ret;
+}
+
+static inline struct vg_vec g_load_f16(const uint16_t *p)
+{
+    struct vg_vec ret;
+    for (size_t i = 0; i < 8; i++)
+        ret.f[i] = widen_f16(p[i]);
+    return ret;
+}
+
+static inline struct vg_vec g_load_bf16(const uint16_t *p)
+{
+    struct vg_vec ret;
+    for (size_t i = 0; i < 8; i++)
+        ret.f[i] = widen_bf16(p[i]);
     return ret;
 }
 

@@ -166,6 +166,17 @@ static inline __m256 g_load(const float *p)
     return _mm256_loadu_ps(p);
 }
 
+static inline __m256 g_load_f16(const uint16_t *p)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+}
+
+static inline __m256 g_load_bf16(const uint16_t *p)
+{
+    __m256i x = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(x, 16));
+}
+
 static inline __m256 g_set1(const float *p)
 {
     return _mm256_broadcast_ss(p);

@@ -150,6 +150,17 @@ static inline __m512 g_load(const float *p)
     return _mm512_loadu_ps(p);
 }
 
+static inline __m512 g_load_f16(const uint16_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+
+static inline __m512 g_load_bf16(const uint16_t *p)
+{
+    __m512i x = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(x, 16));
+}
+
 static inline __m512 g_set1(const float *p)
 {
     return _mm512_set1_ps(*p);

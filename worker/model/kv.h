@@ -1,27 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kv.h - inside of struct kv (sweep.h): keys and values of one sequence, one slot per path
- * position. Private. */
+ * position, in pages of KV_PAGE positions that copies share. Private. */
 #ifndef WORKER_MODEL_KV_H
 #define WORKER_MODEL_KV_H
 
 #include "worker/model/sweep.h"
 
+/* Positions of a page: a multiple of 16, as the attention kernel wants it. A page of a model with
+ * 8 key/value heads of 64 is 128 KiB; half a page per slot is wasted on average. */
+enum { KV_PAGE = 32 };
+
+/* Page P of slot S: KV_PAGE keys at k[s * room + p], their values at v[s * room + p], in one piece
+ * of memory that begins with the number of its owners. */
 struct kv {
     size_t layers, slots, width; /* width: kv_heads * head_dim */
-    size_t len, room, capacity;  /* positions: held, allocated, allowed */
+    size_t len, capacity;        /* positions: held, allowed */
+    size_t pages, room;          /* per slot: allocated, room in the tables */
     uint8_t *routing;            /* [layers] */
-    float *k, *v;                /* (slots, room, width) */
+    float **k, **v;              /* [slots * room] */
 };
 
-/* Room for ROWS more positions. ERR_NOMEM; ERR_LIMIT: beyond the capacity. */
+/* Room for ROWS more positions that nobody else sees. ERR_NOMEM; ERR_LIMIT: beyond the capacity. */
 int kv_reserve(struct kv *kv, size_t rows, struct err *err) MUST_CHECK;
-static inline float *kv_keys(const struct kv *kv, size_t slot)
+/* Where the key or value of POSITION in SLOT lies. */
+static inline float *kv_at(const struct kv *kv, float *const *table, size_t slot, size_t position)
 {
-    return kv->k + slot * kv->room * kv->width;
-}
-static inline float *kv_values(const struct kv *kv, size_t slot)
-{
-    return kv->v + slot * kv->room * kv->width;
+    return table[slot * kv->room + position / KV_PAGE] + position % KV_PAGE * kv->width;
 }
 
 #endif

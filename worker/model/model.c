@@ -5,102 +5,29 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "worker/model/formats.h"
-#include "worker/model/tokenizer.h"
+#include "worker/model/model_private.h"
+#include "worker/tokenizer/tokenizer.h"
 
-/* Allocate what depends on the configuration alone. */
-static int alloc_packed(struct model *m, struct err *err)
+int model_build(struct model *m, const struct checkpoint *files, const struct model_options *o,
+                struct err *err)
 {
-    const struct model_conf *c = &m->conf;
-    size_t q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
-    size_t table = c->positions * (c->head_dim / 2);
-    int rc = 0;
+    int rc = model_conf_check(&files->conf, err);
 
-    m->wqkv = mem_calloc(c->layers, sizeof(*m->wqkv));
-    m->wo = mem_calloc(c->layers, sizeof(*m->wo));
-    m->w13 = mem_calloc(c->layers, sizeof(*m->w13));
-    m->w2 = mem_calloc(c->layers, sizeof(*m->w2));
-    for (size_t l = 0; l < c->layers && !rc; l++) {
-        rc = packed_alloc(&m->wqkv[l], c->dim, q + 2 * kv, err);
-        if (!rc)
-            rc = packed_alloc(&m->wo[l], q, c->dim, err);
-        if (!rc)
-            rc = packed_alloc(&m->w13[l], c->dim, 2 * c->hidden, err);
-        if (!rc)
-            rc = packed_alloc(&m->w2[l], c->hidden, c->dim, err);
-    }
-    if (!rc)
-        rc = packed_alloc(&m->head, c->dim, c->vocab, err);
-    if (rc)
-        return rc;
-    m->rope_cos = mem_try_aligned(table, sizeof(float));
-    m->rope_sin = mem_try_aligned(table, sizeof(float));
-    if (!m->rope_cos || !m->rope_sin)
-        return err_set(err, ERR_NOMEM, "%zu bytes for %zu positions", 2 * table * sizeof(float),
-                       c->positions);
-    return 0;
+    m->conf = files->conf;
+    m->kern = o->kern ? o->kern : kernels_best();
+    m->embed = files->embed[0];
+    rc = rc ? rc : rope_new(&m->rope, &m->conf, err);
+    rc = rc ? rc : model_alloc(m, files, err);
+    return rc ? rc : model_pack(m, files, o->pool, o->progress, err);
 }
 
-/* One matrix of K columns after another in ROWS: a row of the result is an output of the stacked
- * weight. */
-static void stack(float **at, const float *w, size_t rows, size_t k)
+int model_from_views(struct model **ret, const struct checkpoint *files, const struct kernels *kern,
+                     struct pool *pool, struct err *err)
 {
-    memcpy(*at, w, rows * k * sizeof(float));
-    *at += rows * k;
-}
+    struct model *m = mem_calloc(1, sizeof(*m));
+    struct model_options o = { .kern = kern, .pool = pool };
+    int rc = model_build(m, files, &o, err);
 
-void model_repack(struct model *m)
-{
-    const struct model_conf *c = &m->conf;
-    size_t q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
-    CLEANUP(mem_cleanup)
-    float *stacked = mem_aligned(MAX(q + 2 * kv, 2 * c->hidden) * c->dim, sizeof(float));
-
-    for (size_t l = 0; l < c->layers; l++) {
-        float *at = stacked;
-
-        stack(&at, m->w.wq[l], q, c->dim);
-        stack(&at, m->w.wk[l], kv, c->dim);
-        stack(&at, m->w.wv[l], kv, c->dim);
-        packed_fill(&m->wqkv[l], stacked, c->dim);
-        at = stacked;
-        stack(&at, m->w.w1[l], c->hidden, c->dim);
-        stack(&at, m->w.w3[l], c->hidden, c->dim);
-        packed_fill(&m->w13[l], stacked, c->dim);
-        packed_fill(&m->wo[l], m->w.wo[l], q);
-        packed_fill(&m->w2[l], m->w.w2[l], c->hidden);
-    }
-    packed_fill(&m->head, m->w.head[0], c->dim);
-}
-
-int model_complete(struct model *m, const struct kernels *kern, struct err *err)
-{
-    int rc;
-
-    m->kern = kern ? kern : kernels_best();
-    rc = alloc_packed(m, err);
-    if (rc)
-        return rc;
-    rope_tables(m->rope_cos, m->rope_sin, &m->conf);
-    model_repack(m);
-    return 0;
-}
-
-int model_from_weights(struct model **ret, const struct model_conf *c,
-                       const struct model_weights *w, const struct kernels *kern, struct err *err)
-{
-    struct model *m;
-    int rc = model_conf_check(c, err);
-
-    if (rc)
-        return rc;
-    m = mem_calloc(1, sizeof(*m));
-    m->conf = *c;
-    rc = model_weights_alloc(&m->w, c, err);
-    if (!rc) {
-        memcpy(m->w.all, w->all, w->floats_len * sizeof(float));
-        rc = model_complete(m, kern, err);
-    }
     if (rc) {
         model_free(m);
         return rc;
@@ -109,25 +36,78 @@ int model_from_weights(struct model **ret, const struct model_conf *c,
     return 0;
 }
 
-static void release_each(struct packed *p, size_t n)
+/* Pointers to views of one tensor kind, N of them; W NULL where the model has no such tensor. */
+static struct tensor_view *view_weights(float *const *w, size_t n, size_t rows, size_t cols)
 {
-    for (size_t i = 0; p && i < n; i++)
-        packed_release(&p[i]);
-    free(p);
+    struct tensor_view *v = mem_calloc(n, sizeof(*v));
+
+    for (size_t i = 0; i < n && rows; i++)
+        v[i] = (struct tensor_view){ w[i], WEIGHT_F32, rows, cols };
+    return v;
+}
+
+static void view_all(struct checkpoint *files, const struct model_conf *c,
+                     const struct model_weights *w)
+{
+    files->conf = *c;
+    files->format = "memory";
+#define X(F, NAME, GGUF, PER_LAYER, ROWS, COLS, DECAY)                                             \
+    files->F = view_weights(w->F, (PER_LAYER) ? c->layers : 1, ROWS, COLS);
+    MODEL_TENSORS(X)
+#undef X
+    if (c->tied)
+        files->head[0] = files->embed[0];
+}
+
+static void view_release(struct checkpoint *files)
+{
+#define X(F, NAME, GGUF, PER_LAYER, ROWS, COLS, DECAY) free(files->F);
+    MODEL_TENSORS(X)
+#undef X
+}
+
+int model_from_weights(struct model **ret, const struct model_conf *c,
+                       const struct model_weights *w, const struct kernels *kern, struct err *err)
+{
+    struct checkpoint files = { 0 };
+    struct model *m = NULL;
+    int rc = model_conf_check(c, err);
+
+    if (rc)
+        return rc;
+    view_all(&files, c, w);
+    rc = model_from_views(&m, &files, kern, NULL, err);
+    view_release(&files);
+    if (rc)
+        return rc;
+    m->own_embed = mem_try_aligned(c->vocab * c->dim, sizeof(float));
+    if (!m->own_embed) {
+        model_free(m);
+        return err_set(err, ERR_NOMEM, "%zu bytes for the embedding",
+                       c->vocab * c->dim * sizeof(float));
+    }
+    memcpy(m->own_embed, w->embed[0], c->vocab * c->dim * sizeof(float));
+    m->embed.data = m->own_embed;
+    *ret = m;
+    return 0;
 }
 
 void model_free(struct model *m)
 {
     if (!m)
         return;
-    release_each(m->wqkv, m->conf.layers);
-    release_each(m->wo, m->conf.layers);
-    release_each(m->w13, m->conf.layers);
-    release_each(m->w2, m->conf.layers);
+    for (size_t l = 0; m->layer && l < m->conf.layers; l++) {
+        packed_release(&m->layer[l].wqkv);
+        packed_release(&m->layer[l].wo);
+        packed_release(&m->layer[l].w13);
+        packed_release(&m->layer[l].w2);
+    }
     packed_release(&m->head);
-    free(m->rope_cos);
-    free(m->rope_sin);
-    model_weights_release(&m->w);
+    free(m->layer);
+    free(m->vectors);
+    free(m->own_embed);
+    rope_free(m->rope);
     tokenizer_free(m->tok);
+    checkpoint_close(m->files);
     free(m);
 }

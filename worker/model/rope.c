@@ -6,10 +6,19 @@
  * and exp are within 2 ulp); the angle is then within position * 2^-46 absolute, at most 2^-26 at
  * position 2^20; argument reduction is exact in its first two parts (33 + 20 bits) and the
  * polynomials end below 2^-60. So a table entry is within 2^-25 (rounding to float) + position *
- * 2^-46 of the true value; tests compare with libm. */
+ * 2^-46 of the true value; tests compare with libm. A scaling adds at most eight roundings to the
+ * frequency, 2^-50 relative: the bound stays. Scalings that divide (linear, table, llama3 with a
+ * factor above 1) only make angles smaller; one that enlarges them is refused by
+ * rope_new. */
 #include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#include "common/base/mem.h"
 
 #include "worker/model/model.h"
 
@@ -74,21 +83,134 @@ static void sine_cosine(double x, double *ret_sin, double *ret_cos)
         *ret_cos = -*ret_cos;
 }
 
-void rope_tables(float *cos, float *sin, const struct model_conf *c)
+/* The frequency of pair I after scaling, radians per position. */
+static double frequency_of(const struct model_conf *c, double log_theta, size_t i)
 {
-    size_t half = c->head_dim / 2;
-    double log_theta = ln((double)c->rope_theta);
+    const struct rope_scaling *s = &c->rope_scaling;
+    double f = exponential(-log_theta * (double)(2 * i) / (double)c->head_dim);
+    double factor = (double)s->factor, low = (double)s->low_freq, high = (double)s->high_freq;
+    double turns, mix;
 
-    assert(c->positions <= MODEL_POSITIONS_MAX && half <= MODEL_HEAD_DIM_MAX / 2);
-    for (size_t i = 0; i < half; i++) {
-        double frequency = exponential(-log_theta * (double)(2 * i) / (double)c->head_dim);
+    switch (s->kind) {
+    case ROPE_PLAIN:
+        return f;
+    case ROPE_LINEAR:
+        return f / factor;
+    case ROPE_TABLE:
+        return f / (double)s->table[i];
+    case ROPE_LLAMA3:
+        turns = (double)s->original * f / 6.283185307179586477; /* original / wavelength */
+        if (turns < low)
+            return f / factor;
+        if (turns > high)
+            return f;
+        mix = (turns - low) / (high - low);
+        return f * ((1.0 - mix) / factor + mix);
+    }
+    abort();
+}
 
-        for (size_t p = 0; p < c->positions; p++) {
+/* Rows [from, to) of tables that begin at COS and SIN, FREQUENCY having half a head. */
+static void fill(float *cos, float *sin, const double *frequency, size_t half, size_t from,
+                 size_t to)
+{
+    for (size_t p = from; p < to; p++) {
+        for (size_t i = 0; i < half; i++) {
             double s, k;
 
-            sine_cosine((double)p * frequency, &s, &k);
+            sine_cosine((double)p * frequency[i], &s, &k);
             cos[p * half + i] = (float)k;
             sin[p * half + i] = (float)s;
         }
     }
+}
+
+/* False when a scaling makes an angle larger than the argument reduction takes, or none at all. */
+static bool frequencies(double *out, const struct model_conf *c)
+{
+    double log_theta = ln((double)c->rope_theta);
+
+    assert(c->positions <= MODEL_POSITIONS_MAX && c->head_dim <= MODEL_HEAD_DIM_MAX);
+    for (size_t i = 0; i < c->head_dim / 2; i++) {
+        out[i] = frequency_of(c, log_theta, i);
+        if (!(out[i] >= 0.0 && out[i] <= 1.0))
+            return false;
+    }
+    return true;
+}
+
+void rope_tables(float *cos, float *sin, const struct model_conf *c, size_t from, size_t to)
+{
+    double frequency[MODEL_HEAD_DIM_MAX / 2];
+
+    assert(frequencies(frequency, c));
+    fill(cos, sin, frequency, c->head_dim / 2, from, to);
+}
+
+/* Address space for all positions, of which the system gives memory as it is written. */
+struct rope {
+    float *cos, *sin;
+    size_t half, positions, bytes; /* bytes: of both tables */
+    double frequency[MODEL_HEAD_DIM_MAX / 2];
+    pthread_mutex_t mutex;
+    atomic_size_t filled; /* positions */
+};
+
+enum { ROPE_STEP = 1024 }; /* positions filled at least: some 2 ms for heads of 64 */
+
+int rope_new(struct rope **ret, const struct model_conf *c, struct err *err)
+{
+    struct rope *r = mem_calloc(1, sizeof(*r));
+    size_t floats = c->positions * (c->head_dim / 2);
+    void *all;
+
+    if (!frequencies(r->frequency, c)) {
+        free(r);
+        return err_set(err, ERR_INVALID,
+                       "rope scaling: a factor below 1 (or none that is a number) would make "
+                       "angles larger than 1 per position");
+    }
+    r->half = c->head_dim / 2;
+    r->positions = c->positions;
+    r->bytes = 2 * floats * sizeof(float);
+    (void)pthread_mutex_init(&r->mutex, NULL); /* cannot fail here */
+    all = mmap(NULL, r->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+               -1, 0);
+    if (all == MAP_FAILED) {
+        free(r);
+        return err_set(err, ERR_NOMEM, "%zu bytes for %zu positions", 2 * floats * sizeof(float),
+                       c->positions);
+    }
+    r->cos = all;
+    r->sin = r->cos + floats;
+    *ret = r;
+    return 0;
+}
+
+void rope_free(struct rope *r)
+{
+    if (!r)
+        return;
+    (void)!munmap(r->cos, r->bytes); /* cannot fail for a mapping of ours */
+    pthread_mutex_destroy(&r->mutex);
+    free(r);
+}
+
+struct rope_view rope_need(struct rope *r, size_t positions)
+{
+    struct rope_view view = { r->cos, r->sin };
+    size_t filled;
+
+    assert(positions <= r->positions);
+    if (atomic_load_explicit(&r->filled, memory_order_acquire) >= positions)
+        return view;
+    pthread_mutex_lock(&r->mutex);
+    filled = atomic_load(&r->filled);
+    if (filled < positions) {
+        positions = MIN(MAX(positions, filled + ROPE_STEP), r->positions);
+        fill(r->cos, r->sin, r->frequency, r->half, filled, positions);
+        atomic_store_explicit(&r->filled, positions, memory_order_release);
+    }
+    pthread_mutex_unlock(&r->mutex);
+    return view;
 }

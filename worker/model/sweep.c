@@ -30,20 +30,25 @@ void sweep_free(struct sweep *s)
 {
     if (!s)
         return;
-    for (size_t t = 0; t < s->threads; t++)
+    for (size_t t = 0; t < s->threads; t++) {
         free(s->scratch[t].mem);
+        free(s->scratch[t].page);
+    }
     free(s->scratch);
     free(s->place);
     free(s->active);
+    free(s->piece);
     free(s->block);
     free(s->x);
+    free(s->keys);
     free(s->logits);
     free(s);
 }
 
 static void enter(struct sweep *s)
 {
-    size_t dim = s->wide.dim;
+    const struct tensor_view *embed = &s->m->embed;
+    size_t dim = s->wide.dim, bytes = dim * weight_type_bytes(embed->type);
 
     for (size_t i = 0; i < s->n; i++) {
         const struct sweep_seq *q = &s->seq[i];
@@ -54,7 +59,8 @@ static void enter(struct sweep *s)
             continue;
         }
         for (size_t r = 0; r < q->rows; r++)
-            memcpy(x + r * dim, s->m->w.embed[0] + q->tokens[r] * dim, dim * sizeof(float));
+            weight_widen(x + r * dim, (const char *)embed->data + q->tokens[r] * bytes, embed->type,
+                         dim);
     }
 }
 
@@ -72,13 +78,13 @@ static void save_states(const struct sweep *s, size_t layer)
 }
 
 /* The sequences that pass LAYER at least TIMES times, for pass TIMES. */
-static void activate(struct sweep *s, size_t layer, unsigned times)
+static int activate(struct sweep *s, size_t layer, unsigned times, struct err *err)
 {
     s->active_len = 0;
     for (size_t i = 0; i < s->n; i++)
         if (layer >= s->seq[i].start_layer && s->seq[i].routing[layer] >= times)
             s->active[s->active_len++] = (uint32_t)i;
-    sweep_cut(s, layer, times);
+    return s->active_len ? sweep_cut(s, layer, times, err) : 0;
 }
 
 static int run(struct sweep *s, struct err *err)
@@ -93,7 +99,9 @@ static int run(struct sweep *s, struct err *err)
         for (unsigned times = 1; times <= ROUTING_REPEAT; times++) {
             if (progress_stopped(s->progress))
                 return err_set(err, ERR_CANCELLED, "stopped in layer %zu", layer);
-            activate(s, layer, times);
+            rc = activate(s, layer, times, err);
+            if (rc)
+                return rc;
             if (s->active_len)
                 sweep_layer(s, layer);
         }

@@ -19,18 +19,20 @@
 enum routing { ROUTING_SKIP, ROUTING_EXECUTE, ROUTING_REPEAT };
 
 /* Keys and values of one sequence under one routing: (sum of the routing) slots of up to CAPACITY
- * positions. */
+ * positions, in pages that are allocated as positions come. */
 struct kv;
 /* ROUTING (layers bytes) is copied. Memory grows with use. ERR_LIMIT: CAPACITY is above the model's
  * positions. */
 int kv_new(struct kv **ret, const struct model_conf *c, const uint8_t *routing, size_t capacity,
            struct err *err) MUST_CHECK;
-/* A copy with the same positions held, to continue one context in several ways. ERR_NOMEM. */
+/* A copy with the same positions held, to continue one context in several ways. Pages are shared
+ * until one of the two writes into them, so a copy costs one page per slot at most. ERR_NOMEM. */
 int kv_copy(struct kv **ret, const struct kv *from, struct err *err) MUST_CHECK;
 void kv_free(struct kv *kv);
 size_t kv_len(const struct kv *kv); /* positions held */
-/* Forget the positions from LEN (<= kv_len, asserted) on. */
+/* Forget the positions from LEN (<= kv_len, asserted) on; their pages are freed. */
 void kv_truncate(struct kv *kv, size_t len);
+size_t kv_bytes(const struct kv *kv); /* of its pages, shared ones counted in full */
 
 struct sweep_seq {
     const uint32_t *tokens; /* [rows], ids < vocab (asserted); not read when START is given */
@@ -74,18 +76,5 @@ struct sweep_stats {
 };
 void sweep_measure(struct sweep *s, bool on);
 struct sweep_stats sweep_stats(const struct sweep *s);
-
-/* Called with each token as it is chosen; non-zero stops the generation without error. */
-typedef int (*generate_fn)(void *arg, uint32_t token);
-/* Continue PROMPT (>= 1 ids) greedily: up to MAX_NEW tokens, ending before bos or eos or at the
- * model's last position. Cached decoding, bit-equal to running without a cache. *RET_LEN ids are
- * written to RET (room for MAX_NEW). */
-int generate_greedy(struct sweep *s, const uint32_t *prompt, size_t prompt_len,
-                    const uint8_t *routing, size_t max_new, uint32_t *ret, size_t *ret_len,
-                    struct progress *progress, struct err *err) MUST_CHECK;
-/* The same, telling FN (may be NULL) as it goes. */
-int generate_each(struct sweep *s, const uint32_t *prompt, size_t prompt_len,
-                  const uint8_t *routing, size_t max_new, generate_fn fn, void *arg,
-                  struct progress *progress, struct err *err) MUST_CHECK;
 
 #endif

@@ -8,8 +8,8 @@
 #include "worker/model/sweep_state.h"
 
 enum {
-    HEAD_ROWS_MAX = 512, /* also bounds the segments of a batch */
-    HEAD_ROWS_MIN = 16,
+    HEAD_ROWS_MAX = 512,   /* also bounds the segments of a batch */
+    HEAD_ROWS_MIN = 64,    /* the head may be the largest matrix of all: few passes over it */
     HEAD_FLOATS = 1 << 18, /* of one batch's logits: 1 MB, for the second-level cache */
 };
 
@@ -45,8 +45,8 @@ static void add_part(struct sweep *s, struct batch *b, const float *x, float *to
 {
     const struct model *m = s->m;
 
-    m->kern->rmsnorm(s->scratch[0].norm + b->rows * m->conf.dim, NULL, x, m->w.norm[0],
-                     m->conf.rms_eps, rows, m->conf.dim);
+    m->kern->rmsnorm(s->scratch[0].norm + b->rows * m->conf.dim, NULL, x, m->norm, m->conf.rms_eps,
+                     rows, m->conf.dim);
     if (!b->parts)
         b->joined = true;
     else
@@ -56,20 +56,56 @@ static void add_part(struct sweep *s, struct batch *b, const float *x, float *to
     b->rows += rows;
 }
 
+/* Rows that want logits; *RET_JOINED: all of these follow each other in memory. */
+static size_t head_rows(const struct sweep *s, bool *ret_joined)
+{
+    const float *to = NULL;
+    size_t rows = 0;
+
+    *ret_joined = true;
+    for (size_t i = 0; i < s->n; i++) {
+        size_t more = s->seq[i].rows - s->seq[i].logits_from;
+
+        if (!more)
+            continue;
+        *ret_joined &= !to || s->seq[i].logits == to;
+        to = s->seq[i].logits + more * s->m->conf.vocab;
+        rows += more;
+    }
+    return rows;
+}
+
+/* Room for the logits of a batch that must be copied to where they belong. */
+static int fit_logits(struct sweep *s, size_t rows, struct err *err)
+{
+    size_t bytes = rows * s->m->conf.vocab * sizeof(float);
+
+    if (s->logits_room >= rows)
+        return 0;
+    free(s->logits);
+    s->logits_room = 0;
+    s->logits = mem_try_aligned(bytes, 1);
+    if (!s->logits)
+        return err_set(err, ERR_NOMEM, "%zu bytes for logits", bytes);
+    s->logits_room = rows;
+    return 0;
+}
+
 int sweep_head(struct sweep *s, struct err *err)
 {
     size_t dim = s->m->conf.dim, vocab = s->m->conf.vocab;
-    struct batch b = { .max = MIN(MAX(HEAD_FLOATS / vocab, HEAD_ROWS_MIN), s->rows_room) };
+    bool joined;
+    size_t rows = head_rows(s, &joined), max = MAX(HEAD_FLOATS / vocab, (size_t)HEAD_ROWS_MIN);
+    struct batch b = { .max = MIN(MIN(max, rows), (size_t)HEAD_ROWS_MAX) };
+    int rc;
 
-    b.max = MIN(b.max, HEAD_ROWS_MAX);
-    if (s->logits_room < b.max) {
-        free(s->logits);
-        s->logits_room = 0;
-        s->logits = mem_try_aligned(b.max * vocab, sizeof(float));
-        if (!s->logits)
-            return err_set(err, ERR_NOMEM, "%zu bytes for logits", b.max * vocab * sizeof(float));
-        s->logits_room = b.max;
-    }
+    if (!rows)
+        return 0;
+    rc = scratch_fit(&s->scratch[0], &s->wide, b.max, 0, err);
+    if (!rc && !joined)
+        rc = fit_logits(s, b.max, err);
+    if (rc)
+        return rc;
     for (size_t i = 0; i < s->n; i++) {
         const struct sweep_seq *q = &s->seq[i];
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sweep_layer.c - a block of sequences through one layer.
+/* sweep_layer.c - a block of rows through one layer.
  *
  * In the last layer of a sequence's path only the rows that get logits go on behind the attention;
  * the others have given their keys and values and end there. Nothing is gathered by copying: the
@@ -11,30 +11,26 @@
 #include "worker/model/sweep_state.h"
 
 enum {
-    /* Waking a blocked thread costs some 20 us; a core does about 10^5 of these units in that time.
-     */
-    SPLIT_FLOP_MIN = 8 << 20,   /* multiply-adds of a gemm, times two */
-    SPLIT_FLOATS_MIN = 1 << 18, /* floats touched by another step */
+    /* A shared step has more parts than threads, because a core may be slow or taken; a part lasts
+     * 10 us at least, ten times what it costs to hand it out. */
+    SPLIT_NS_MIN = 20 * 1000,
+    PART_NS_MIN = 10 * 1000,
+    PARTS_PER_THREAD = 4,
+    FLOP_PER_NS = 100, /* of one core, about; and bytes of weights that it reads */
+    BYTES_PER_NS = 10,
+    SPLIT_FLOATS_MIN = 1 << 16, /* floats touched by another step: some 10 us */
 };
 
-struct run {
-    struct sweep *s;
-    const struct block *b;
-    size_t layer;
-    struct scratch *c;
-    struct pool *inner; /* threads that share this block's steps; NULL: none */
-};
-
-/* The part of the block's rows [begin, end) that belongs to one sequence, piece by piece. A walk
- * over live rows counts only those, here and in begin and end. */
+/* The part of the block's rows [begin, end) that belongs to one piece, piece by piece. A walk over
+ * live rows counts only those, here and in begin and end. */
 struct walk {
     const struct run *r;
-    size_t i, at, begin, end; /* private */
-    bool live;                /* private */
-    const struct sweep_seq *seq;
-    const struct place *place;
-    size_t from, rows; /* rows [from, from + rows) of the sequence ... */
-    size_t row;        /* ... are (live) rows row.. of the block */
+    size_t i, begin, end; /* private */
+    bool live;            /* private */
+    size_t rows;
+    size_t row; /* (live) row of the block */
+    float *x;   /* the same row of x */
+    size_t position;
 };
 
 static struct walk walk_all(const struct run *r, size_t begin, size_t end)
@@ -51,35 +47,26 @@ static bool walk_next(struct walk *w)
 {
     const struct sweep *s = w->r->s;
 
-    while (w->i < w->r->b->last && w->at < w->end) {
-        uint32_t q = s->active[w->i++];
-        size_t skipped = w->live ? s->place[q].live : 0, first = w->at, low, high;
+    while (w->i < w->r->b->last) {
+        const struct piece *p = &s->piece[w->i++];
+        size_t dead = w->live ? p->dead : 0, first = w->live ? p->live_row : p->row;
+        size_t low = MAX(first, w->begin), high = MIN(first + p->rows - dead, w->end);
+        size_t from;
 
-        w->at += s->seq[q].rows - skipped;
-        low = MAX(first, w->begin);
-        high = MIN(w->at, w->end);
         if (low >= high)
             continue;
-        w->seq = &s->seq[q];
-        w->place = &s->place[q];
-        w->from = skipped + low - first;
+        from = p->from + dead + low - first;
         w->rows = high - low;
         w->row = low;
+        w->x = s->x + (s->place[p->seq].row + from) * s->wide.dim;
+        w->position = s->place[p->seq].base + from;
         return true;
     }
     return false;
 }
 
-/* The rows of x of a piece. */
-static float *state_rows(const struct walk *w)
-{
-    const struct sweep *s = w->r->s;
-
-    return s->x + (w->place->row + w->from) * s->wide.dim;
-}
-
-/* One step of the layer on rows [begin, end) of the block; SCORE is the thread's. */
-typedef void (*step_fn)(struct run *r, size_t begin, size_t end, float *score);
+/* One step of the layer on rows [begin, end) of the block. */
+typedef void (*step_fn)(struct run *r, size_t begin, size_t end);
 
 struct split {
     struct run *r;
@@ -91,19 +78,19 @@ static void run_part(void *arg, size_t i, size_t thread)
 {
     struct split *p = arg;
 
-    p->step(p->r, p->rows * i / p->parts, p->rows * (i + 1) / p->parts,
-            p->r->s->scratch[thread].score);
+    (void)thread;
+    p->step(p->r, p->rows * i / p->parts, p->rows * (i + 1) / p->parts);
 }
 
 /* STEP on ROWS rows, in parallel when FLOATS (the work per row) are worth it. */
 static void each_row(struct run *r, step_fn step, size_t rows, size_t floats)
 {
-    struct split p = { r, step, rows, MIN(r->s->threads, rows) };
+    struct split p = { r, step, rows, MIN(2 * r->s->threads, rows) };
 
     if (r->inner && rows * floats >= SPLIT_FLOATS_MIN)
         pool_run(r->inner, run_part, &p, p.parts);
     else
-        step(r, 0, rows, r->c->score);
+        step(r, 0, rows);
 }
 
 struct columns {
@@ -111,13 +98,15 @@ struct columns {
     float *y;
     const float *x;
     const struct packed *w;
-    size_t rows, each; /* columns per part, a multiple of the panel */
+    size_t rows, parts;
 };
 
 static void multiply_columns(void *arg, size_t i, size_t thread)
 {
     struct columns *c = arg;
-    size_t n0 = i * c->each, n1 = MIN(c->w->n, n0 + c->each);
+    size_t panels = (c->w->n + KERNELS_PANEL - 1) / KERNELS_PANEL;
+    size_t n0 = panels * i / c->parts * KERNELS_PANEL;
+    size_t n1 = MIN(c->w->n, panels * (i + 1) / c->parts * KERNELS_PANEL);
 
     (void)thread;
     c->kern->gemm(c->y, c->w->n, c->x, c->w->k, c->w, c->rows, n0, n1);
@@ -127,13 +116,15 @@ void sweep_gemm(const struct sweep *s, struct scratch *c, struct pool *pool, flo
                 const float *x, const struct packed *w, size_t rows)
 {
     uint64_t flop = 2 * (uint64_t)rows * w->k * w->n, start = s->measure ? clock_ns() : 0;
-    size_t panels = (w->n + KERNELS_PANEL - 1) / KERNELS_PANEL, parts = MIN(s->threads, panels);
+    uint64_t ns = MAX(flop / FLOP_PER_NS, packed_bytes(w) / BYTES_PER_NS);
+    size_t panels = (w->n + KERNELS_PANEL - 1) / KERNELS_PANEL;
 
-    if (pool && parts > 1 && flop >= SPLIT_FLOP_MIN) {
-        struct columns split = { s->m->kern, y,    x,
-                                 w,          rows, (panels + parts - 1) / parts * KERNELS_PANEL };
+    if (pool && panels > 1 && ns >= SPLIT_NS_MIN) {
+        struct columns split = { s->m->kern, y, x, w, rows, 0 };
 
-        pool_run(pool, multiply_columns, &split, (w->n + split.each - 1) / split.each);
+        split.parts = MAX(MIN(ns / PART_NS_MIN, PARTS_PER_THREAD * s->threads), s->threads);
+        split.parts = MIN(split.parts, panels);
+        pool_run(pool, multiply_columns, &split, split.parts);
     } else {
         s->m->kern->gemm(y, w->n, x, w->k, w, rows, 0, w->n);
     }
@@ -148,110 +139,71 @@ static void norm_rows(const struct run *r, struct walk w, const float *weight)
     const struct sweep *s = r->s;
 
     while (walk_next(&w))
-        s->m->kern->rmsnorm(r->c->norm + w.row * s->wide.dim, NULL, state_rows(&w), weight,
-                            s->m->conf.rms_eps, w.rows, s->wide.dim);
+        s->m->kern->rmsnorm(r->c->norm + w.row * s->wide.dim, NULL, w.x, weight, s->m->conf.rms_eps,
+                            w.rows, s->wide.dim);
 }
 
-static void enter(struct run *r, size_t begin, size_t end, float *score)
+static void enter(struct run *r, size_t begin, size_t end)
 {
-    (void)score;
-    norm_rows(r, walk_all(r, begin, end), r->s->m->w.norm1[r->layer]);
-}
-
-/* Rotate queries and keys, which are neighbours in a row, and keep keys and values of cached
- * sequences. */
-static void rotate(struct run *r, size_t begin, size_t end, float *score)
-{
-    const struct sweep *s = r->s;
-    const struct model *m = s->m;
-    size_t ld = s->wide.qkv, bytes = s->wide.kv * sizeof(float);
-
-    (void)score;
+    norm_rows(r, walk_all(r, begin, end), r->s->m->layer[r->layer].norm1);
     for (struct walk w = walk_all(r, begin, end); walk_next(&w);)
         for (size_t i = 0; i < w.rows; i++)
-            r->c->position[w.row + i] = (uint32_t)(w.place->base + w.from + i);
-    m->kern->rope(r->c->qkv + begin * ld, ld, r->c->position + begin, m->rope_cos, m->rope_sin, 1,
-                  m->conf.rope_interleaved, end - begin, m->conf.heads + m->conf.kv_heads,
-                  m->conf.head_dim);
-    for (struct walk w = walk_all(r, begin, end); walk_next(&w);) {
-        if (!w.seq->kv)
-            continue;
-        for (size_t i = 0; i < w.rows; i++) {
-            const float *k = r->c->qkv + (w.row + i) * ld + s->wide.q;
-            size_t at = (w.place->base + w.from + i) * s->wide.kv;
-
-            memcpy(kv_keys(w.seq->kv, w.place->slot) + at, k, bytes);
-            memcpy(kv_values(w.seq->kv, w.place->slot) + at, k + s->wide.kv, bytes);
-        }
-    }
+            r->c->position[w.row + i] = (uint32_t)(w.position + i);
 }
 
-static void attend(struct run *r, size_t begin, size_t end, float *score)
+/* The outputs of a product, with BIAS (may be NULL), to the residual stream. */
+static void add_rows(struct run *r, size_t begin, size_t end, const float *bias)
 {
     const struct sweep *s = r->s;
-    const struct model_conf *c = &s->m->conf;
-    size_t ld = s->wide.qkv;
+    float *y = r->c->norm + begin * s->wide.dim;
 
-    for (struct walk w = walk_live(r, begin, end); walk_next(&w);) {
-        const float *q = r->c->qkv + (w.place->first + w.from) * ld;
-        const float *k = r->c->qkv + w.place->first * ld + s->wide.q;
-        const float *v = k + s->wide.kv;
-        size_t ldk = ld;
-
-        if (w.seq->kv) {
-            k = kv_keys(w.seq->kv, w.place->slot);
-            v = kv_values(w.seq->kv, w.place->slot);
-            ldk = s->wide.kv;
-        }
-        s->m->kern->attention(r->c->att + w.row * s->wide.q, s->wide.q, NULL, q, ld, k, ldk, v, ldk,
-                              score, w.rows, w.place->base + w.from + w.rows, c->heads, c->kv_heads,
-                              c->head_dim);
-    }
-}
-
-static void add_rows(struct run *r, size_t begin, size_t end, float *score)
-{
-    const struct sweep *s = r->s;
-
-    (void)score;
+    if (bias)
+        s->m->kern->add_bias(y, bias, end - begin, s->wide.dim);
     for (struct walk w = walk_live(r, begin, end); walk_next(&w);)
-        s->m->kern->add(state_rows(&w), r->c->norm + w.row * s->wide.dim, w.rows * s->wide.dim);
+        s->m->kern->add(w.x, r->c->norm + w.row * s->wide.dim, w.rows * s->wide.dim);
 }
 
-static void add_and_enter_mlp(struct run *r, size_t begin, size_t end, float *score)
+static void add_and_enter_mlp(struct run *r, size_t begin, size_t end)
 {
-    add_rows(r, begin, end, score);
-    norm_rows(r, walk_live(r, begin, end), r->s->m->w.norm2[r->layer]);
+    add_rows(r, begin, end, r->s->m->layer[r->layer].bo);
+    norm_rows(r, walk_live(r, begin, end), r->s->m->layer[r->layer].norm2);
 }
 
-static void gate(struct run *r, size_t begin, size_t end, float *score)
+static void gate(struct run *r, size_t begin, size_t end)
 {
+    const struct kernels *k = r->s->m->kern;
+    const float *bias = r->s->m->layer[r->layer].b13;
     size_t hidden = r->s->wide.hidden;
 
-    (void)score;
+    if (bias)
+        k->add_bias(r->c->up + 2 * begin * hidden, bias, end - begin, 2 * hidden);
     for (size_t i = begin; i < end; i++)
-        r->s->m->kern->swiglu(r->c->act + i * hidden, r->c->up + 2 * i * hidden,
-                              r->c->up + (2 * i + 1) * hidden, hidden);
+        k->swiglu(r->c->act + i * hidden, r->c->up + 2 * i * hidden,
+                  r->c->up + (2 * i + 1) * hidden, hidden);
+}
+
+static void leave(struct run *r, size_t begin, size_t end)
+{
+    add_rows(r, begin, end, r->s->m->layer[r->layer].b2);
 }
 
 static void run_block(struct run *r)
 {
     struct sweep *s = r->s;
-    const struct model *m = s->m;
+    const struct model_layer *w = &s->m->layer[r->layer];
     struct scratch *c = r->c;
-    size_t rows = r->b->rows, live = r->b->live_rows, l = r->layer;
+    size_t rows = r->b->rows, live = r->b->live_rows;
 
     each_row(r, enter, rows, 2 * s->wide.dim);
-    sweep_gemm(s, c, r->inner, c->qkv, c->norm, &m->wqkv[l], rows);
-    each_row(r, rotate, rows, 4 * s->wide.qkv);
+    sweep_gemm(s, c, r->inner, c->qkv, c->norm, &w->wqkv, rows);
+    sweep_attend(r);
     if (live) {
-        each_row(r, attend, live, 16 * s->wide.qkv);
-        sweep_gemm(s, c, r->inner, c->norm, c->att, &m->wo[l], live);
+        sweep_gemm(s, c, r->inner, c->norm, c->att, &w->wo, live);
         each_row(r, add_and_enter_mlp, live, 4 * s->wide.dim);
-        sweep_gemm(s, c, r->inner, c->up, c->norm, &m->w13[l], live);
+        sweep_gemm(s, c, r->inner, c->up, c->norm, &w->w13, live);
         each_row(r, gate, live, 8 * s->wide.hidden);
-        sweep_gemm(s, c, r->inner, c->norm, c->act, &m->w2[l], live);
-        each_row(r, add_rows, live, 2 * s->wide.dim);
+        sweep_gemm(s, c, r->inner, c->norm, c->act, &w->w2, live);
+        each_row(r, leave, live, 2 * s->wide.dim);
     }
     progress_tick(s->progress);
 }
@@ -273,11 +225,10 @@ void sweep_layer(struct sweep *s, size_t layer)
 {
     struct all_blocks all = { s, layer };
 
-    /* Enough blocks: a thread takes whole ones, which needs no waiting inside. Else threads share
-     * each step. */
-    if (s->threads > 1 && s->blocks_len >= s->threads) {
+    if (s->own_blocks) {
         pool_run(s->pool, run_one_block, &all, s->blocks_len);
     } else {
+        /* In order: a piece sees the keys of those in front of it. */
         for (size_t i = 0; i < s->blocks_len; i++) {
             struct run r = { s, &s->block[i], layer, &s->scratch[0],
                              s->threads > 1 ? s->pool : NULL };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sweep_state.h - inside of struct sweep. Private to sweep*.c and generate.c. */
+/* sweep_state.h - inside of struct sweep. Private to sweep*.c. */
 #ifndef WORKER_MODEL_SWEEP_STATE_H
 #define WORKER_MODEL_SWEEP_STATE_H
 
@@ -12,13 +12,20 @@ struct place {
     size_t base;       /* position of its first row */
     size_t slot;       /* next cache slot */
     size_t last_layer; /* behind its last pass only the rows with logits matter; SIZE_MAX: all do */
-    /* During a layer: */
-    size_t first; /* its first row in the block */
-    size_t live;  /* its rows before this one end here: they only give keys and values */
+    float *keys;       /* uncached and longer than a block: its keys, then its values, in a layer */
 };
 
-/* Sequences active[first..last) that pass a layer together, small enough that their rows stay in
- * the cache; live_rows of their rows go on behind the attention. */
+/* Neighbouring rows of one sequence in a block; of those, the first DEAD end in this pass with
+ * their keys and values, the others are live. */
+struct piece {
+    uint32_t seq;
+    size_t from, rows;    /* of the sequence */
+    size_t row, live_row; /* its first row, and first live row, in the block */
+    size_t dead;
+};
+
+/* Pieces [first, last), which pass a layer together: few enough rows that they stay in the cache
+ * (or at least in memory). */
 struct block {
     size_t first, last, rows, live_rows;
 };
@@ -26,8 +33,10 @@ struct block {
 /* Work memory of one thread; widths as in struct widths. Rows of a block lie next to each other. */
 struct scratch {
     float *mem;
+    size_t rows_room, score_room;
     float *norm, *qkv, *att, *up, *act, *score;
     uint32_t *position;
+    const float **page; /* of the keys, then of the values, of one sequence */
     uint64_t gemm_ns, gemm_flop;
 };
 
@@ -40,29 +49,36 @@ struct sweep {
     struct pool *pool;
     size_t threads;
     struct widths wide;
+    struct rope_view rope;
     struct sweep_seq *seq; /* of the running pass */
     size_t n;
     struct progress *progress;
     struct place *place; /* [seq_room] */
     uint32_t *active;    /* [seq_room], indices into seq */
-    struct block *block; /* [seq_room] */
-    size_t active_len, blocks_len, seq_room;
-    float *x; /* (rows of all sequences, dim): the residual stream */
-    size_t x_room;
+    struct piece *piece; /* [piece_room] */
+    struct block *block; /* [block_room] */
+    size_t active_len, pieces_len, blocks_len, seq_room, piece_room, block_room;
+    size_t whole_rows; /* sequences with more rows are cut in pieces of as many */
+    bool own_blocks;   /* each thread takes whole blocks; else all share each step of a block */
+    float *x;          /* (rows of all sequences, dim): the residual stream */
+    float *keys;       /* behind place.keys */
+    size_t x_room, keys_room;
     struct scratch *scratch; /* [threads] */
-    size_t rows_room, score_room;
-    float *logits; /* (head rows, vocab) */
+    float *logits;           /* (head rows, vocab) */
     size_t logits_room;
     uint64_t layer_rows;
     bool measure;
     struct sweep_stats stats;
 };
 
-/* Check the sequences, give them places in x, make room in caches and scratch. ERR_LIMIT,
- * ERR_NOMEM. */
+/* Check the sequences, give them places in x, make room in caches. ERR_LIMIT, ERR_NOMEM. */
 int sweep_prepare(struct sweep *s, struct err *err) MUST_CHECK;
-/* Cut the active sequences into blocks, for pass TIMES of LAYER. */
-void sweep_cut(struct sweep *s, size_t layer, unsigned times);
+/* Cut the active sequences into blocks, for pass TIMES of LAYER; make room in scratch. ERR_NOMEM.
+ */
+int sweep_cut(struct sweep *s, size_t layer, unsigned times, struct err *err) MUST_CHECK;
+/* Room for ROWS rows and scores against KEYS keys. ERR_NOMEM. */
+int scratch_fit(struct scratch *c, const struct widths *w, size_t rows, size_t keys,
+                struct err *err) MUST_CHECK;
 /* All blocks through layer LAYER once. */
 void sweep_layer(struct sweep *s, size_t layer);
 /* Final norm and head for the rows that ask for logits. ERR_NOMEM. */
@@ -71,5 +87,17 @@ int sweep_head(struct sweep *s, struct err *err) MUST_CHECK;
  * Counts into C. */
 void sweep_gemm(const struct sweep *s, struct scratch *c, struct pool *pool, float *y,
                 const float *x, const struct packed *w, size_t rows);
+
+/* A block's way through a layer (sweep_layer.c, sweep_attend.c). */
+struct run {
+    struct sweep *s;
+    const struct block *b;
+    size_t layer;
+    struct scratch *c;
+    struct pool *inner; /* threads that share this block's steps; NULL: none */
+};
+/* Biases and rotary positions of the block's queries and keys in c->qkv, keys and values into the
+ * caches, attention of the live rows into c->att. */
+void sweep_attend(struct run *r);
 
 #endif

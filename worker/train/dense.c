@@ -20,9 +20,9 @@ int dense_alloc(struct dense *d, enum train_gemm gemm, struct err *err)
             return err_set(err, ERR_NOMEM, "training: no memory for a matrix of %zu x %zu", d->out,
                            d->in);
     }
-    rc = packed_alloc(&d->forward, d->in, d->out, err);
+    rc = packed_alloc(&d->forward, WEIGHT_F32, d->in, d->out, err);
     if (rc == 0 && gemm == TRAIN_GEMM_PACKED)
-        rc = packed_alloc(&d->backward, d->out, d->in, err);
+        rc = packed_alloc(&d->backward, WEIGHT_F32, d->out, d->in, err);
     return rc;
 }
 

@@ -142,10 +142,10 @@ static void attend(struct micro *m, const struct micro_model *mm, const struct m
 
     for (size_t s = job->from; s < job->to; s++) {
         size_t t = job->batch->start[s + 1] - job->batch->start[s];
-        const float *q = a->qkv + at * ld;
+        const float *q = a->qkv + at * ld, *k = q + nq, *v = k + nk;
 
-        mm->kern->attention(ctx + at * nq, nq, att, q, ld, q + nq, ld, q + nq + nk, ld, m->scores,
-                            t, t, c->heads, c->kv_heads, e);
+        mm->kern->attention(ctx + at * nq, nq, att, q, ld, &(struct kv_view){ &k, &v, t, ld },
+                            m->scores, t, t, c->heads, c->kv_heads, e);
         att += c->heads * t * t;
         at += t;
     }

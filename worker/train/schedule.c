@@ -29,6 +29,22 @@ static int check_range(const char *name, double v, double min, double max, struc
     return err_set(err, ERR_INVALID, "training: %s = %g is outside %g to %g", name, v, min, max);
 }
 
+/* Options of an architecture that have no backward pass here. */
+static int check_architecture(const struct model_conf *c, struct err *err)
+{
+    const char *option = c->qkv_bias   ? "qkv_bias"
+                         : c->o_bias   ? "o_bias"
+                         : c->mlp_bias ? "mlp_bias"
+                                       : NULL;
+
+    if (c->rope_scaling.kind != ROPE_PLAIN)
+        option = "rope_scaling";
+    if (!option)
+        return 0;
+    return err_set(err, ERR_INVALID, "training: this version does not train models with %s",
+                   option);
+}
+
 int train_conf_check(const struct train_conf *c, struct err *err)
 {
     const struct {
@@ -48,6 +64,7 @@ int train_conf_check(const struct train_conf *c, struct err *err)
     };
     int rc = model_conf_check(&c->model, err);
 
+    rc = rc == 0 ? check_architecture(&c->model, err) : rc;
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(range); i++)
         rc = check_range(range[i].name, range[i].value, range[i].min, range[i].max, err);
     return rc;

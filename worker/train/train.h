@@ -48,7 +48,7 @@ struct train_conf {
 /* Everything but .model: seed 1, 1000 steps, warm-up 50, rate 1e-3 to 1/10 of it, decay 0.1, clip
  * 1, betas 0.9 and 0.98, eps 1e-8, 8 micro-batches, OpenBLAS. */
 struct train_conf train_conf_default(void);
-/* ERR_INVALID names the field and its range. */
+/* ERR_INVALID names the field and its range; models with biases or rope scaling are not trained. */
 int train_conf_check(const struct train_conf *c, struct err *err) MUST_CHECK;
 /* Learning rate of STEP (0-based; steps and later: the final one). */
 double train_rate(const struct train_conf *c, uint64_t step);

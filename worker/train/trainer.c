@@ -179,7 +179,7 @@ int trainer_new(struct trainer **ret, const struct train_conf *c, struct pool *p
         trainer_free(t);
         return rc;
     }
-    rope_tables(t->model.rope_cos, t->model.rope_sin, &t->model.conf);
+    rope_tables(t->model.rope_cos, t->model.rope_sin, &t->model.conf, 0, c->model.positions);
     (void)model_each_tensor(&t->model.conf, add_spans, t);
     (void)model_each_tensor(&t->model.conf, draw_tensor, &(struct tensor_walk){ .t = t });
     t->squares = mem_calloc(t->spans_len, sizeof(*t->squares));

@@ -191,6 +191,97 @@ static void identities_are_those_of_the_first_release(void **state)
     params_release(&p);
 }
 
+static struct params valid_evaluate(void)
+{
+    struct params p = { 0 };
+
+    assert_int_equal(params_set_text(&p, "task", "gsm8k", NULL), 0);
+    assert_int_equal(params_set_int(&p, "examples", 10, NULL), 0);
+    return p;
+}
+
+/* Keys of evaluations from before there were prompts, paths and sampling stay what they were. */
+static void evaluations_as_always_have_no_new_identity(void **state)
+{
+    static const char golden[] = "331c367d30ecc6916a4943b6a10b4051e0604830ad987563cafeb44acc3e7ddf";
+    const struct kind *evaluate = kind_find("evaluate");
+    struct params bare = valid_evaluate(), full = valid_evaluate();
+    char hex[DIGEST_HEX];
+
+    (void)state;
+    assert_int_equal(params_set_text(&full, "prompts", "harness", NULL), 0);
+    assert_int_equal(params_set_int(&full, "fewshot", -1, NULL), 0);
+    assert_int_equal(params_set(&full, "path", &(struct param_value){ .type = PARAM_INTS }, NULL),
+                     0);
+    assert_int_equal(params_set_int(&full, "max_new", 0, NULL), 0);
+    assert_int_equal(params_set_real(&full, "temperature", 0, NULL), 0);
+    assert_int_equal(params_set_int(&full, "top_k", 0, NULL), 0);
+    assert_int_equal(params_set_real(&full, "top_p", 1, NULL), 0);
+    assert_int_equal(params_set_int(&full, "sampling_seed", 0, NULL), 0);
+    assert_int_equal(params_set_int(&full, "batch", 3, NULL), 0); /* no identity at all */
+    assert_int_equal(kind_check(evaluate, &full, NULL), 0);
+    struct digest a = digest_params(evaluate, &bare), b = digest_params(evaluate, &full);
+    assert_true(digest_equal(&a, &b));
+    assert_string_equal(digest_hex(&a, hex), golden);
+    params_release(&bare);
+    params_release(&full);
+}
+
+static void what_changes_an_evaluation_changes_its_identity(void **state)
+{
+    static int64_t path[] = { 1, 0, 2 }, other[] = { 1, 0, 1 };
+    const struct {
+        const char *name;
+        struct param_value v;
+    } changes[] = {
+        { "prompts", { .type = PARAM_TEXT, .s = (char *)"dr_llm" } },
+        { "fewshot", { .type = PARAM_INT, .i = 5 } },
+        { "path", { .type = PARAM_INTS, .ints = path, .len = 3 } },
+        { "path", { .type = PARAM_INTS, .ints = other, .len = 3 } },
+        { "max_new", { .type = PARAM_INT, .i = 256 } },
+        { "temperature", { .type = PARAM_REAL, .r = 0.7 } },
+        { "top_k", { .type = PARAM_INT, .i = 40 } },
+        { "top_p", { .type = PARAM_REAL, .r = 0.9 } },
+        { "sampling_seed", { .type = PARAM_INT, .i = 1 } },
+    };
+    const struct kind *evaluate = kind_find("evaluate");
+    struct digest seen[16];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        struct params p = valid_evaluate();
+
+        assert_int_equal(params_set(&p, changes[i].name, &changes[i].v, NULL), 0);
+        assert_int_equal(kind_check(evaluate, &p, NULL), 0);
+        seen[i] = digest_params(evaluate, &p);
+        for (size_t k = 0; k < i; k++)
+            assert_false(digest_equal(&seen[k], &seen[i]));
+        params_release(&p);
+    }
+}
+
+static void a_path_holds_the_layers_of_the_deepest_model(void **state)
+{
+    int64_t path[PARAM_LIST_MAX + 1] = { 0 };
+    struct param_value v = { .type = PARAM_INTS, .ints = path, .len = PARAM_LIST_MAX };
+    const struct kind *evaluate = kind_find("evaluate");
+    struct params p = valid_evaluate();
+    struct err err = { 0 };
+
+    (void)state;
+    assert_int_equal(params_set(&p, "path", &v, NULL), 0);
+    assert_int_equal(kind_check(evaluate, &p, NULL), 0);
+    v.len++;
+    assert_int_equal(params_set(&p, "path", &v, &err), ERR_LIMIT);
+    assert_non_null(strstr(err.text, "at most 256"));
+    v.len = 2;
+    path[1] = 3;
+    assert_int_equal(params_set(&p, "path", &v, NULL), 0);
+    assert_int_equal(kind_check(evaluate, &p, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "0 to 2"));
+    params_release(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +294,9 @@ int main(void)
         cmocka_unit_test(parameters_are_copied_sorted_and_replaced),
         cmocka_unit_test(values_print_as_recipe_text),
         cmocka_unit_test(identities_are_those_of_the_first_release),
+        cmocka_unit_test(evaluations_as_always_have_no_new_identity),
+        cmocka_unit_test(what_changes_an_evaluation_changes_its_identity),
+        cmocka_unit_test(a_path_holds_the_layers_of_the_deepest_model),
     };
 
     search = kind_find("search");

@@ -1,23 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: synthetic problems have right answers, levels and splits; lists are stable and free of
  * duplicates; files are read as lm-evaluation-harness reads them and broken lines are named.
- * Method: independent solvers written here; golden first examples; files of our own making and the
- * real ARC files. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
+ * Method: independent solvers written here; golden first examples; files of our own making. */
 #include "common/base/buf.h"
 #include "common/tasks/generate.h"
 #include "common/tasks/source.h"
 #include "common/tasks/task.h"
+#include "tests/unit/common_tasks/fixture.h"
 
 /* Follows the facts of a logic prompt by plain text search. */
 static char solve_logic(const char *prompt, int *ret_hops)
@@ -119,7 +108,11 @@ static void lists_hold_distinct_examples_of_their_split_only(void **state)
     (void)state;
     for (int split = 0; split < SPLITS; split++) {
         struct task_source *s = NULL;
-        assert_int_equal(task_open(&s, "math", 1, (enum split)split, NULL, NULL), 0);
+        assert_int_equal(
+            task_open(
+                &s, &(struct task_query){ .task = "math", .level = 1, .split = (enum split)split },
+                NULL),
+            0);
         for (uint64_t i = 0; i < N; i++) {
             struct example e;
             assert_int_equal(task_get(s, i, &e, NULL), 0);
@@ -137,12 +130,13 @@ static void lists_hold_distinct_examples_of_their_split_only(void **state)
 
 static void example_does_not_depend_on_the_order_of_asking(void **state)
 {
+    static const struct task_query logic = { .task = "logic", .level = 2, .split = SPLIT_TEST };
     struct task_source *a = NULL, *b = NULL;
     struct example x, y;
 
     (void)state;
-    assert_int_equal(task_open(&a, "logic", 2, SPLIT_TEST, NULL, NULL), 0);
-    assert_int_equal(task_open(&b, "logic", 2, SPLIT_TEST, NULL, NULL), 0);
+    assert_int_equal(task_open(&a, &logic, NULL), 0);
+    assert_int_equal(task_open(&b, &logic, NULL), 0);
     assert_int_equal(task_get(a, 300, &x, NULL), 0);
     example_release(&x);
     assert_int_equal(task_get(a, 7, &x, NULL), 0);
@@ -177,7 +171,11 @@ static void asking_for_more_than_exist_names_the_number(void **state)
 
     (void)state;
     for (int split = 0; split < SPLITS; split++) {
-        assert_int_equal(task_open(&s, "math", 1, (enum split)split, NULL, NULL), 0);
+        assert_int_equal(
+            task_open(
+                &s, &(struct task_query){ .task = "math", .level = 1, .split = (enum split)split },
+                NULL),
+            0);
         assert_int_equal(task_count(s, &n, NULL), 0);
         sum += n;
         if (split == SPLIT_TEST) {
@@ -206,7 +204,10 @@ static void first_examples_are_those_of_the_first_release(void **state)
     for (size_t i = 0; i < ARRAY_LEN(golden); i++) {
         struct task_source *s = NULL;
         struct example e;
-        assert_int_equal(task_open(&s, golden[i].task, golden[i].level, SPLIT_TEST, NULL, NULL), 0);
+        struct task_query q = { .task = golden[i].task,
+                                .level = golden[i].level,
+                                .split = SPLIT_TEST };
+        assert_int_equal(task_open(&s, &q, NULL), 0);
         assert_int_equal(task_get(s, 0, &e, NULL), 0);
         assert_string_equal(e.prompt, golden[i].prompt);
         assert_string_equal(e.gold, golden[i].gold);
@@ -238,9 +239,10 @@ static void arc_record_becomes_the_harness_prompt(void **state)
     struct example e;
     uint64_t n = 0;
     char *path = temporary(GOOD "\n" GOOD);
+    struct task_query q = fixture_query("arc_easy", path);
 
     (void)state;
-    assert_int_equal(task_open(&s, "arc_easy", 0, SPLIT_TEST, path, NULL), 0);
+    assert_int_equal(task_open(&s, &q, NULL), 0);
     assert_int_equal(task_count(s, &n, NULL), 0);
     assert_int_equal(n, 1); /* the second record is the first */
     assert_int_equal(task_get(s, 0, &e, NULL), 0);
@@ -276,46 +278,19 @@ static void broken_line_is_named_by_file_and_number(void **state)
         struct task_source *s = NULL;
         struct err err = { 0 };
         char *path = temporary(bad[i].text);
-        assert_int_equal(task_open(&s, "arc_easy", 0, SPLIT_TEST, path, &err), ERR_INVALID);
+        struct task_query q = fixture_query("arc_easy", path);
+        assert_int_equal(task_open(&s, &q, &err), ERR_INVALID);
         if (!strstr(err.text, bad[i].says) || !strstr(err.text, path))
             fail_msg("\"%s\" does not say \"%s\"", err.text, bad[i].says);
         unlink(path);
     }
 }
 
-static void real_arc_files_have_their_official_sizes(void **state)
-{
-    static const struct {
-        const char *file, *task;
-        uint64_t n;
-    } files[] = { { "ARC-Easy-Test", "arc_easy", 2376 },
-                  { "ARC-Challenge-Test", "arc_challenge", 1172 } };
-    const char *shared = getenv("DROVER_SHARED");
-    char path[512];
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        struct task_source *s = NULL;
-        struct err err = { 0 };
-        uint64_t n = 0;
-        snprintf(path, sizeof(path), "%s/data/arc/%s.jsonl",
-                 shared && *shared ? shared : "../shared", files[i].file);
-        if (access(path, R_OK) != 0) {
-            print_message("SKIP-DATA arc/%s.jsonl\n", files[i].file);
-            skip();
-        }
-        if (task_open(&s, files[i].task, 0, SPLIT_TEST, path, &err))
-            fail_msg("%s", err.text);
-        assert_int_equal(task_count(s, &n, NULL), 0);
-        assert_int_equal(n, files[i].n);
-        task_close(s);
-    }
-}
-
 static void picks_follow_the_harness_rules(void **state)
 {
-    /* Sums: the first of equals. Means: by Unicode characters, so "äh" counts two. */
-    struct example e = { .choice = { (char *)"abcd", (char *)"\xc3\xa4h", (char *)"x" },
+    /* Sums: the first of equals. Means: by Unicode characters without the delimiter. */
+    struct example e = { .choice = { (char *)" abcd", (char *)" \xc3\xa4h", (char *)" x" },
+                         .choice_chars = { 4, 2, 1 },
                          .choices_len = 3 };
     double equal[] = { -4, -2, -2 }, long_wins[] = { -2, -1.2, -0.9 };
 
@@ -326,31 +301,58 @@ static void picks_follow_the_harness_rules(void **state)
     assert_int_equal(task_pick_norm(&e, equal), 0); /* -1, -1, -2 */
 }
 
+static bool is_right(const char *text)
+{
+    struct example e = { .gold = (char *)"7", .form = TASK_ANSWER };
+    struct marks m;
+
+    task_grade(task_find("math"), &e, &(struct response){ .text = text }, &m);
+    bool right = m.correct && m.correct_norm && m.value[0] == 1;
+    marks_release(&m);
+    return right;
+}
+
 static void answers_are_graded_without_outer_blanks_only(void **state)
 {
-    struct example e = { .gold = (char *)"7" };
-    const struct task_spec *t = task_find("math");
-
     (void)state;
-    assert_true(task_grade_answer(t, &e, " 7\n"));
-    assert_false(task_grade_answer(t, &e, "77"));
-    assert_false(task_grade_answer(t, &e, ""));
+    assert_true(is_right(" 7\n"));
+    assert_false(is_right("77"));
+    assert_false(is_right(""));
+}
+
+static int refusal(struct task_query q, struct err *err)
+{
+    struct task_source *s = NULL;
+
+    q.split = SPLIT_TEST;
+    q.fewshot = -1;
+    return task_open(&s, &q, err);
 }
 
 static void unknown_tasks_levels_and_splits_are_refused(void **state)
 {
-    struct task_source *s = NULL;
     struct err err = { 0 };
     enum split split;
+    enum task_prompts prompts;
 
     (void)state;
-    assert_int_equal(task_open(&s, "mth", 1, SPLIT_TEST, NULL, &err), ERR_INVALID);
+    assert_int_equal(refusal((struct task_query){ .task = "mth", .level = 1 }, &err), ERR_INVALID);
     assert_non_null(strstr(err.text, "did you mean \"math\""));
-    assert_int_equal(task_open(&s, "math", 7, SPLIT_TEST, NULL, &err), ERR_INVALID);
-    assert_int_equal(task_open(&s, "arc_easy", 1, SPLIT_TEST, "x", &err), ERR_INVALID);
-    assert_int_equal(task_open(&s, "arc_easy", 0, SPLIT_TEST, NULL, &err), ERR_INVALID);
-    assert_int_equal(task_open(&s, "arc_easy", 0, SPLIT_TEST, "/nonexistent", &err), ERR_NOT_FOUND);
+    assert_int_equal(refusal((struct task_query){ .task = "math", .level = 7 }, &err), ERR_INVALID);
+    assert_int_equal(
+        refusal((struct task_query){ .task = "arc_easy", .level = 1, .path = "x" }, &err),
+        ERR_INVALID);
+    assert_int_equal(refusal((struct task_query){ .task = "arc_easy" }, &err), ERR_INVALID);
+    assert_int_equal(
+        refusal((struct task_query){ .task = "arc_easy", .path = "/nonexistent" }, &err),
+        ERR_NOT_FOUND);
+    assert_int_equal(
+        refusal((struct task_query){ .task = "math", .level = 1, .prompts = PROMPTS_DR_LLM }, &err),
+        ERR_INVALID);
+    assert_non_null(strstr(err.text, "no dr_llm prompts"));
     assert_int_equal(split_parse("dev", &split, &err), ERR_INVALID);
+    assert_int_equal(task_prompts_parse("drllm", &prompts, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "harness, dr_llm, dr_llm_chat"));
 }
 
 int main(void)
@@ -366,7 +368,6 @@ int main(void)
         cmocka_unit_test(first_examples_are_those_of_the_first_release),
         cmocka_unit_test(arc_record_becomes_the_harness_prompt),
         cmocka_unit_test(broken_line_is_named_by_file_and_number),
-        cmocka_unit_test(real_arc_files_have_their_official_sizes),
         cmocka_unit_test(picks_follow_the_harness_rules),
         cmocka_unit_test(answers_are_graded_without_outer_blanks_only),
         cmocka_unit_test(unknown_tasks_levels_and_splits_are_refused),

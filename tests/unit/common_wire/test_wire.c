@@ -143,6 +143,12 @@ static ProtobufCMessage *filled(const ProtobufCMessageDescriptor *d, struct rng 
         drover__score__free_unpacked(e->score, NULL);
         e->score = NULL;
     }
+    if (d == &drover__score__descriptor) {
+        Drover__Score *s = (Drover__Score *)(void *)m;
+
+        s->pick = (int)rng_below(r, WIRE_CLASSES_OF_SCORE + 1) - 1;
+        s->gold = (int)rng_below(r, WIRE_CLASSES_OF_SCORE + 1) - 1;
+    }
     return (ProtobufCMessage *)(void *)m;
 }
 
@@ -335,6 +341,79 @@ static void values_and_presence_are_checked(void **state)
     refused(&e, "known body");
 }
 
+static void scores_are_checked(void **state)
+{
+    Drover__ExampleResult example = DROVER__EXAMPLE_RESULT__INIT;
+    Drover__Example what = DROVER__EXAMPLE__INIT;
+    Drover__Score score = DROVER__SCORE__INIT;
+    Drover__Value value = DROVER__VALUE__INIT;
+    Drover__Value *values[WIRE_VALUES_MAX + 1];
+    Drover__Envelope e = envelope(DROVER__ENVELOPE__BODY_EXAMPLE_RESULT);
+    char text[WIRE_TEXT_MAX + 2], subset[WIRE_NAME_MAX + 2];
+    struct err err = { 0 };
+
+    (void)state;
+    memset(text, 'x', sizeof(text));
+    text[WIRE_TEXT_MAX + 1] = '\0';
+    memset(subset, 'x', sizeof(subset));
+    subset[WIRE_NAME_MAX + 1] = '\0';
+    e.example_result = &example;
+    example.example = &what;
+    example.score = &score;
+    for (size_t i = 0; i < ARRAY_LEN(values); i++)
+        values[i] = &value;
+    value.name = (char *)(uintptr_t) "f1";
+    score.values = values;
+    score.n_values = WIRE_VALUES_MAX + 1;
+    refused(&e, "Score.values: entries 33, allowed are 32");
+    score.n_values = WIRE_VALUES_MAX;
+    score.pick = WIRE_CLASSES_OF_SCORE - 1;
+    score.gold = -1;
+    assert_int_equal(decode_raw(&e, &err), 0);
+    score.pick = WIRE_CLASSES_OF_SCORE;
+    refused(&e, "Score.pick: class 64, allowed are -1 to 63");
+    score.pick = 0;
+    score.gold = -2;
+    refused(&e, "Score.gold: class -2");
+    score.gold = 0;
+    value.name = subset;
+    refused(&e, "Value.name");
+    value.name = (char *)(uintptr_t) "";
+    refused(&e, "Value.name");
+    value.name = (char *)(uintptr_t) "f1";
+    what.subset = subset;
+    refused(&e, "Example.subset");
+    subset[WIRE_NAME_MAX] = '\0';
+    what.question = what.gold = score.answer = text; /* a passage */
+    refused(&e, "Example.question");
+    text[WIRE_TEXT_MAX] = '\0';
+    assert_int_equal(decode_raw(&e, &err), 0);
+}
+
+static void a_list_parameter_holds_a_path(void **state)
+{
+    int64_t v[WIRE_ROUTING_MAX + 1] = { 0 };
+    Drover__IntList list = DROVER__INT_LIST__INIT;
+    Drover__Param param = DROVER__PARAM__INIT, *params[] = { &param };
+    uint8_t key[32] = { 0 };
+    Drover__Lease lease = DROVER__LEASE__INIT;
+    Drover__Envelope e = envelope(DROVER__ENVELOPE__BODY_LEASE);
+    struct err err = { 0 };
+
+    (void)state;
+    e.lease = &lease;
+    lease.key = (ProtobufCBinaryData){ 32, key };
+    lease.params = params;
+    lease.n_params = 1;
+    param.value_case = DROVER__PARAM__VALUE_INTS;
+    param.ints = &list;
+    list.v = v;
+    list.n_v = WIRE_ROUTING_MAX;
+    assert_int_equal(decode_raw(&e, &err), 0);
+    list.n_v++;
+    refused(&e, "IntList.v");
+}
+
 static void lists_are_bounded(void **state)
 {
     uint8_t worker[16] = { 0 };
@@ -456,6 +535,8 @@ int main(void)
         cmocka_unit_test(hello_has_golden_bytes),
         cmocka_unit_test(lengths_of_digests_and_text_are_checked),
         cmocka_unit_test(values_and_presence_are_checked),
+        cmocka_unit_test(scores_are_checked),
+        cmocka_unit_test(a_list_parameter_holds_a_path),
         cmocka_unit_test(lists_are_bounded),
         cmocka_unit_test(sender_is_told_of_broken_rules_too),
         cmocka_unit_test(another_protocol_is_told_by_its_number),

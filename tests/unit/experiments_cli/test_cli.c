@@ -55,7 +55,7 @@ static void csv_quotes_what_needs_it_and_keeps_all_digits(void **state)
     char *text = printed(s, SHEET_CSV);
 
     (void)state;
-    assert_string_equal(text, "name,n,share\n\"a,b \"\"c\"\"\",12,0.33333333333333331\n,-1,2\n");
+    assert_string_equal(text, "name,n,share\n\"a,b \"\"c\"\"\",12,0.3333333333333333\n,-1,2\n");
     free(text);
     sheet_free(s);
 }

@@ -136,12 +136,12 @@ static struct table_spec labels_spec(void)
         .rows = { "task", "level" },
         .rows_len = 2,
         .total = true,
-        .column = { { "n", "labels", TABLE_N, -1 },
-                    { "base", "labels", TABLE_ACCURACY_CI, -1 },
-                    { "best path", "labels", TABLE_ORACLE, -1 },
-                    { "layers", "labels", TABLE_LAYERS, -1 },
-                    { "preserved", "labels", TABLE_PRESERVED, -1 },
-                    { "improved", "labels", TABLE_IMPROVED, -1 } },
+        .column = { { "n", "labels", TABLE_N, -1, "" },
+                    { "base", "labels", TABLE_ACCURACY_CI, -1, "" },
+                    { "best path", "labels", TABLE_ORACLE, -1, "" },
+                    { "layers", "labels", TABLE_LAYERS, -1, "" },
+                    { "preserved", "labels", TABLE_PRESERVED, -1, "" },
+                    { "improved", "labels", TABLE_IMPROVED, -1, "" } },
         .columns_len = 6,
     };
 }
@@ -272,8 +272,8 @@ static void seeds_are_averaged_and_shared_results_count_once(void **state)
     struct table_spec spec = { .rows = { "task" },
                                .rows_len = 1,
                                .columns_len = 2,
-                               .column = { { "acc", "score", TABLE_ACCURACY_CI, -1 },
-                                           { "seeds", "score", TABLE_SEEDS, -1 } } };
+                               .column = { { "acc", "score", TABLE_ACCURACY_CI, -1, "" },
+                                           { "seeds", "score", TABLE_SEEDS, -1, "" } } };
     uint64_t experiment = fill(f->s, runs, 4);
     const struct table_cell *cell;
     struct table *t;
@@ -297,7 +297,7 @@ static void two_seeds_have_no_interval(void **state)
     struct table_spec spec = { .rows = { "task" },
                                .rows_len = 1,
                                .columns_len = 1,
-                               .column = { { "acc", "score", TABLE_ACCURACY_CI, -1 } } };
+                               .column = { { "acc", "score", TABLE_ACCURACY_CI, -1, "" } } };
     uint64_t experiment = fill(f->s, runs, 2);
     struct table *t;
 
@@ -317,7 +317,7 @@ static void runs_of_different_parameters_are_never_averaged(void **state)
     struct table_spec spec = { .rows = { "task" },
                                .rows_len = 1,
                                .columns_len = 1,
-                               .column = { { "acc", "score", TABLE_ACCURACY, -1 } } };
+                               .column = { { "acc", "score", TABLE_ACCURACY, -1, "" } } };
     uint64_t experiment = fill(f->s, runs, 2);
     struct table *t;
 
@@ -342,8 +342,8 @@ static void unequal_n_is_refused_unless_allowed(void **state)
                                .rows = { "task", "level" },
                                .rows_len = 2,
                                .columns_len = 2,
-                               .column = { { "one", "a", TABLE_ACCURACY, -1 },
-                                           { "two", "b", TABLE_ACCURACY, -1 } } };
+                               .column = { { "one", "a", TABLE_ACCURACY, -1, "" },
+                                           { "two", "b", TABLE_ACCURACY, -1, "" } } };
     uint64_t experiment = fill(f->s, &run, 1);
     struct table *t;
 
@@ -388,8 +388,8 @@ static void evaluation_that_follows_labels_is_called_oracle(void **state)
     struct table_spec spec = { .rows = { "task" },
                                .rows_len = 1,
                                .columns_len = 2,
-                               .column = { { "labels", "by_oracle", TABLE_ACCURACY, -1 },
-                                           { "base", "plain", TABLE_ACCURACY, -1 } } };
+                               .column = { { "labels", "by_oracle", TABLE_ACCURACY, -1, "" },
+                                           { "base", "plain", TABLE_ACCURACY, -1, "" } } };
     uint64_t experiment = fill(f->s, &run, 1);
     struct table *t;
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
 #include "worker/attempt.h"
 #include "worker/blob_client.h"
 #include "worker/manifest.h"
@@ -324,6 +325,47 @@ static void manifest_becomes_a_folder_of_the_users_files_and_fetched_ones(void *
     stamps_free(env.stamps);
 }
 
+/* A benchmark's folder with folders in it: the manifest has flat names, which are not found under
+ * the user's path, so its files come from the coordinator. */
+static void nested_folder_of_a_task_is_fetched_under_its_flat_names(void **state)
+{
+    (void)state;
+    struct manifest m = { .file = mem_calloc(2, sizeof(*m.file)), .len = 2 }, found = { 0 };
+    struct model_lease l;
+    struct err err = { 0 };
+    char path[CACHE_PATH_MAX], user[512], dir[512];
+    struct slot_env env = { .cache = r.cache, .place = r.place, .stamps = stamps_new() };
+
+    assert_int_equal(mkdir(in_folder("mmlu"), 0700), 0);
+    assert_int_equal(mkdir(in_folder("mmlu/dev"), 0700), 0);
+    write_text(in_folder("mmlu/dev/law.csv"), "shots");
+    write_text(in_folder("mmlu/law.csv"), "law");
+    (void)snprintf(m.file[0].name, sizeof(m.file[0].name), "dev-law.csv");
+    (void)snprintf(m.file[1].name, sizeof(m.file[1].name), "law.csv");
+    m.file[0].digest = fake_hold(&r.fake, "shots", 5, 5);
+    m.file[0].size_bytes = 5;
+    m.file[1].digest = digest_of("law", 3);
+    m.file[1].size_bytes = 3;
+    (void)snprintf(user, sizeof(user), "%s", in_folder("mmlu"));
+    (void)snprintf(dir, sizeof(dir), "%s", in_folder("attempt"));
+    lease_model(&l, &m, user);
+    l.input.name = (char *)(uintptr_t) "task_file";
+    start_server();
+    assert_int_equal(mkdir(dir, 0700), 0);
+    struct inputs *in = inputs_new(&env, &l.lease, r.client, &r.progress, dir);
+    assert_int_equal(inputs_get(in, "task_file", path, sizeof(path), &err), 0);
+    assert_int_equal(manifest_of_folder(&found, path, NULL, &err), 0);
+    assert_int_equal(found.len, 2);
+    assert_memory_equal(found.file, m.file, 2 * sizeof(*m.file));
+    inputs_free(in);
+    stop_server();
+    assert_int_equal(r.fake.gets, 2); /* the manifest and the file that lies deeper */
+    manifest_release(&m);
+    manifest_release(&found);
+    buf_release(&l.text);
+    stamps_free(env.stamps);
+}
+
 static void file_input_is_used_in_place_when_its_digest_matches(void **state)
 {
     (void)state;
@@ -366,6 +408,7 @@ int main(void)
         WITH_RIG(server_is_found_where_the_next_welcome_says),
         WITH_RIG(lost_answer_is_asked_for_again),
         WITH_RIG(manifest_becomes_a_folder_of_the_users_files_and_fetched_ones),
+        WITH_RIG(nested_folder_of_a_task_is_fetched_under_its_flat_names),
         WITH_RIG(file_input_is_used_in_place_when_its_digest_matches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@
 #include "common/tasks/task.h"
 #include "worker/model/model.h"
 #include "worker/model/sweep.h"
-#include "worker/model/tokenizer.h"
+#include "worker/tokenizer/tokenizer.h"
 
 enum { EXAMPLES = 6 };
 
@@ -58,7 +58,7 @@ static void start(struct fake_job *f, enum kind_id kind, uint64_t begin, uint64_
     f->lease.end = end;
 }
 
-/* Sum of the log-probabilities of " " + CHOICE after PROMPT. */
+/* Sum of the log-probabilities of CHOICE, which begins with its blank, after PROMPT. */
 static double judge(const struct model *m, struct sweep *sweep, const char *prompt,
                     const char *choice)
 {
@@ -71,9 +71,12 @@ static double judge(const struct model *m, struct sweep *sweep, const char *prom
     double sum = 0;
 
     memset(ones, 1, sizeof(ones));
-    buf_printf(&text, "%s %s", prompt, choice);
-    assert_int_equal(tokenizer_encode(m->tok, prompt, true, &context, &context_len, &err), 0);
-    assert_int_equal(tokenizer_encode(m->tok, buf_str(&text), true, &whole, &len, &err), 0);
+    buf_printf(&text, "%s%s", prompt, choice);
+    assert_int_equal(tokenizer_encode(m->tok, prompt, strlen(prompt), TOKENIZER_BOS, &context,
+                                      &context_len, &err),
+                     0);
+    assert_int_equal(
+        tokenizer_encode(m->tok, buf_str(&text), text.len, TOKENIZER_BOS, &whole, &len, &err), 0);
     assert_true(len <= m->conf.positions + 1); /* nothing is cut in these examples */
     assert_int_equal(whole[0], m->conf.bos);
     logits = mem_calloc((len - 1) * vocab, sizeof(float));
@@ -106,8 +109,8 @@ static void check_score(const Drover__Score *s, const double *want, const struct
         assert_true(fabs(s->logprob[c] - want[c]) < 1e-3);
         if (want[c] > want[best])
             best = c;
-        if (want[c] / (double)strlen(e->choice[c]) >
-            want[best_norm] / (double)strlen(e->choice[best_norm]))
+        if (want[c] / (double)(strlen(e->choice[c]) - 1) >
+            want[best_norm] / (double)(strlen(e->choice[best_norm]) - 1))
             best_norm = c;
     }
     assert_int_equal(s->answer[0], 'A' + (int)best);
@@ -136,7 +139,10 @@ static void scores_are_those_of_an_independent_log_softmax(void **state)
     snprintf(tok, sizeof(tok), "%s/tok512.bin", model_dir);
     assert_int_equal(model_open(&m, bin, tok, NULL, &err), 0);
     sweep = sweep_new(m, NULL);
-    assert_int_equal(task_open(&source, "arc_easy", 0, SPLIT_TEST, arc_path, &err), 0);
+    const struct task_query query = {
+        .task = "arc_easy", .split = SPLIT_TEST, .path = arc_path, .fewshot = -1
+    };
+    assert_int_equal(task_open(&source, &query, &err), 0);
     for (size_t i = 0; i < EXAMPLES; i++) {
         struct example e CLEANUP(example_release) = { 0 };
         double want[TASK_CHOICES_MAX];

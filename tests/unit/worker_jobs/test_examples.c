@@ -7,8 +7,8 @@
 
 #include "common/tasks/task.h"
 #include "worker/jobs/problems.h"
-#include "worker/model/tokenizer.h"
 #include "worker/search/search.h"
+#include "worker/tokenizer/tokenizer.h"
 #include "worker/train/train.h"
 
 enum { LAYERS = 4, EXAMPLES = 12 };
@@ -30,7 +30,8 @@ static struct train_conf tiny_conf(const struct tokenizer *tok)
                                    .rms_eps = 1e-5f,
                                    .rope_theta = 1000.0f,
                                    .tied = true,
-                                   .eos = 1 };
+                                   .eos = { 1 },
+                                   .eos_len = 1 };
     c.gemm = TRAIN_GEMM_PACKED;
     c.steps = 60;
     c.warmup = 5;
@@ -346,6 +347,100 @@ static void scores_do_not_depend_on_shards_or_threads(void **state)
     pool_free(pool);
 }
 
+static void evaluate_in_batches(int64_t batch, struct buf *out)
+{
+    struct fake_job f;
+
+    start(&f, KIND_EVALUATE, 0, EXAMPLES);
+    fake_job_int(&f, "batch", batch);
+    f.finished[f.lease.n_finished++] = 4711; /* nobody's */
+    fake_job_run_or_fail(&f);
+    assert_int_equal(f.results_len, EXAMPLES);
+    for (size_t i = 0; i < EXAMPLES; i++)
+        assert_int_equal(f.result[i]->example->index, i);
+    add_canonical(&f, true, out);
+    fake_job_release(&f);
+}
+
+static void scores_do_not_depend_on_the_batch(void **state)
+{
+    static const int64_t batch[] = { 2, 5, 16 };
+    struct buf want CLEANUP(buf_release) = { 0 };
+
+    (void)state;
+    evaluate_in_batches(1, &want);
+    for (size_t i = 0; i < ARRAY_LEN(batch); i++) {
+        struct buf got CLEANUP(buf_release) = { 0 };
+
+        evaluate_in_batches(batch[i], &got);
+        assert_same(&got, &want);
+    }
+}
+
+static void finished_examples_are_skipped_inside_a_batch(void **state)
+{
+    struct buf want CLEANUP(buf_release) = { 0 }, got CLEANUP(buf_release) = { 0 };
+    struct fake_job all, rest;
+
+    (void)state;
+    start(&all, KIND_EVALUATE, 0, EXAMPLES);
+    fake_job_run_or_fail(&all);
+    start(&rest, KIND_EVALUATE, 0, EXAMPLES);
+    fake_job_int(&rest, "batch", 3);
+    for (size_t i = 0; i < EXAMPLES; i++)
+        if (i == 0 || i % 4 == 2 || i == EXAMPLES - 1)
+            rest.finished[rest.lease.n_finished++] = all.result[i]->example->id;
+        else
+            canonical(all.result[i], true, &want);
+    fake_job_run_or_fail(&rest);
+    add_canonical(&rest, true, &got);
+    assert_same(&got, &want);
+    assert_int_equal(atomic_load(&rest.progress.done), EXAMPLES);
+    fake_job_release(&all);
+    fake_job_release(&rest);
+}
+
+static void set_path(struct fake_job *f, int64_t *path, size_t len)
+{
+    struct param_value ints = { .type = PARAM_INTS, .ints = path, .len = len };
+    struct err err = { 0 };
+
+    fake_job_text(f, "routing", "path");
+    assert_int_equal(params_set(&f->job.params, "path", &ints, &err), 0);
+}
+
+static void one_path_serves_all_examples(void **state)
+{
+    static int64_t path[] = { 1, 0, 2, 1, 1 };
+    struct fake_job f;
+    struct err err = { 0 };
+    struct buf a CLEANUP(buf_release) = { 0 }, b CLEANUP(buf_release) = { 0 };
+
+    (void)state;
+    for (int batch = 1; batch <= 16; batch += 15) {
+        start(&f, KIND_EVALUATE, 0, EXAMPLES);
+        fake_job_int(&f, "batch", batch);
+        set_path(&f, path, LAYERS);
+        fake_job_run_or_fail(&f);
+        for (size_t i = 0; i < EXAMPLES; i++) {
+            const Drover__Score *s = f.result[i]->score;
+
+            for (size_t l = 0; l < LAYERS; l++)
+                assert_int_equal(s->routing.data[l], path[l]);
+            assert_true(s->layers == 4.0); /* 1 + 0 + 2 + 1 */
+        }
+        add_canonical(&f, true, batch == 1 ? &a : &b);
+        fake_job_release(&f);
+    }
+    assert_same(&a, &b);
+    start(&f, KIND_EVALUATE, 0, 1);
+    set_path(&f, path, LAYERS + 1);
+    assert_int_equal(fake_job_run(&f, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "5 entries"));
+    assert_non_null(strstr(err.text, "4 layers"));
+    fake_job_release(&f);
+}
+
 static void label_set_is_sorted_and_its_own_fixed_point(void **state)
 {
     static const char text[] =
@@ -438,6 +533,9 @@ int main(void)
         cmocka_unit_test(job_ends_when_it_is_stopped_or_stale),
         cmocka_unit_test(evaluate_agrees_with_what_search_saw),
         cmocka_unit_test(scores_do_not_depend_on_shards_or_threads),
+        cmocka_unit_test(scores_do_not_depend_on_the_batch),
+        cmocka_unit_test(finished_examples_are_skipped_inside_a_batch),
+        cmocka_unit_test(one_path_serves_all_examples),
         cmocka_unit_test(label_set_is_sorted_and_its_own_fixed_point),
         cmocka_unit_test(broken_label_lines_are_named),
         cmocka_unit_test(label_of_another_depth_is_refused),

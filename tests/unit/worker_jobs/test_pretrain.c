@@ -7,7 +7,7 @@
 #include "common/tasks/task.h"
 #include "worker/jobs/problems.h"
 #include "worker/model/model.h"
-#include "worker/model/tokenizer.h"
+#include "worker/tokenizer/tokenizer.h"
 
 static void start(struct fake_job *f, int64_t steps)
 {

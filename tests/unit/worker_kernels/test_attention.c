@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: attention agrees with its twin in double; a row's bits depend only on the keys that it
- * sees, so cached decoding equals the full pass; all levels agree bit for bit. Method: shapes of
- * many head widths, groupings and lengths, split in every way. */
+ * sees, so cached decoding equals the full pass, and not on the pages that hold them; all levels
+ * agree bit for bit. Method: shapes of many head widths, groupings and lengths, split in every way.
+ */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,15 +52,17 @@ static void run(struct problem *p, const struct kernels *kern, float *out, float
                 size_t to)
 {
     const size_t ldq = p->s.heads * p->s.e, ldk = p->s.kv_heads * p->s.e;
-    kern->attention(out + from * ldq, ldq, att, p->q.f + from * ldq, ldq, p->k.f, ldk, p->v.f, ldk,
-                    p->scratch, to - from, p->s.t - p->s.rows + to, p->s.heads, p->s.kv_heads,
-                    p->s.e);
+    const float *k = p->k.f, *v = p->v.f;
+    kern->attention(out + from * ldq, ldq, att, p->q.f + from * ldq, ldq,
+                    &(struct kv_view){ &k, &v, p->s.t, ldk }, p->scratch, to - from,
+                    p->s.t - p->s.rows + to, p->s.heads, p->s.kv_heads, p->s.e);
 }
 
 static const struct shape SHAPES[] = {
-    { 1, 1, 1, 1, 16 }, { 20, 20, 4, 4, 16 },  { 32, 32, 4, 4, 16 },   { 33, 33, 2, 1, 32 },
-    { 5, 17, 4, 2, 8 }, { 1, 40, 8, 2, 64 },   { 16, 100, 2, 2, 128 }, { 70, 70, 3, 3, 48 },
-    { 9, 9, 1, 1, 2 },  { 40, 200, 6, 2, 24 }, { 3, 1030, 2, 1, 80 },  { 17, 19, 2, 2, 256 },
+    { 1, 1, 1, 1, 16 },    { 20, 20, 4, 4, 16 },  { 32, 32, 4, 4, 16 },   { 33, 33, 2, 1, 32 },
+    { 5, 17, 4, 2, 8 },    { 1, 40, 8, 2, 64 },   { 16, 100, 2, 2, 128 }, { 70, 70, 3, 3, 48 },
+    { 7, 90, 8, 2, 64 },   { 3, 300, 12, 2, 32 }, { 1, 77, 14, 2, 64 },   { 9, 9, 1, 1, 2 },
+    { 40, 200, 6, 2, 24 }, { 3, 1030, 2, 1, 80 }, { 17, 19, 2, 2, 256 },
 };
 
 static void agrees_with_the_twin_and_on_all_levels(void **state)
@@ -128,6 +131,57 @@ static void row_by_row_with_a_cache_equals_the_full_pass(void **state)
     }
 }
 
+/* The keys or values of P in pages of PAGE positions, each its own array; what is behind the last
+ * key is NaN. */
+static const float **pages_new(const struct problem *p, const float *x, size_t page, size_t count)
+{
+    const size_t width = p->s.kv_heads * p->s.e;
+    const float **ret = mem_calloc(count, sizeof(*ret));
+    for (size_t i = 0; i < count; i++) {
+        const size_t held = MIN(page, p->s.t - i * page);
+        float *copy = mem_aligned(page * width, sizeof(*copy));
+        for (size_t j = 0; j < page * width; j++)
+            copy[j] = j < held * width ? x[i * page * width + j] : NAN;
+        ret[i] = copy;
+    }
+    return ret;
+}
+
+static void pages_free(const float **page, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free((void *)(uintptr_t)page[i]);
+    free(page);
+}
+
+static void keys_and_values_in_pages_change_no_bit(void **state)
+{
+    (void)state;
+    static const size_t size[] = { 16, 48, 64, 2048 };
+    const struct kernels *level[KERNELS_LEVELS];
+    const size_t levels = runnable_levels(level);
+    for (size_t i = 0; i < ARRAY_LEN(SHAPES) * ARRAY_LEN(size); i++) {
+        const struct shape s = SHAPES[i / ARRAY_LEN(size)];
+        const size_t page = size[i % ARRAY_LEN(size)], count = (s.t + page - 1) / page;
+        const size_t ldq = s.heads * s.e;
+        CLEANUP(problem_free) struct problem p = problem_new(s);
+        BOTH other = both_zero(p.out.n);
+        const float **k = pages_new(&p, p.k.f, page, count);
+        const float **v = pages_new(&p, p.v.f, page, count);
+        run(&p, level[0], p.out.f, NULL, 0, s.rows);
+        for (size_t l = 0; l < levels; l++) {
+            level[l]->attention(other.f, ldq, p.att.f, p.q.f, ldq,
+                                &(struct kv_view){ k, v, page, s.kv_heads * s.e }, p.scratch,
+                                s.rows, s.t, s.heads, s.kv_heads, s.e);
+            if (memcmp(other.f, p.out.f, other.n * sizeof(float)) != 0)
+                fail_msg("level %s, shape %zu, pages of %zu", level[l]->name, i / ARRAY_LEN(size),
+                         page);
+        }
+        pages_free(k, count);
+        pages_free(v, count);
+    }
+}
+
 static void keys_that_a_row_does_not_see_may_be_anything(void **state)
 {
     (void)state;
@@ -160,6 +214,7 @@ int main(void)
         cmocka_unit_test(probabilities_beyond_the_reach_are_zero),
         cmocka_unit_test(asking_for_probabilities_changes_no_bit),
         cmocka_unit_test(row_by_row_with_a_cache_equals_the_full_pass),
+        cmocka_unit_test(keys_and_values_in_pages_change_no_bit),
         cmocka_unit_test(keys_that_a_row_does_not_see_may_be_anything),
         cmocka_unit_test(huge_scores_do_not_overflow),
     };

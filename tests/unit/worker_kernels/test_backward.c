@@ -105,8 +105,8 @@ static void matmul_back_by_the_packed_kernel_agrees(void **state)
         for (size_t c = 0; c < N; c++)
             dyt.f[c * M + r] = dy.f[r * N + c];
     struct packed pw, px;
-    assert_int_equal(packed_alloc(&pw, N, K, NULL), 0);
-    assert_int_equal(packed_alloc(&px, M, K, NULL), 0);
+    assert_int_equal(packed_alloc(&pw, WEIGHT_F32, N, K, NULL), 0);
+    assert_int_equal(packed_alloc(&px, WEIGHT_F32, M, K, NULL), 0);
     packed_fill_transposed(&pw, w.f, K);
     packed_fill_transposed(&px, x.f, K);
     for (size_t l = 0; l < levels; l++) {
@@ -240,8 +240,10 @@ static void attention_back_agrees(void **state)
         BOTH first_q = both_zero(nq), first_k = both_zero(nk), first_v = both_zero(nk);
         naive_attention_back(dq.d, dk.d, dv.d, dy.d, q.d, k.d, v.d, t, heads, kv, e);
         for (size_t l = 0; l < levels; l++) {
-            level[l]->attention(y.f, heads * e, att.f, q.f, heads * e, k.f, kv * e, v.f, kv * e,
-                                scratch.f, t, t, heads, kv, e);
+            const float *keys = k.f, *values = v.f;
+            level[l]->attention(y.f, heads * e, att.f, q.f, heads * e,
+                                &(struct kv_view){ &keys, &values, t, kv * e }, scratch.f, t, t,
+                                heads, kv, e);
             level[l]->attention_back(dq.f, heads * e, dk.f, dv.f, kv * e, dy.f, heads * e, att.f,
                                      q.f, heads * e, k.f, kv * e, v.f, kv * e, scratch.f, t, heads,
                                      kv, e);

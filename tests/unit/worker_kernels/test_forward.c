@@ -225,6 +225,22 @@ static void adamw_agrees_over_several_steps(void **state)
     }
 }
 
+static void a_bias_is_added_to_every_row(void **state)
+{
+    (void)state;
+    static const size_t width[] = { 1, 16, 50, 2048 };
+    for (size_t i = 0; i < ARRAY_LEN(width); i++) {
+        const size_t n = width[i], rows = 5;
+        BOTH x = both_normal(rows * n, 1, 4), b = both_normal(n, 2, 1), y = both_zero(rows * n);
+        for (size_t l = 0; l < levels; l++) {
+            memcpy(y.f, x.f, y.n * sizeof(float));
+            level[l]->add_bias(y.f, b.f, rows, n);
+            for (size_t j = 0; j < y.n; j++)
+                assert_true(y.f[j] == x.f[j] + b.f[j % n]);
+        }
+    }
+}
+
 static void the_environment_forces_a_level(void **state)
 {
     (void)state;
@@ -242,6 +258,7 @@ int main(void)
         cmocka_unit_test(rmsnorm_agrees),
         cmocka_unit_test(rope_agrees_and_minus_one_undoes_it),
         cmocka_unit_test(swiglu_add_and_scale_add_agree),
+        cmocka_unit_test(a_bias_is_added_to_every_row),
         cmocka_unit_test(logsumexp_and_argmax_agree),
         cmocka_unit_test(of_equal_logits_the_first_wins),
         cmocka_unit_test(a_nan_logit_makes_the_loss_nan),

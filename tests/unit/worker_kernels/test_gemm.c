@@ -41,7 +41,7 @@ static struct product product_new(size_t m, size_t n, size_t k)
     p.x = both_normal(m * p.ldx, 1, 1);
     p.w = both_normal(n * k, 2, 0.1);
     struct err err;
-    assert_int_equal(packed_alloc(&p.packed, k, n, &err), 0);
+    assert_int_equal(packed_alloc(&p.packed, WEIGHT_F32, k, n, &err), 0);
     packed_fill(&p.packed, p.w.f, k);
     p.want = mem_aligned(m * p.ldy, sizeof(float));
     p.got = mem_aligned(m * p.ldy, sizeof(float));
@@ -157,7 +157,7 @@ static void transposed_filling_gives_the_same_panels(void **state)
         for (size_t k = 0; k < K; k++)
             wt[k * N + n] = p.w.f[n * K + k];
     struct packed other;
-    assert_int_equal(packed_alloc(&other, K, N, NULL), 0);
+    assert_int_equal(packed_alloc(&other, WEIGHT_F32, K, N, NULL), 0);
     packed_fill_transposed(&other, wt, N);
     assert_memory_equal(other.panel, p.packed.panel, packed_floats(K, N) * sizeof(float));
     packed_release(&other);
@@ -186,8 +186,8 @@ static void too_large_a_matrix_is_no_memory(void **state)
     (void)state;
     struct packed p;
     struct err err = { 0 };
-    assert_int_equal(packed_alloc(&p, SIZE_MAX / 8, 1024, &err), ERR_NOMEM);
-    assert_int_equal(packed_alloc(&p, 1, SIZE_MAX - 10, &err), ERR_NOMEM);
+    assert_int_equal(packed_alloc(&p, WEIGHT_F32, SIZE_MAX / 8, 1024, &err), ERR_NOMEM);
+    assert_int_equal(packed_alloc(&p, WEIGHT_F32, 1, SIZE_MAX - 10, &err), ERR_NOMEM);
     assert_null(p.panel);
     packed_release(&p);
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: the pool runs every item exactly once, also in thousands of short runs, and a product split
- * over it has the bits of one thread. Method: counters per item; runs of all sizes; the thread
- * sanitizer build runs the same tests. */
+ * over it has the bits of one thread; runs end also while others take the cores. Method: counters
+ * per item; runs of all sizes; the thread sanitizer build runs the same tests. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 /* cmocka needs those before it */
 #include <cmocka.h>
 
@@ -63,6 +65,39 @@ static void sleeping_threads_wake_again(void **state)
     pool_free(p);
 }
 
+static void *hog(void *arg)
+{
+    const _Atomic bool *stop = arg;
+    while (!atomic_load_explicit(stop, memory_order_relaxed))
+        ;
+    return NULL;
+}
+
+enum { HOGS_MAX = 64 };
+
+/* As many busy threads of others as there are cores: the pool's threads wait for their turn. */
+static void runs_finish_while_every_core_is_busy(void **state)
+{
+    (void)state;
+    _Atomic bool stop = false;
+    pthread_t thread[HOGS_MAX];
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const size_t hogs = MIN((size_t)MAX(cores, 1L), (size_t)HOGS_MAX);
+    for (size_t i = 0; i < hogs; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, hog, &stop), 0);
+    struct pool *p = pool_new(3);
+    for (size_t run = 0; run < 30; run++) {
+        struct counts c = { 0 };
+        pool_run(p, count, &c, 3); /* as many items as threads */
+        for (size_t i = 0; i < 3; i++)
+            assert_int_equal(c.item[i], 1);
+    }
+    pool_free(p);
+    atomic_store(&stop, true);
+    for (size_t i = 0; i < hogs; i++)
+        pthread_join(thread[i], NULL);
+}
+
 static void no_pool_runs_everything_in_order_on_the_caller(void **state)
 {
     (void)state;
@@ -95,7 +130,7 @@ static void a_product_split_by_columns_has_the_bits_of_one_thread(void **state)
     BOTH x = both_normal(M * K, 1, 1), w = both_normal(N * K, 2, 1), want = both_zero(M * N),
          got = both_zero(M * N);
     struct packed packed;
-    assert_int_equal(packed_alloc(&packed, K, N, NULL), 0);
+    assert_int_equal(packed_alloc(&packed, WEIGHT_F32, K, N, NULL), 0);
     packed_fill(&packed, w.f, K);
     kernels_best()->gemm(want.f, N, x.f, K, &packed, M, 0, N);
     for (size_t threads = 1; threads <= 4; threads++) {
@@ -123,6 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_item_runs_exactly_once),
         cmocka_unit_test(sleeping_threads_wake_again),
+        cmocka_unit_test(runs_finish_while_every_core_is_busy),
         cmocka_unit_test(no_pool_runs_everything_in_order_on_the_caller),
         cmocka_unit_test(a_product_split_by_columns_has_the_bits_of_one_thread),
         cmocka_unit_test(the_class_of_openblas_names_version_and_core),

@@ -18,7 +18,8 @@
 
 #define CONF(...)                                                                                  \
     {                                                                                              \
-        __VA_ARGS__, .rms_eps = 1e-5f, .rope_theta = 10000.0f, .bos = 0, .eos = 1                  \
+        __VA_ARGS__, .rms_eps = 1e-5f, .rope_theta = 10000.0f, .bos = 0, .eos = { 1 },             \
+                     .eos_len = 1                                                                  \
     }
 
 /* The reasoner's shape, stories260K's, heads of 64 and of 128, and one in which nothing is round.
@@ -40,6 +41,35 @@ static const struct {
                   .vocab = 29, .positions = 64) },
 };
 
+/* Every option of the architecture somewhere: Qwen2's biases, all biases, the three scalings,
+ * head_dim other than dim / heads. */
+static const struct {
+    const char *name;
+    struct model_conf conf;
+} options[] = {
+    { "qwen2", CONF(.layers = 3, .dim = 56, .heads = 4, .kv_heads = 2, .head_dim = 14,
+                    .hidden = 100, .vocab = 77, .positions = 64, .qkv_bias = true) },
+    { "all biases", CONF(.layers = 3, .dim = 64, .heads = 4, .kv_heads = 4, .head_dim = 16,
+                         .hidden = 90, .vocab = 72, .positions = 64, .tied = true, .qkv_bias = true,
+                         .o_bias = true, .mlp_bias = true) },
+    { "llama3", CONF(.layers = 3, .dim = 96, .heads = 6, .kv_heads = 2, .head_dim = 32,
+                     .hidden = 130, .vocab = 97, .positions = 64, .tied = true,
+                     .rope_scaling = { .kind = ROPE_LLAMA3,
+                                       .factor = 8.0f,
+                                       .low_freq = 1.0f,
+                                       .high_freq = 4.0f,
+                                       .original = 24 }) },
+    { "linear, head_dim 24",
+      CONF(.layers = 2, .dim = 40, .heads = 3, .kv_heads = 3, .head_dim = 24, .hidden = 64,
+           .vocab = 51, .positions = 64, .qkv_bias = true, .o_bias = true,
+           .rope_scaling = { .kind = ROPE_LINEAR, .factor = 4.0f }) },
+    { "table, interleaved",
+      CONF(.layers = 2, .dim = 48, .heads = 4, .kv_heads = 1, .head_dim = 12, .hidden = 60,
+           .vocab = 60, .positions = 64, .mlp_bias = true, .rope_interleaved = true,
+           .rope_scaling = { .kind = ROPE_TABLE,
+                             .table = { 1.0f, 1.5f, 2.25f, 8.0f, 31.0f, 32.0f } }) },
+};
+
 static int random_tensor(const struct model_tensor *t, void *arg)
 {
     struct model_weights *w = arg;
@@ -48,7 +78,9 @@ static int random_tensor(const struct model_tensor *t, void *arg)
     for (size_t i = 0; i < t->rows * t->cols; i++) {
         double x = rng_normal(&r);
 
-        if (t->vector)
+        if (strstr(t->name, ".bias"))
+            x *= 0.5;
+        else if (t->vector)
             x = 1.0 + 0.2 * x;
         else if (strcmp(t->name, "model.embed_tokens.weight") != 0)
             x *= 1.5 / (double)t->cols * 8.0; /* lively attention and gates */
@@ -72,6 +104,13 @@ static inline struct model *random_model(const struct model_conf *c, const struc
     assert_int_equal(model_from_weights(&m, c, &w, kern, NULL), 0);
     model_weights_release(&w);
     return m;
+}
+
+/* Shape I of those without and, from ARRAY_LEN(shapes) on, those with options. */
+enum { ALL_SHAPES = ARRAY_LEN(shapes) + ARRAY_LEN(options) };
+static inline const struct model_conf *shape_conf(size_t i)
+{
+    return i < ARRAY_LEN(shapes) ? &shapes[i].conf : &options[i - ARRAY_LEN(shapes)].conf;
 }
 
 static inline void random_tokens(struct rng *r, uint32_t *tokens, size_t n,

@@ -15,8 +15,8 @@
 #include <cmocka.h>
 
 #include "common/base/json.h"
-#include "worker/model/sweep.h"
-#include "worker/model/tokenizer.h"
+#include "worker/model/generate.h"
+#include "worker/tokenizer/tokenizer.h"
 
 enum { POSITIONS = 16, VOCAB = 512 };
 
@@ -123,7 +123,7 @@ static void logits_of_version_1_are_those_of_llama2c(void **state)
 static void greedy_text_of_200_tokens_is_exact(void **state)
 {
     const uint8_t routing[5] = { 1, 1, 1, 1, 1 };
-    struct buf text = { 0 }, expected = { 0 };
+    struct buf expected = { 0 };
 
     (void)state;
     need_data();
@@ -131,26 +131,22 @@ static void greedy_text_of_200_tokens_is_exact(void **state)
     for (int version = 0; version < 2; version++) {
         struct model *m = open_version(version);
         struct sweep *s = sweep_new(m, NULL);
-        uint32_t *prompt, ids[200], previous;
-        size_t prompt_len, len;
+        struct generation g = { .routing = routing, .max_new = 200 };
+        uint32_t *prompt;
 
-        assert_int_equal(tokenizer_encode(m->tok, "", true, &prompt, &prompt_len, NULL), 0);
-        assert_int_equal(prompt_len, 1);
         assert_int_equal(
-            generate_greedy(s, prompt, prompt_len, routing, 200, ids, &len, NULL, NULL), 0);
-        assert_int_equal(len, 200);
-        buf_clear(&text);
-        previous = prompt[0];
-        for (size_t i = 0; i < len; i++) {
-            tokenizer_decode(m->tok, previous, ids[i], &text);
-            previous = ids[i];
-        }
-        assert_string_equal(buf_str(&text), buf_str(&expected));
+            tokenizer_encode(m->tok, "", 0, TOKENIZER_BOS, &prompt, &g.prompt_len, NULL), 0);
+        assert_int_equal(g.prompt_len, 1);
+        g.prompt = prompt;
+        assert_int_equal(generate_run(s, &g, 1, 1, NULL, NULL), 0);
+        assert_int_equal(g.ids_len, 200);
+        assert_int_equal(g.finish, FINISH_LENGTH);
+        assert_string_equal(buf_str(&g.text), buf_str(&expected));
+        generation_release(&g);
         free(prompt);
         sweep_free(s);
         model_free(m);
     }
-    buf_release(&text);
     buf_release(&expected);
 }
 

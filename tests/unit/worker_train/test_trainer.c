@@ -40,7 +40,8 @@ static struct model_conf small_model(bool tied)
                                 .rope_theta = 100.0f,
                                 .tied = tied,
                                 .bos = 0,
-                                .eos = 1 };
+                                .eos = { 1 },
+                                .eos_len = 1 };
 }
 
 static struct train_conf small_conf(bool tied, enum train_gemm gemm)
@@ -448,6 +449,14 @@ static void bad_configurations_name_the_field(void **state)
     c = small_conf(true, TRAIN_GEMM_PACKED);
     c.model.heads = 5;
     assert_int_equal(trainer_new(&t, &c, NULL, NULL, &err), ERR_INVALID);
+    c = small_conf(true, TRAIN_GEMM_PACKED);
+    c.model.qkv_bias = true;
+    assert_int_equal(trainer_new(&t, &c, NULL, NULL, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "qkv_bias"));
+    c = small_conf(true, TRAIN_GEMM_PACKED);
+    c.model.rope_scaling = (struct rope_scaling){ .kind = ROPE_LINEAR, .factor = 2.0f };
+    assert_int_equal(trainer_new(&t, &c, NULL, NULL, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "rope_scaling"));
     assert_null(t);
 }
 

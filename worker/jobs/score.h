@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* score.h - an outcome as the message that goes to the coordinator. Private to worker/jobs. */
+#ifndef WORKER_JOBS_SCORE_H
+#define WORKER_JOBS_SCORE_H
+
+#include "common/wire/drover.pb-c.h"
+#include "worker/jobs/evaluator.h"
+
+enum { SCORE_VALUES_MAX = TASK_METRICS_MAX + 1 };
+
+/* The message and its memory. */
+struct score {
+    Drover__Score message;
+    Drover__Value value[SCORE_VALUES_MAX], *value_at[SCORE_VALUES_MAX];
+};
+
+/* OUTCOME and ROUTING are borrowed by the message. */
+void score_fill(struct score *s, const struct task_spec *task, const struct example *e,
+                struct outcome *outcome, uint8_t *routing, size_t layers);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sweep_attend.c - from the projections of a block's rows to their attention.
+ *
+ * A piece and a range of key/value heads is work of its own: biases, rotation, keys and values into
+ * the cache, attention. So all of it is one parallel step, also when one sequence is decoded token
+ * by token. Only where there are fewer of these than threads (long texts of models with one or two
+ * key/value heads) the attention is a second step, cut by rows. */
+#include <string.h>
+
+#include "worker/model/sweep_state.h"
+
+enum {
+    SPLIT_FLOATS_MIN = 1 << 15, /* multiply-adds of attention: about 5 us */
+    ROWS_MIN = 16,              /* per part of a step that is cut by rows */
+};
+
+/* Heads [g0, g1) of piece P, its rows from live row ROW0 to ROW1. */
+struct item {
+    const struct piece *p;
+    size_t g0, g1, row0, row1;
+};
+
+struct cut {
+    struct run *r;
+    size_t groups, chunks; /* parts of each piece: by heads, by live rows */
+    bool rotate, attend;   /* what to do */
+};
+
+static struct item item_at(const struct cut *c, size_t i)
+{
+    const struct sweep *s = c->r->s;
+    const struct piece *p = &s->piece[c->r->b->first + i / (c->groups * c->chunks)];
+    size_t group = i / c->chunks % c->groups, chunk = i % c->chunks;
+    size_t heads = s->m->conf.kv_heads, live = p->rows - p->dead;
+
+    return (struct item){ .p = p,
+                          .g0 = heads * group / c->groups,
+                          .g1 = heads * (group + 1) / c->groups,
+                          .row0 = live * chunk / c->chunks,
+                          .row1 = live * (chunk + 1) / c->chunks };
+}
+
+static float *qkv_row(const struct run *r, const struct piece *p, size_t row)
+{
+    return r->c->qkv + (p->row + row) * r->s->wide.qkv;
+}
+
+static void add_biases(const struct run *r, const struct item *t)
+{
+    const struct sweep *s = r->s;
+    const struct kernels *k = s->m->kern;
+    const float *bias = s->m->layer[r->layer].bqkv;
+    size_t e = s->m->conf.head_dim, share = s->m->conf.heads / s->m->conf.kv_heads;
+    size_t q = t->g0 * share * e, key = s->wide.q + t->g0 * e, value = key + s->wide.kv;
+    size_t heads = t->g1 - t->g0;
+
+    for (size_t i = 0; i < t->p->rows && bias; i++) {
+        float *row = qkv_row(r, t->p, i);
+
+        k->add_bias(row + q, bias + q, 1, heads * share * e);
+        k->add_bias(row + key, bias + key, 1, heads * e);
+        k->add_bias(row + value, bias + value, 1, heads * e);
+    }
+}
+
+/* Where the key of row I of a piece's sequence is kept, its value in *RET_VALUE; NULL: nowhere but
+ * in c->qkv. */
+static float *kept(const struct run *r, const struct piece *p, size_t i, float **ret_value)
+{
+    const struct sweep *s = r->s;
+    const struct place *place = &s->place[p->seq];
+    const struct kv *kv = s->seq[p->seq].kv;
+    size_t row = p->from + i;
+
+    if (kv) {
+        *ret_value = kv_at(kv, kv->v, place->slot, place->base + row);
+        return kv_at(kv, kv->k, place->slot, place->base + row);
+    }
+    if (!place->keys)
+        return NULL;
+    *ret_value = place->keys + (s->seq[p->seq].rows + row) * s->wide.kv;
+    return place->keys + row * s->wide.kv;
+}
+
+static void rotate(const struct run *r, const struct item *t)
+{
+    const struct sweep *s = r->s;
+    const struct model_conf *c = &s->m->conf;
+    const struct piece *p = t->p;
+    size_t e = c->head_dim, share = c->heads / c->kv_heads, heads = t->g1 - t->g0;
+    const uint32_t *position = r->c->position + p->row;
+    float *q = qkv_row(r, p, 0) + t->g0 * share * e;
+    float *k = qkv_row(r, p, 0) + s->wide.q + t->g0 * e;
+
+    add_biases(r, t);
+    if (heads == c->kv_heads) { /* queries and keys are neighbours */
+        s->m->kern->rope(q, s->wide.qkv, position, s->rope.cos, s->rope.sin, 1, c->rope_interleaved,
+                         p->rows, c->heads + c->kv_heads, e);
+    } else {
+        s->m->kern->rope(q, s->wide.qkv, position, s->rope.cos, s->rope.sin, 1, c->rope_interleaved,
+                         p->rows, heads * share, e);
+        s->m->kern->rope(k, s->wide.qkv, position, s->rope.cos, s->rope.sin, 1, c->rope_interleaved,
+                         p->rows, heads, e);
+    }
+    for (size_t i = 0; i < p->rows; i++) {
+        float *value, *key = kept(r, p, i, &value);
+
+        if (!key)
+            break;
+        memcpy(key + t->g0 * e, k + i * s->wide.qkv, heads * e * sizeof(float));
+        memcpy(value + t->g0 * e, k + i * s->wide.qkv + s->wide.kv, heads * e * sizeof(float));
+    }
+}
+
+/* Keys and values that a piece sees, from head G0 on, in *RET; page pointers are in C, the first
+ * ones in ONE. */
+static void view_keys(const struct run *r, const struct item *t, size_t seen, struct scratch *c,
+                      const float *one[2], struct kv_view *ret)
+{
+    const struct sweep *s = r->s;
+    const struct place *place = &s->place[t->p->seq];
+    const struct kv *kv = s->seq[t->p->seq].kv;
+    size_t head = t->g0 * s->m->conf.head_dim, pages = (seen + KV_PAGE - 1) / KV_PAGE;
+
+    *ret = (struct kv_view){
+        .k = &one[0], .v = &one[1], .page = (seen + 15) / 16 * 16, .ld = s->wide.kv
+    };
+    if (kv) {
+        const float **k = c->page, **v = c->page + pages;
+
+        for (size_t p = 0; p < pages; p++) {
+            k[p] = kv->k[place->slot * kv->room + p] + head;
+            v[p] = kv->v[place->slot * kv->room + p] + head;
+        }
+        *ret = (struct kv_view){ .k = k, .v = v, .page = KV_PAGE, .ld = s->wide.kv };
+    } else if (place->keys) {
+        one[0] = place->keys + head;
+        one[1] = place->keys + s->seq[t->p->seq].rows * s->wide.kv + head;
+    } else {
+        one[0] = qkv_row(r, t->p, 0) + s->wide.q + head;
+        one[1] = one[0] + s->wide.kv;
+        ret->ld = s->wide.qkv;
+    }
+}
+
+static void attend(const struct run *r, const struct item *t, struct scratch *c)
+{
+    const struct sweep *s = r->s;
+    const struct model_conf *m = &s->m->conf;
+    size_t share = m->heads / m->kv_heads, first = t->g0 * share * m->head_dim;
+    size_t rows = t->row1 - t->row0;
+    size_t seen = s->place[t->p->seq].base + t->p->from + t->p->dead + t->row1;
+    const float *one[2];
+    struct kv_view view;
+
+    if (!rows)
+        return;
+    view_keys(r, t, seen, c, one, &view);
+    s->m->kern->attention(r->c->att + (t->p->live_row + t->row0) * s->wide.q + first, s->wide.q,
+                          NULL, qkv_row(r, t->p, t->p->dead + t->row0) + first, s->wide.qkv, &view,
+                          c->score, rows, seen, (t->g1 - t->g0) * share, t->g1 - t->g0,
+                          m->head_dim);
+}
+
+static void do_item(void *arg, size_t i, size_t thread)
+{
+    const struct cut *c = arg;
+    struct item t = item_at(c, i);
+    /* Alone, a block is its thread's; else scores and page pointers are. */
+    struct scratch *own = c->r->inner ? &c->r->s->scratch[thread] : c->r->c;
+
+    if (c->rotate)
+        rotate(c->r, &t);
+    if (c->attend)
+        attend(c->r, &t, own);
+}
+
+/* Multiply-adds of all scores of the block. */
+static size_t work(const struct run *r)
+{
+    size_t sum = 0;
+
+    for (size_t i = r->b->first; i < r->b->last; i++) {
+        const struct piece *p = &r->s->piece[i];
+
+        sum += p->rows * (r->s->place[p->seq].base + p->from + p->rows);
+    }
+    return sum * r->s->wide.q;
+}
+
+void sweep_attend(struct run *r)
+{
+    size_t pieces = r->b->last - r->b->first, threads = r->s->threads;
+    size_t heads = r->s->m->conf.kv_heads;
+    struct cut c = { .r = r, .groups = 1, .chunks = 1, .rotate = true, .attend = true };
+
+    if (!r->inner || work(r) < SPLIT_FLOATS_MIN) {
+        for (size_t i = 0; i < pieces; i++)
+            do_item(&c, i, 0);
+        return;
+    }
+    c.groups = MIN(heads, (2 * threads + pieces - 1) / pieces);
+    c.attend = pieces * c.groups >= threads;
+    pool_run(r->inner, do_item, &c, pieces * c.groups);
+    if (c.attend)
+        return;
+    c.rotate = false;
+    c.attend = true;
+    c.chunks =
+        MIN((2 * threads + pieces - 1) / pieces, (r->b->live_rows + ROWS_MIN - 1) / ROWS_MIN);
+    c.chunks = MAX(c.chunks, (size_t)1);
+    pool_run(r->inner, do_item, &c, pieces * c.groups * c.chunks);
+}
