@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "common/base/macros.h"
@@ -93,6 +94,11 @@ struct figure bench_ratio(const struct bench *b, const struct subject *a, const 
     if (rate_of != NULL)
         *rate_of = bench_figure(rb, n);
     return bench_figure(ratio, n);
+}
+
+bool bench_wants(const struct bench *b, const char *name)
+{
+    return b->only == NULL || strstr(name, b->only) != NULL;
 }
 
 static const char *verdict(struct bench *b, double value, enum better better, double limit)

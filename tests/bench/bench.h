@@ -14,7 +14,8 @@
 
 struct bench {
     bool json;
-    bool quick; /* --short: few and short measurements, no verdicts */
+    bool quick;       /* --short: few and short measurements, no verdicts */
+    const char *only; /* --only: measure what has this in its name, where that is possible */
     size_t missed;
 };
 
@@ -49,6 +50,9 @@ void bench_report(struct bench *b, const char *name, const char *unit, struct fi
                   enum better better, double limit);
 /* A line for people only: why figures are absent. */
 void bench_note(const struct bench *b, const char *text);
+
+/* Is NAME to be measured? */
+bool bench_wants(const struct bench *b, const char *name);
 
 /* The groups; each prints its figures. */
 void bench_kernels(struct bench *b);

@@ -236,6 +236,8 @@ static void measure_batch(struct bench *b, struct big *g)
 
 void bench_engine_decode(struct bench *b)
 {
+    if (!bench_wants(b, "engine.decode.1b"))
+        return;
     struct big *g = big_open(&(struct big_shape)BIG_1B);
 
     measure_bandwidth(b, g);

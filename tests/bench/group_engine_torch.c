@@ -185,6 +185,8 @@ void bench_engine_torch(struct bench *b)
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         struct side s = { .b = b, .c = &CASES[i] };
 
+        if (!bench_wants(b, CASES[i].name))
+            continue;
         s.big = big_open(&s.c->shape);
         s.peer = best_peer(s.big, s.c);
         if (!s.peer)

@@ -35,6 +35,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 's':
         a->bench.quick = true;
         return 0;
+    case 'o':
+        a->bench.only = arg;
+        return 0;
     case ARGP_KEY_ARG:
         for (size_t i = 0; i < ARRAY_LEN(GROUPS); i++) {
             if (strcmp(arg, GROUPS[i].name) == 0) {
@@ -53,6 +56,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_option OPTIONS[] = {
     { "json", 'j', NULL, 0, "One object per line instead of text", 0 },
     { "short", 's', NULL, 0, "At most two minutes per group, and no verdicts", 0 },
+    { "only", 'o', "TEXT", 0, "Of the engine's large models only figures with TEXT in their names",
+      0 },
     { 0 },
 };
 static const struct argp ARGP = {

@@ -2,7 +2,7 @@
 /* pool.c - a run is one 64-bit ticket: its number above, the items not yet taken below. A thread
  * takes an item by lowering the ticket, which fails when another run has begun; so no thread must
  * be waited for but those that hold an item, and a thread that the system does not schedule delays
- * nobody. Idle threads look at the ticket for a few microseconds and then sleep on a futex. */
+ * nobody. Idle threads look at the ticket for some microseconds and then sleep on a futex. */
 #include "worker/kernels/pool.h"
 
 #include <assert.h>
@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 
 #if defined(__x86_64__)
@@ -39,9 +40,10 @@ static void relax(void)
 }
 #endif
 
-/* About 5 us at 20-40 ns a pause: less than the two context switches that sleeping costs, and the
- * most that an idle thread takes from a shared core per run. */
-enum { SPINS = 150 };
+/* An idle thread looks so long before it sleeps: about what the two context switches of sleeping
+ * cost, and the most that it takes from a shared core per run. PAUSES between two looks at the
+ * clock. */
+enum { SPIN_NS = 20 * 1000, PAUSES = 8 };
 
 struct pool {
     size_t threads;
@@ -96,11 +98,12 @@ static bool has_work(struct pool *p)
 
 static void idle(struct pool *p)
 {
-    for (int i = 0; i < SPINS; i++) {
-        if (has_work(p))
-            return;
-        relax();
-    }
+    for (uint64_t end = clock_ns() + SPIN_NS; clock_ns() < end;)
+        for (int i = 0; i < PAUSES; i++) {
+            if (has_work(p))
+                return;
+            relax();
+        }
     uint32_t bell = atomic_load(&p->bell);
     atomic_fetch_add(&p->sleepers, 1);
     if (!has_work(p))
@@ -172,8 +175,9 @@ void pool_run(struct pool *p, pool_fn fn, void *arg, size_t n)
     if (sleepers > 0)
         futex_wake(&p->bell, (int)MIN(sleepers, (uint32_t)(n - 1)));
     work(p, 0);
-    for (int i = 0; i < SPINS && atomic_load(&p->left) != 0; i++)
-        relax();
+    for (uint64_t end = clock_ns() + SPIN_NS; clock_ns() < end && atomic_load(&p->left) != 0;)
+        for (int i = 0; i < PAUSES && atomic_load(&p->left) != 0; i++)
+            relax();
     for (uint32_t left; (left = atomic_load_explicit(&p->left, memory_order_acquire)) != 0;)
         futex_wait(&p->left, left);
 }

@@ -14,10 +14,11 @@ enum {
     ROWS_MIN = 16,              /* per part of a step that is cut by rows */
 };
 
-/* Heads [g0, g1) of piece P, its rows from live row ROW0 to ROW1. */
+/* Heads [g0, g1) of piece P: to be rotated its rows [from, to), to attend its live rows [row0,
+ * row1). */
 struct item {
     const struct piece *p;
-    size_t g0, g1, row0, row1;
+    size_t g0, g1, from, to, row0, row1;
 };
 
 struct cut {
@@ -36,6 +37,7 @@ static struct item item_at(const struct cut *c, size_t i)
     return (struct item){ .p = p,
                           .g0 = heads * group / c->groups,
                           .g1 = heads * (group + 1) / c->groups,
+                          .to = p->rows,
                           .row0 = live * chunk / c->chunks,
                           .row1 = live * (chunk + 1) / c->chunks };
 }
@@ -54,7 +56,7 @@ static void add_biases(const struct run *r, const struct item *t)
     size_t q = t->g0 * share * e, key = s->wide.q + t->g0 * e, value = key + s->wide.kv;
     size_t heads = t->g1 - t->g0;
 
-    for (size_t i = 0; i < t->p->rows && bias; i++) {
+    for (size_t i = t->from; i < t->to && bias; i++) {
         float *row = qkv_row(r, t->p, i);
 
         k->add_bias(row + q, bias + q, 1, heads * share * e);
@@ -88,22 +90,23 @@ static void rotate(const struct run *r, const struct item *t)
     const struct model_conf *c = &s->m->conf;
     const struct piece *p = t->p;
     size_t e = c->head_dim, share = c->heads / c->kv_heads, heads = t->g1 - t->g0;
-    const uint32_t *position = r->c->position + p->row;
-    float *q = qkv_row(r, p, 0) + t->g0 * share * e;
-    float *k = qkv_row(r, p, 0) + s->wide.q + t->g0 * e;
+    const uint32_t *position = r->c->position + p->row + t->from;
+    float *q = qkv_row(r, p, t->from) + t->g0 * share * e;
+    float *k = qkv_row(r, p, t->from) + s->wide.q + t->g0 * e;
+    size_t rows = t->to - t->from;
 
     add_biases(r, t);
     if (heads == c->kv_heads) { /* queries and keys are neighbours */
         s->m->kern->rope(q, s->wide.qkv, position, s->rope.cos, s->rope.sin, 1, c->rope_interleaved,
-                         p->rows, c->heads + c->kv_heads, e);
+                         rows, c->heads + c->kv_heads, e);
     } else {
         s->m->kern->rope(q, s->wide.qkv, position, s->rope.cos, s->rope.sin, 1, c->rope_interleaved,
-                         p->rows, heads * share, e);
+                         rows, heads * share, e);
         s->m->kern->rope(k, s->wide.qkv, position, s->rope.cos, s->rope.sin, 1, c->rope_interleaved,
-                         p->rows, heads, e);
+                         rows, heads, e);
     }
-    for (size_t i = 0; i < p->rows; i++) {
-        float *value, *key = kept(r, p, i, &value);
+    for (size_t i = 0; i < rows; i++) {
+        float *value, *key = kept(r, p, t->from + i, &value);
 
         if (!key)
             break;
@@ -210,4 +213,37 @@ void sweep_attend(struct run *r)
         MIN((2 * threads + pieces - 1) / pieces, (r->b->live_rows + ROWS_MIN - 1) / ROWS_MIN);
     c.chunks = MAX(c.chunks, (size_t)1);
     pool_run(r->inner, do_item, &c, pieces * c.groups * c.chunks);
+}
+
+/* What [begin, end) has of the COUNT rows from FIRST on, as [*ret_from, *ret_to) among those. */
+static bool overlap(size_t first, size_t count, size_t begin, size_t end, size_t *ret_from,
+                    size_t *ret_to)
+{
+    size_t low = MAX(first, begin), high = MIN(first + count, end);
+
+    if (low >= high)
+        return false;
+    *ret_from = low - first;
+    *ret_to = high - first;
+    return true;
+}
+
+void sweep_rotate_rows(struct run *r, size_t begin, size_t end)
+{
+    for (size_t i = r->b->first; i < r->b->last; i++) {
+        struct item t = { .p = &r->s->piece[i], .g1 = r->s->m->conf.kv_heads };
+
+        if (overlap(t.p->row, t.p->rows, begin, end, &t.from, &t.to))
+            rotate(r, &t);
+    }
+}
+
+void sweep_attend_rows(struct run *r, size_t begin, size_t end, struct scratch *own)
+{
+    for (size_t i = r->b->first; i < r->b->last; i++) {
+        struct item t = { .p = &r->s->piece[i], .g1 = r->s->m->conf.kv_heads };
+
+        if (overlap(t.p->live_row, t.p->rows - t.p->dead, begin, end, &t.row0, &t.row1))
+            attend(r, &t, own);
+    }
 }

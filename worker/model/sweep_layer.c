@@ -19,6 +19,7 @@ enum {
     FLOP_PER_NS = 100, /* of one core, about; and bytes of weights that it reads */
     BYTES_PER_NS = 10,
     SPLIT_FLOATS_MIN = 1 << 16, /* floats touched by another step: some 10 us */
+    TILE_ROWS = 8,              /* of the gemm */
 };
 
 /* The part of the block's rows [begin, end) that belongs to one piece, piece by piece. A walk over
@@ -208,6 +209,63 @@ static void run_block(struct run *r)
     progress_tick(s->progress);
 }
 
+/* Rows [*ret_begin, *ret_end) of ROWS for part I of PARTS, cut at the gemm's tiles. */
+static void row_part(size_t rows, size_t i, size_t parts, size_t *ret_begin, size_t *ret_end)
+{
+    *ret_begin = MIN((rows * i / parts + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS, rows);
+    *ret_end = MIN((rows * (i + 1) / parts + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS, rows);
+}
+
+/* Up to the keys and values, which all rows need before the first attends. */
+static void first_half(void *arg, size_t i, size_t thread)
+{
+    struct run *r = arg;
+    const struct sweep *s = r->s;
+    const struct scratch *c = r->c;
+    size_t begin, end;
+
+    row_part(r->b->rows, i, s->threads, &begin, &end);
+    if (begin == end)
+        return;
+    enter(r, begin, end);
+    sweep_gemm(s, &r->s->scratch[thread], NULL, c->qkv + begin * s->wide.qkv,
+               c->norm + begin * s->wide.dim, &s->m->layer[r->layer].wqkv, end - begin);
+    sweep_rotate_rows(r, begin, end);
+}
+
+static void second_half(void *arg, size_t i, size_t thread)
+{
+    struct run *r = arg;
+    const struct sweep *s = r->s;
+    const struct model_layer *w = &s->m->layer[r->layer];
+    const struct scratch *c = r->c;
+    struct scratch *own = &r->s->scratch[thread];
+    size_t begin, end, rows;
+
+    row_part(r->b->live_rows, i, s->threads, &begin, &end);
+    rows = end - begin;
+    if (!rows)
+        return;
+    sweep_attend_rows(r, begin, end, own);
+    sweep_gemm(s, own, NULL, c->norm + begin * s->wide.dim, c->att + begin * s->wide.q, &w->wo,
+               rows);
+    add_and_enter_mlp(r, begin, end);
+    sweep_gemm(s, own, NULL, c->up + 2 * begin * s->wide.hidden, c->norm + begin * s->wide.dim,
+               &w->w13, rows);
+    gate(r, begin, end);
+    sweep_gemm(s, own, NULL, c->norm + begin * s->wide.dim, c->act + begin * s->wide.hidden, &w->w2,
+               rows);
+    leave(r, begin, end);
+}
+
+static void run_by_rows(struct run *r)
+{
+    pool_run(r->inner, first_half, r, r->s->threads);
+    if (r->b->live_rows)
+        pool_run(r->inner, second_half, r, r->s->threads);
+    progress_tick(r->s->progress);
+}
+
 struct all_blocks {
     struct sweep *s;
     size_t layer;
@@ -233,7 +291,10 @@ void sweep_layer(struct sweep *s, size_t layer)
             struct run r = { s, &s->block[i], layer, &s->scratch[0],
                              s->threads > 1 ? s->pool : NULL };
 
-            run_block(&r);
+            if (sweep_cuts_rows(s, r.b->rows))
+                run_by_rows(&r);
+            else
+                run_block(&r);
         }
     }
     for (size_t i = 0; i < s->active_len; i++) {

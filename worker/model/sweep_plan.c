@@ -2,7 +2,8 @@
 /* sweep_plan.c - memory of a pass, and how its sequences are cut into blocks.
  *
  * A block of rows passes a layer step by step. With enough rows each thread takes blocks of its own
- * and nobody waits inside a layer; else the threads share each step of a block. A sequence longer
+ * and nobody waits inside a layer; else the threads share a block, by its rows where weights are
+ * small, or else each step of it. A sequence longer
  * than WHOLE_ROWS passes in pieces, one after the other, so that work memory is bounded whatever
  * the length of a prompt. */
 #include <assert.h>
@@ -103,6 +104,11 @@ static size_t own_blocks(const struct sweep *s, size_t total, size_t longest)
     if ((total / blocks + longest) * s->threads > SCRATCH_FLOATS / work_floats(s))
         return 0;
     return blocks;
+}
+
+bool sweep_cuts_rows(const struct sweep *s, size_t rows)
+{
+    return s->threads > 1 && !big_weights(s) && rows >= s->threads * OWN_ROWS_MIN;
 }
 
 static struct block *next_block(struct sweep *s)

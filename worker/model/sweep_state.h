@@ -99,5 +99,13 @@ struct run {
 /* Biases and rotary positions of the block's queries and keys in c->qkv, keys and values into the
  * caches, attention of the live rows into c->att. */
 void sweep_attend(struct run *r);
+/* The same by rows, in two halves with a barrier between them: biases, rotation and caches for rows
+ * [begin, end) of the block; attention of its live rows [begin, end), with OWN's room for scores.
+ */
+void sweep_rotate_rows(struct run *r, size_t begin, size_t end);
+void sweep_attend_rows(struct run *r, size_t begin, size_t end, struct scratch *own);
+/* May a block of ROWS rows be cut by rows between the threads? Small weights only: each thread
+ * reads all of them. */
+bool sweep_cuts_rows(const struct sweep *s, size_t rows);
 
 #endif
