@@ -49,8 +49,12 @@ static const struct argp_option rows[] = {
       0 },
     { "shard", KEY_SHARD, "N", 0, "Examples per job (default 50; changes no result)", 0 },
     { "name", KEY_NAME, "NAME", 0, "The experiment's name (default evaluate/MODEL)", 0 },
-    { "workers", 'w', "N", 0, "Workers to start, one slot each (default: one per core)", 0 },
-    { "threads", 't', "N", 0, "Threads of each slot (default 1)", 0 },
+    { "workers", 'w', "N", 0,
+      "Workers to start, one slot each (default: one per core; for models above 256 MiB one in "
+      "all)",
+      0 },
+    { "threads", 't', "N", 0,
+      "Threads of each slot (default 1; for models above 256 MiB all cores)", 0 },
     { "quiet", 'q', NULL, 0, "No progress, only failures and tables", 0 },
     { "print", KEY_PRINT, NULL, 0, "Print the recipe instead of running it", 0 },
     OPTION_STORE,
@@ -68,8 +72,8 @@ static const char doc[] =
     "  drover evaluate -m Qwen2.5-0.5B -T gsm8k -d gsm8k/ -T mmlu -d mmlu/ --store paper.db\n"
     "  drover evaluate -m Llama-3.2-1B -T arc_easy -d arc/ --path "
     "1,1,1,0,1,1,2,1,1,1,1,1,1,1,1,1\n\n"
-    "A large model wants few workers with many threads: --workers 1 --threads 8 has the weights in "
-    "memory once.\n\n"
+    "A model above 256 MiB gets one worker with all cores, so that its weights are in memory once; "
+    "--workers and --threads say otherwise.\n\n"
     "Exit status: 0 done, 1 a job failed or the run was interrupted, 2 wrong usage.";
 
 struct arguments {
@@ -363,7 +367,7 @@ static int write_recipe(const struct arguments *a, struct buf *out, struct err *
 
 int cmd_evaluate(int argc, char **argv, const struct env *env)
 {
-    struct arguments a = { .r = { .threads = 1, .workers = runner_cores() }, .split = "test" };
+    struct arguments a = { .split = "test" };
     struct recipe *recipe CLEANUP(recipe_cleanup) = NULL;
     struct plan *plan CLEANUP(plan_cleanup) = NULL;
     struct buf text CLEANUP(buf_release) = { 0 }, again CLEANUP(buf_release) = { 0 };

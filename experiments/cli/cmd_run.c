@@ -13,8 +13,12 @@ static const struct argp_option rows[] = {
     OPTION_STORE,
     OPTION_COORDINATOR,
     OPTION_SET,
-    { "workers", 'w', "N", 0, "Workers to start, one slot each (default: one per core)", 0 },
-    { "threads", 't', "N", 0, "Threads of each slot (default 1)", 0 },
+    { "workers", 'w', "N", 0,
+      "Workers to start, one slot each (default: one per core; for models above 256 MiB one in "
+      "all)",
+      0 },
+    { "threads", 't', "N", 0,
+      "Threads of each slot (default 1; for models above 256 MiB all cores)", 0 },
     { "quiet", 'q', NULL, 0, "No progress, only failures and tables", 0 },
     { "detach", KEY_DETACH, NULL, 0, "With --coordinator: submit and return", 0 },
     OPTION_JSON,
@@ -78,7 +82,7 @@ static const struct argp parser = { rows, parse, "RECIPE", doc, NULL, NULL, NULL
 
 int cmd_run(int argc, char **argv, const struct env *env)
 {
-    struct arguments a = { .r = { .threads = 1, .workers = runner_cores() } };
+    struct arguments a = { 0 };
     struct recipe *recipe CLEANUP(recipe_cleanup) = NULL;
     struct plan *plan CLEANUP(plan_cleanup) = NULL;
     struct buf again CLEANUP(buf_release) = { 0 };

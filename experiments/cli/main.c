@@ -85,8 +85,10 @@ static int dispatch(int argc, char **argv, const char *folder)
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         if (strcmp(commands[i].name, argv[0]) != 0)
             continue;
-        if (!commands[i].run)
+        if (!commands[i].run) {
+            argv[0] = (char *)commands[i].program; /* its help names itself */
             return cli_exec(&env, commands[i].program, argv);
+        }
         snprintf(title, sizeof(title), "drover %s", commands[i].name);
         argv[0] = title;
         program_invocation_name = title;

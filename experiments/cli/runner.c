@@ -17,7 +17,7 @@ enum {
     TRIES_MAX = 5   /* a joined coordinator may go away so often */
 };
 
-size_t runner_cores(void)
+static size_t allowed_cores(void)
 {
     cpu_set_t set;
     return sched_getaffinity(0, sizeof(set), &set) == 0 ? (size_t)CPU_COUNT(&set) : 1;
@@ -217,7 +217,26 @@ static void free_view(struct view **v)
     view_free(*v);
 }
 
-int runner_run(const struct runner *a, const struct env *env, const struct plan *plan)
+void runner_share(struct runner *r, uint64_t largest_bytes, size_t cores)
+{
+    bool large = largest_bytes >= RUNNER_LARGE_BYTES;
+
+    if (!r->workers)
+        r->workers = large ? 1 : r->threads ? MAX(cores / r->threads, (size_t)1) : cores;
+    if (!r->threads)
+        r->threads = large ? MAX(cores / r->workers, (size_t)1) : 1;
+}
+
+static uint64_t largest_file(const struct plan *plan)
+{
+    uint64_t largest = 0;
+
+    for (size_t i = 0; i < plan->files_len; i++)
+        largest = MAX(largest, plan->file[i].size_bytes);
+    return largest;
+}
+
+int runner_run(struct runner *a, const struct env *env, const struct plan *plan)
 {
     struct submission *submission CLEANUP(submission_cleanup) = NULL;
     struct view *view CLEANUP(free_view) = NULL;
@@ -226,6 +245,7 @@ int runner_run(const struct runner *a, const struct env *env, const struct plan 
     enum follow_end how;
     struct err err = { 0 };
 
+    runner_share(a, largest_file(plan), allowed_cores());
     r.submission = submission = submission_new(plan);
     if (a->detach)
         return detach(&r, &err) ? cli_fail(env, &err) : CLI_DONE;

@@ -9,15 +9,18 @@
 
 struct runner {
     struct options o;
-    const char *again;  /* arguments that go on with it: "run my.cfg" */
-    const char *recipe; /* its name for `drover plan`, or NULL */
-    size_t workers, threads;
+    const char *again;       /* arguments that go on with it: "run my.cfg" */
+    const char *recipe;      /* its name for `drover plan`, or NULL */
+    size_t workers, threads; /* 0: runner_share() chooses */
     bool quiet, detach;
 };
 
-/* Cores that this process may use. */
-size_t runner_cores(void);
+/* What --workers and --threads leave open: one worker per core with one thread; one worker with all
+ * cores when the plan's largest model file has RUNNER_LARGE_BYTES or more, so that its weights are
+ * in memory once. */
+#define RUNNER_LARGE_BYTES ((uint64_t)256 << 20)
+void runner_share(struct runner *r, uint64_t largest_bytes, size_t cores);
 /* The command's exit code; everything has been said. */
-int runner_run(const struct runner *a, const struct env *env, const struct plan *plan);
+int runner_run(struct runner *a, const struct env *env, const struct plan *plan);
 
 #endif

@@ -12,10 +12,14 @@ if [ ! -r "$M" ] || [ ! -r "$D/gsm8k/test.jsonl" ] || [ ! -r "$D/mmlu/test/anato
 fi
 N=${N:-24}
 [ -z "${LONG:-}" ] || N=
-tasks="--task arc_challenge --data $D/arc/ARC-Challenge-Test.jsonl --task mmlu --data $D/mmlu --task gsm8k --data $D/gsm8k
+tasks="--task arc_easy --data $D/arc/ARC-Easy-Test.jsonl --task arc_challenge --data $D/arc/ARC-Challenge-Test.jsonl --task mmlu --data $D/mmlu --task gsm8k --data $D/gsm8k
     --task svamp --data $D/svamp/SVAMP.json --task gsm_plus --data $D/gsm_plus/gsmplus_testmini.jsonl
     --task college_math --data $D/college_math/test.ccby.jsonl --task agieval_math --data $D/agieval/math.jsonl
-    --task agieval_aqua_rat --data $D/agieval/aqua-rat.jsonl --task agieval_gaokao_physics --data $D/agieval/gaokao-physics.jsonl"
+    --task agieval_aqua_rat --data $D/agieval/aqua-rat.jsonl --task agieval_gaokao_physics --data $D/agieval/gaokao-physics.jsonl
+    --task agieval_gaokao_english --data $D/agieval/gaokao-english.jsonl --task agieval_lsat_lr --data $D/agieval/lsat-lr.jsonl
+    --task agieval_gaokao_mathcloze --data $D/agieval/gaokao-mathcloze.jsonl --task agieval_sat_math --data $D/agieval/sat-math.jsonl
+    --task agieval_gaokao_mathqa --data $D/agieval/gaokao-mathqa.jsonl
+    --task agieval_sat_en_without_passage --data $D/agieval/sat-en-without-passage.jsonl"
 validation="--task piqa --data $D/piqa/valid.jsonl --task boolq --data $D/superglue/BoolQ/val.jsonl
     --task copa --data $D/superglue/COPA/val.jsonl --task wsc --data $D/superglue/WSC/val.jsonl
     --task truthfulqa_mc1 --data $D/truthfulqa/v1/mc_task.json --task truthfulqa_mc2 --data $D/truthfulqa/v1/mc_task.json
@@ -28,7 +32,7 @@ evaluate() {
     shift 2
     # shellcheck disable=SC2086
     drover evaluate --model "$M" --tokenizer "$D/models/stories260K/tok512.bin" --name "$name" --store "$store" \
-        ${N:+--examples $N} --max-new 24 "$@" >>"$TMP/$name.log" 2>&1 || fail "$name failed"
+        ${N:+--examples $N --max-new 24} "$@" >>"$TMP/$name.log" 2>&1 || fail "$name failed"
 }
 scores() {
     rows "$TMP/$1.db" "select e.task, e.subset, e.source_id, s.correct, s.correct_norm, s.answer, s.logprob, s.metrics, s.pick, s.gold_class,
@@ -45,16 +49,25 @@ scores() {
 }
 scores one
 [ -s "$TMP/one.scores" ] || fail "no scores"
+if [ -z "$N" ]; then
+    # Whole files: as many examples as they have.
+    rows "$TMP/one.db" "select task || ' ' || n from metric_summary where metric in ('acc', 'exact', 'exact_match') order by 1" >"$TMP/sizes"
+    printf '%s\n' 'arc_challenge 1172' 'arc_easy 2376' 'boolq 3270' 'copa 100' 'gsm8k 1319' 'mmlu 14042' 'piqa 1838' 'squadv2 6078' 'svamp 1000' \
+        'truthfulqa_mc1 817' 'truthfulqa_mc2 817' 'wsc 104' | while read -r line; do
+        grep -qx "$line" "$TMP/sizes" || fail "not $line: $(grep "^${line% *} " "$TMP/sizes")"
+    done
+fi
 if [ -n "$N" ]; then
     scores two
     cmp "$TMP/one.scores" "$TMP/two.scores" || fail "scores depend on shard, batch or threads"
     n=$(rows "$TMP/one.db" "select count(*) from score")
-    [ "$n" = $((16 * N)) ] || fail "$((16 * N)) scores expected, $n found"
+    [ "$n" = $((23 * N)) ] || fail "$((23 * N)) scores expected, $n found"
 fi
 rows "$TMP/one.db" "select task, metric, round(value, 4), round(stderr, 4), n from metric_summary order by task, metric" >"$TMP/summary"
-cat "$TMP/summary"
-for task in arc_challenge mmlu gsm8k svamp gsm_plus college_math agieval_math agieval_aqua_rat agieval_gaokao_physics piqa boolq copa wsc \
-    truthfulqa_mc1 truthfulqa_mc2 squadv2; do
+sed 's/^/# /' "$TMP/summary"
+for task in arc_easy arc_challenge mmlu gsm8k svamp gsm_plus college_math agieval_math agieval_aqua_rat agieval_gaokao_physics \
+    agieval_gaokao_english agieval_lsat_lr agieval_gaokao_mathcloze agieval_sat_math agieval_gaokao_mathqa agieval_sat_en_without_passage \
+    piqa boolq copa wsc truthfulqa_mc1 truthfulqa_mc2 squadv2; do
     grep -q "^$task," "$TMP/summary" || fail "no summary row of $task"
 done
 # The harness's rule: sample standard deviation over the square root of n.

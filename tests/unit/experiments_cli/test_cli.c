@@ -17,6 +17,7 @@
 #include "experiments/cli/child.h"
 #include "experiments/cli/cli.h"
 #include "experiments/cli/client.h"
+#include "experiments/cli/runner.h"
 #include "experiments/cli/sheet.h"
 
 static char *printed(const struct sheet *s, enum sheet_format format)
@@ -163,6 +164,28 @@ static void an_unknown_recipe_gets_the_nearest_name(void **state)
     assert_non_null(strstr(err.text, "did you mean the recipe \"quickstart\""));
 }
 
+static void a_large_model_gets_one_worker_with_all_cores(void **state)
+{
+    const uint64_t large = RUNNER_LARGE_BYTES, small = large - 1;
+    const struct {
+        uint64_t bytes;
+        size_t workers, threads, cores, want_workers, want_threads;
+    } cases[] = {
+        { small, 0, 0, 8, 8, 1 }, { large, 0, 0, 8, 1, 8 },   { large, 2, 0, 8, 2, 4 },
+        { small, 2, 0, 8, 2, 1 }, { small, 0, 4, 8, 2, 4 },   { small, 0, 16, 8, 1, 16 },
+        { large, 0, 3, 8, 1, 3 }, { large, 16, 0, 8, 16, 1 }, { large, 4, 2, 8, 4, 2 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct runner r = { .workers = cases[i].workers, .threads = cases[i].threads };
+
+        runner_share(&r, cases[i].bytes, cases[i].cores);
+        assert_int_equal(r.workers, cases[i].want_workers);
+        assert_int_equal(r.threads, cases[i].want_threads);
+    }
+}
+
 static void wait_for_end(struct child *c)
 {
     while (child_running(c))
@@ -217,6 +240,7 @@ int main(void)
         cmocka_unit_test(a_plan_survives_the_wire),
         cmocka_unit_test(the_recipes_of_drover_are_good),
         cmocka_unit_test(an_unknown_recipe_gets_the_nearest_name),
+        cmocka_unit_test(a_large_model_gets_one_worker_with_all_cores),
         cmocka_unit_test(the_end_of_a_child_is_told_with_its_last_words),
         cmocka_unit_test(a_program_that_is_not_there_is_named),
     };
