@@ -10,7 +10,7 @@ static const char *last_of(const char *text, const char *word)
 {
     const char *hit = NULL;
 
-    for (const char *at = strstr(text, word); at; at = strstr(at + 1, word))
+    for (const char *at = utext_find(text, word); at; at = utext_find(at + 1, word))
         hit = at;
     return hit;
 }
@@ -58,7 +58,7 @@ bool extract_dollars(const char *text, struct buf *out)
 
 bool extract_gsm8k_strict(const char *text, struct buf *out)
 {
-    for (const char *at = strstr(text, "#### "); at; at = strstr(at + 1, "#### ")) {
+    for (const char *at = utext_find(text, "#### "); at; at = utext_find(at + 1, "#### ")) {
         const char *start = at + strlen("#### ");
         size_t sign = *start == '-', digits = strspn(start + sign, "0123456789.,");
         if (digits > 0) {

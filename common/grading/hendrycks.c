@@ -13,7 +13,7 @@ static bool fix_sqrt(struct buf *b)
     const char *at = buf_str(b), *hit;
     size_t len;
 
-    while ((hit = strstr(at, "\\sqrt"))) {
+    while ((hit = utext_find(at, "\\sqrt"))) {
         hit += strlen("\\sqrt");
         buf_add(&made, at, (size_t)(hit - at));
         at = hit;
@@ -40,7 +40,7 @@ static bool fix_sqrt(struct buf *b)
 static bool fix_fracs(struct buf *b)
 {
     struct buf made = { 0 };
-    const char *at = buf_str(b), *hit = strstr(at, "\\frac");
+    const char *at = buf_str(b), *hit = utext_find(at, "\\frac");
     size_t first, second;
 
     while (hit) {
@@ -48,7 +48,7 @@ static bool fix_fracs(struct buf *b)
         hit += strlen("\\frac");
         buf_add(&made, at, (size_t)(hit - at));
         at = hit;
-        hit = strstr(at, "\\frac");
+        hit = utext_find(at, "\\frac");
         end = hit ? hit : at + strlen(at);
         if (at == end) {
             buf_release(&made);
@@ -113,9 +113,9 @@ static void fix_a_slash_b(struct buf *b)
 /* What follows "\text{ " is a unit. False where the original fails: there are two. */
 static bool remove_right_units(struct buf *b)
 {
-    const char *s = buf_str(b), *hit = strstr(s, "\\text{ ");
+    const char *s = buf_str(b), *hit = utext_find(s, "\\text{ ");
 
-    if (hit && strstr(hit + 1, "\\text{ "))
+    if (hit && utext_find(hit + 1, "\\text{ "))
         return false;
     if (hit)
         utext_set(b, s, (size_t)(hit - s));

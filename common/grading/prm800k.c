@@ -82,9 +82,9 @@ static void drop_unit(struct buf *b, const char *unit)
     struct buf made = { 0 };
     const char *at = buf_str(b), *hit;
 
-    if (!strstr(at, unit))
+    if (!utext_find(at, unit))
         return;
-    for (; (hit = strstr(at, unit)); at = hit) {
+    for (; (hit = utext_find(at, unit)); at = hit) {
         buf_add(&made, at, (size_t)(hit - at));
         hit += strlen(unit);
         hit += utext_starts(hit, "es") ? 2 : 0;

@@ -17,7 +17,7 @@ void normalise_gsm8k(const char *s, struct buf *out)
     utext_replace(&b, ",", "");
     utext_replace(&b, "$", "");
     start = buf_str(&b);
-    while ((mark = strstr(start, "#### ")))
+    while ((mark = utext_find(start, "#### ")))
         start = mark + strlen("#### ");
     utext_set(&b, start, strlen(start));
     if (b.len > 0 && b.data[b.len - 1] == '.')

@@ -178,12 +178,12 @@ void utext_set(struct buf *b, const char *s, size_t len)
 void utext_replace(struct buf *b, const char *from, const char *to)
 {
     struct buf made = { 0 };
-    const char *at = buf_str(b), *hit = strstr(at, from);
+    const char *at = buf_str(b), *hit = utext_find(at, from);
     size_t len = strlen(from);
 
     if (!hit)
         return;
-    for (; hit; hit = strstr(at, from)) {
+    for (; hit; hit = utext_find(at, from)) {
         buf_add(&made, at, (size_t)(hit - at));
         buf_adds(&made, to);
         at = hit + len;
@@ -196,6 +196,14 @@ void utext_replace(struct buf *b, const char *from, const char *to)
 bool utext_starts(const char *s, const char *start)
 {
     return strncmp(s, start, strlen(start)) == 0;
+}
+
+const char *utext_find(const char *s, const char *word)
+{
+    for (; *s; s++)
+        if (*s == *word && utext_starts(s, word))
+            return s;
+    return NULL;
 }
 
 bool utext_is_digit(char c)

@@ -28,6 +28,10 @@ void utext_strip(const char **s, size_t *len);
 void utext_replace(struct buf *b, const char *from, const char *to);
 void utext_set(struct buf *b, const char *s, size_t len); /* S may lie in *B */
 bool utext_starts(const char *s, const char *start);
+/* strstr() that reads no further than the hit, whatever watches it: calling it hit by hit is
+ * linear.
+ */
+const char *utext_find(const char *s, const char *word);
 bool utext_is_digit(char c);
 
 /* Python's float(): the text less white space is a decimal number (no underscores, inf, nan). */

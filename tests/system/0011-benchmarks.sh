@@ -10,7 +10,7 @@ if [ ! -r "$M" ] || [ ! -r "$D/gsm8k/test.jsonl" ] || [ ! -r "$D/mmlu/test/anato
     echo "SKIP-DATA system.0011-benchmarks"
     exit 77
 fi
-N=${N:-24}
+N=${N:-8}
 [ -z "${LONG:-}" ] || N=
 tasks="--task arc_easy --data $D/arc/ARC-Easy-Test.jsonl --task arc_challenge --data $D/arc/ARC-Challenge-Test.jsonl --task mmlu --data $D/mmlu --task gsm8k --data $D/gsm8k
     --task svamp --data $D/svamp/SVAMP.json --task gsm_plus --data $D/gsm_plus/gsmplus_testmini.jsonl

@@ -145,17 +145,25 @@ static inline void golden_check(const char *folder, const struct golden *g)
     example_release(&e);
 }
 
-/* The path of shared data, or NULL after saying so. */
-static inline const char *fixture_shared(const char *name)
+/* The path of data that is not handed on with the others, for its licence: who has it puts it
+ * there. NULL: it is not. */
+static inline const char *fixture_own(const char *name)
 {
     static char path[512];
     const char *shared = getenv("DROVER_SHARED");
 
     snprintf(path, sizeof(path), "%s/data/%s", shared && *shared ? shared : "../shared", name);
-    if (access(path, R_OK) == 0)
-        return path;
-    print_message("SKIP-DATA %s\n", name);
-    return NULL;
+    return access(path, R_OK) == 0 ? path : NULL;
+}
+
+/* The path of shared data, or NULL after saying so. */
+static inline const char *fixture_shared(const char *name)
+{
+    const char *path = fixture_own(name);
+
+    if (!path)
+        print_message("SKIP-DATA %s\n", name);
+    return path;
 }
 
 #endif
