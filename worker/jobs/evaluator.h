@@ -54,8 +54,7 @@ int evaluator_new(struct evaluator **ret, const struct evaluator_conf *conf,
 void evaluator_free(struct evaluator *e);
 
 /* Turn to the N examples of X (borrowed until the next ones); cached states go. ERR_INVALID: text
- * that the tokenizer cannot express, a chat prompt for a model without chat template; ERR_LIMIT: a
- * choice longer than the model's positions. */
+ * that the tokenizer cannot express, a chat prompt for a model without chat template. */
 int evaluator_begin(struct evaluator *e, const struct example *const *x, size_t n,
                     struct err *err) MUST_CHECK;
 

@@ -179,11 +179,7 @@ static int add_choice(struct maker *k, size_t i, struct err *err)
 
     if (rc < 0)
         return rc;
-    if (continuation > longest) {
-        free(tokens);
-        return err_set(err, ERR_LIMIT, "choice %zu has %zu tokens; %s takes %zu", i, continuation,
-                       k->model_name, longest);
-    }
+    continuation = MIN(continuation, longest); /* of a longer one its end is scored */
     cut = len > longest + 1 ? len - longest - 1 : 0;
     rows = len - cut - 1;
     q->truncated = MAX(q->truncated, (uint64_t)cut);

@@ -4,7 +4,8 @@
  * Choices as lm-evaluation-harness encodes a pair: blanks at the context's end move to the
  * continuation; whole = encode(context + choice), of which the first encode(context) tokens are the
  * context's and the rest is scored; an empty context is BOS, else EOS; at most positions + 1
- * tokens, the left ones dropped, of which all but the last are fed. Choices of one token behind
+ * tokens, the left ones dropped, of which all but the last are fed (of a choice that is longer than
+ * the positions its end is scored). Choices of one token behind
  * equal contexts share one sequence: one pass has all their logits. Generated answers: the prompt's
  * last positions - max_new tokens; where max_new alone fills the positions, the prompt may have
  * half of them and max_new is lowered to what it leaves. */

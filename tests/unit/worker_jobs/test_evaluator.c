@@ -95,6 +95,25 @@ static double judge(const struct model *m, const char *prompt, const char *choic
     return sum;
 }
 
+/* The log-likelihood of all letters of TEXT but the first, nothing in front. */
+static double judge_tail(const struct model *m, const char *text, const uint8_t *routing)
+{
+    size_t len = 0, vocab = m->conf.vocab;
+    CLEANUP(mem_cleanup) uint32_t *ids = NULL;
+    struct sweep *s = sweep_new(m, NULL);
+    double sum = 0;
+
+    assert_int_equal(tokenizer_encode(m->tok, text, strlen(text), 0, &ids, &len, NULL), 0);
+    CLEANUP(mem_cleanup) float *logits = mem_calloc(len * vocab, sizeof(float));
+    struct sweep_seq seq = { .tokens = ids, .rows = len - 1, .routing = routing, .logits = logits };
+    assert_int_equal(sweep_run(s, &seq, 1, NULL, NULL), 0);
+    for (size_t i = 0; i + 1 < len; i++)
+        sum += (double)logits[i * vocab + ids[i + 1]] -
+               (double)m->kern->logsumexp(logits + i * vocab, vocab);
+    sweep_free(s);
+    return sum;
+}
+
 static void assert_judged(const struct model *m, const struct example *e, const uint8_t *routing,
                           const struct outcome *o)
 {
@@ -442,19 +461,23 @@ static void chat_prompts_are_wrapped_or_refused(void **state)
     model_free(base);
 }
 
-static void choice_longer_than_the_positions_is_refused(void **state)
+static void of_a_choice_longer_than_the_positions_the_end_is_scored(void **state)
 {
+    static const uint8_t ones[] = { 1, 1, 1 };
     static const char *const choices[] = { " a choice of more than sixteen letters", " no", NULL };
     struct model *m = letter_talker(0, 16);
     struct evaluator *e = evaluator_make(m, "arc_easy", NULL);
     struct example x;
-    const struct example *at = &x;
-    struct err err = { 0 };
+    struct outcome o;
+    size_t cut = 0, len = strlen(choices[0]);
 
     (void)state;
     example_make(&x, TASK_CHOICE, "Q:", choices);
-    assert_int_equal(evaluator_begin(e, &at, 1, &err), ERR_LIMIT);
-    assert_non_null(strstr(err.text, "takes 16"));
+    run(e, &x, 1, ones, &o);
+    assert_int_equal(evaluator_truncated(e, 0), 1 + strlen("Q:") + len - 17);
+    /* Seventeen letters, of which the first only is read. */
+    assert_true(o.logprob[0] == judge_tail(m, choices[0] + len - 17, ones));
+    assert_true(o.logprob[1] == judge(m, x.prompt, choices[1], ones, &cut));
     example_release(&x);
     evaluator_free(e);
     model_free(m);
@@ -473,7 +496,7 @@ int main(void)
         cmocka_unit_test(one_token_is_the_first_of_many),
         cmocka_unit_test(long_prompts_leave_room_for_the_answer),
         cmocka_unit_test(chat_prompts_are_wrapped_or_refused),
-        cmocka_unit_test(choice_longer_than_the_positions_is_refused),
+        cmocka_unit_test(of_a_choice_longer_than_the_positions_the_end_is_scored),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
