@@ -4,10 +4,10 @@
 #include "common/metrics/metrics.h"
 #include "common/tasks/adapters.h"
 
-#define GLUE_FILES(FOLDER, DEV)                                                                    \
+#define GLUE_FILES(FOLDER)                                                                         \
     .file = { "train.tsv train.jsonl " FOLDER "/train.tsv " FOLDER "/train.jsonl",                 \
-              DEV ".tsv validation.jsonl dev.jsonl val.jsonl " FOLDER "/" DEV ".tsv " FOLDER       \
-                  "/validation.jsonl " FOLDER "/dev.jsonl",                                        \
+              "dev.tsv validation.jsonl dev.jsonl val.jsonl " FOLDER "/dev.tsv " FOLDER            \
+              "/validation.jsonl " FOLDER "/dev.jsonl " FOLDER "/val.jsonl",                       \
               NULL },                                                                              \
     .shots = "train.tsv train.jsonl " FOLDER "/train.tsv " FOLDER "/train.jsonl",                  \
     .source = "idx|index|id"
@@ -18,19 +18,27 @@
               NULL },                                                                              \
     .shots = "train.jsonl " FOLDER "/train.jsonl", .source = "idx"
 
-#define GLUE_SPEC(NAME, FOLDER, HELP)                                                              \
+#define GLUE_SPEC_PART(NAME, FOLDER, PART, HELP)                                                   \
     .name = NAME, .group = "glue", .version = 1, .form = TASK_CHOICE,                              \
-    .files = FOLDER "/train.tsv, " FOLDER "/dev.tsv (or train.jsonl, validation.jsonl)",           \
+    .files = FOLDER "/train.tsv, " FOLDER "/dev" PART ".tsv (or train.jsonl, validation" PART      \
+                    ".jsonl)",                                                                     \
     .licence = "unclear; GLUE's terms", .help = HELP
+#define GLUE_SPEC(NAME, FOLDER, HELP) GLUE_SPEC_PART(NAME, FOLDER, "", HELP)
 #define SUPERGLUE_SPEC(NAME, FOLDER, LICENCE, HELP)                                                \
     .name = NAME, .group = "superglue", .version = 1, .form = TASK_CHOICE,                         \
     .files = FOLDER "/train.jsonl, " FOLDER "/val.jsonl", .licence = LICENCE, .help = HELP
 #define METRICS_ACC_F1 .metric = { { "acc", 0 }, { "f1", METRIC_F1 } }, .metrics_len = 2
 
-#define MNLI(NAME, DEV, HELP)                                                                      \
+#define MNLI(NAME, PART, HELP)                                                                     \
     {                                                                                              \
-        .spec = { GLUE_SPEC(NAME, "MNLI", HELP), METRICS_ACC }, .form = FILE_TSV_H,                \
-        GLUE_FILES("MNLI", DEV),                                                                   \
+        .spec = { GLUE_SPEC_PART(NAME, "MNLI", "_" PART, HELP), METRICS_ACC }, .form = FILE_TSV_H, \
+        .file = { "train.tsv train.jsonl MNLI/train.tsv MNLI/train.jsonl",                         \
+                  "dev_" PART ".tsv validation_" PART ".jsonl dev_" PART ".jsonl "                 \
+                  "MNLI/dev_" PART ".tsv MNLI/validation_" PART ".jsonl MNLI/dev_" PART ".jsonl "  \
+                  "validation.jsonl dev.jsonl val.jsonl MNLI/validation.jsonl MNLI/dev.jsonl",     \
+                  NULL },                                                                          \
+        .shots = "train.tsv train.jsonl MNLI/train.tsv MNLI/train.jsonl",                          \
+        .source = "idx|index|id",                                                                  \
         .prompt = "{premise|sentence1}\nQuestion: {hypothesis|sentence2:dot} True, False or "      \
                   "Neither?\nAnswer:",                                                             \
         .identity = "premise|sentence1\thypothesis|sentence2\tgold_label|label",                   \
@@ -45,7 +53,7 @@ static const struct adapter table[] = {
       .columns = "source|label|mark|sentence",
       .file = { "train.tsv train.jsonl in_domain_train.tsv CoLA/train.tsv CoLA/train.jsonl",
                 "dev.tsv validation.jsonl dev.jsonl val.jsonl in_domain_dev.tsv CoLA/dev.tsv "
-                "CoLA/validation.jsonl",
+                "CoLA/validation.jsonl CoLA/dev.jsonl CoLA/val.jsonl",
                 NULL },
       .shots = "train.tsv train.jsonl in_domain_train.tsv CoLA/train.tsv CoLA/train.jsonl",
       .source = "idx",
@@ -56,7 +64,7 @@ static const struct adapter table[] = {
     { .spec = { GLUE_SPEC("sst2", "SST-2", "SST-2: the sentiment of a film review's sentence."),
                 METRICS_ACC },
       .form = FILE_TSV_H,
-      GLUE_FILES("SST-2", "dev"),
+      GLUE_FILES("SST-2"),
       .prompt = "{sentence}\nQuestion: Is this sentence positive or negative?\nAnswer:",
       .identity = "sentence\tlabel",
       .choices = "negative\tpositive",
@@ -65,7 +73,8 @@ static const struct adapter table[] = {
     { .spec = { GLUE_SPEC("mrpc", "MRPC", "MRPC: do two sentences say the same?"), METRICS_ACC_F1 },
       .form = FILE_TSV_H,
       .file = { "train.tsv train.jsonl msr_paraphrase_train.txt MRPC/train.tsv MRPC/train.jsonl",
-                "dev.tsv validation.jsonl dev.jsonl val.jsonl MRPC/dev.tsv MRPC/validation.jsonl",
+                "dev.tsv validation.jsonl dev.jsonl val.jsonl MRPC/dev.tsv MRPC/validation.jsonl "
+                "MRPC/dev.jsonl MRPC/val.jsonl",
                 "msr_paraphrase_test.txt MRPC/msr_paraphrase_test.txt" },
       .shots = "train.tsv train.jsonl msr_paraphrase_train.txt MRPC/train.tsv MRPC/train.jsonl",
       .source = "idx",
@@ -77,7 +86,7 @@ static const struct adapter table[] = {
       .words = "not_equivalent|equivalent" },
     { .spec = { GLUE_SPEC("qqp", "QQP", "QQP: do two questions ask the same?"), METRICS_ACC_F1 },
       .form = FILE_TSV_H,
-      GLUE_FILES("QQP", "dev"),
+      GLUE_FILES("QQP"),
       .prompt = "Question 1: {question1}\nQuestion 2: {question2}\n"
                 "Question: Do both questions ask the same thing?\nAnswer:",
       .identity = "question1\tquestion2\tlabel|is_duplicate",
@@ -85,12 +94,12 @@ static const struct adapter table[] = {
       .label = "label|is_duplicate",
       .words = "not_duplicate|duplicate",
       .flags = ADAPTER_SKIP_SHORT },
-    MNLI("mnli", "dev_matched", "MNLI: does the second sentence follow from the first?"),
-    MNLI("mnli_mismatch", "dev_mismatched", "MNLI on genres that its training does not have."),
+    MNLI("mnli", "matched", "MNLI: does the second sentence follow from the first?"),
+    MNLI("mnli_mismatch", "mismatched", "MNLI on genres that its training does not have."),
     { .spec = { GLUE_SPEC("qnli", "QNLI", "QNLI: does the sentence answer the question?"),
                 METRICS_ACC },
       .form = FILE_TSV_H,
-      GLUE_FILES("QNLI", "dev"),
+      GLUE_FILES("QNLI"),
       .prompt = "{question}\n{sentence}\nQuestion: Does this response answer the question?\n"
                 "Answer:",
       .identity = "question\tsentence\tlabel",
@@ -100,7 +109,7 @@ static const struct adapter table[] = {
     { .spec = { GLUE_SPEC("rte", "RTE", "RTE: does the second sentence follow from the first?"),
                 METRICS_ACC },
       .form = FILE_TSV_H,
-      GLUE_FILES("RTE", "dev"),
+      GLUE_FILES("RTE"),
       .prompt = "{sentence1|premise}\nQuestion: {sentence2|hypothesis} True or False?\nAnswer:",
       .identity = "sentence1|premise\tsentence2|hypothesis\tlabel",
       .choices = "True\tFalse",
@@ -108,7 +117,7 @@ static const struct adapter table[] = {
       .words = "entailment|not_entailment" },
     { .spec = { GLUE_SPEC("wnli", "WNLI", "WNLI: is the pronoun replaced rightly?"), METRICS_ACC },
       .form = FILE_TSV_H,
-      GLUE_FILES("WNLI", "dev"),
+      GLUE_FILES("WNLI"),
       .prompt = "{sentence1}\nQuestion: {sentence2} True or False?\nAnswer:",
       .identity = "sentence1\tsentence2\tlabel",
       .choices = "False\tTrue",

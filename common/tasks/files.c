@@ -249,8 +249,6 @@ static void find_single(struct found *f, const struct adapter *a, const struct t
 static int find_folder(struct found *f, const struct adapter *a, const struct task_query *q,
                        bool shots, struct err *err)
 {
-    struct buf labels CLEANUP(buf_release) = { 0 };
-
     f->folder = true;
     if (!find_in_folder(f, a, q->path, a->file[q->split], ROLE_DATA))
         return refuse_folder(a, q, err);

@@ -18,6 +18,20 @@ static void set_text(struct json *root, const char *key, const struct buf *text)
     json_set(root, key, json_new_text(buf_str(text)));
 }
 
+static void replace(struct buf *b, const char *from, const char *to)
+{
+    struct buf out = { 0 };
+    const char *p = buf_str(b), *hit;
+
+    for (; (hit = strstr(p, from)); p = hit + strlen(from)) {
+        buf_add(&out, p, (size_t)(hit - p));
+        buf_adds(&out, to);
+    }
+    buf_adds(&out, p);
+    buf_release(b);
+    *b = out;
+}
+
 /* question.choices[] = {text, label}; the gold answer is the position of answerKey. */
 int fix_arc(const struct adapter *a, struct json *root, struct err *err)
 {
@@ -85,14 +99,30 @@ int fix_svamp(const struct adapter *a, struct json *root, struct err *err)
     return 0;
 }
 
+/* The text or number of the first of SPEC's fields; empty when there is none, or only blanks. */
+static int given_answer(const struct json *root, const char *spec, struct buf *out, struct err *err)
+{
+    const struct json *v = field_find(root, spec);
+
+    if (json_is_array(v) || json_is_object(v))
+        return err_set(err, ERR_INVALID, "the answer (field %s) is neither a text nor a number",
+                       spec);
+    if (field_text(v, out) && strspn(buf_str(out), " \t\r\n") == out->len)
+        buf_clear(out);
+    return 0;
+}
+
 /* MATH: the answer, or what the solution has in its last box. */
 int fix_math(const struct adapter *a, struct json *root, struct err *err)
 {
     struct buf gold CLEANUP(buf_release) = { 0 };
     const char *solution = json_text(json_get(root, "solution"));
+    int rc = given_answer(root, "answer|gt_ans", &gold, err);
 
     (void)a;
-    if (!field_text(field_find(root, "answer|gt_ans"), &gold)) {
+    if (rc)
+        return rc;
+    if (gold.len == 0) {
         if (!solution)
             return missing("answer (or solution)", err);
         if (!extract_boxed(solution, &gold))
@@ -106,9 +136,12 @@ int fix_math(const struct adapter *a, struct json *root, struct err *err)
 int fix_aime(const struct adapter *a, struct json *root, struct err *err)
 {
     struct buf text CLEANUP(buf_release) = { 0 }, gold CLEANUP(buf_release) = { 0 };
+    int rc = given_answer(root, "answer|Answer", &text, err);
 
     (void)a;
-    if (!field_text(field_find(root, "answer|Answer"), &text))
+    if (rc)
+        return rc;
+    if (text.len == 0)
         return missing("answer", err);
     text_strip(buf_str(&text), text.len, &gold);
     const char *s = buf_str(&gold);
@@ -160,21 +193,45 @@ int fix_truthfulqa(const struct adapter *a, struct json *root, struct err *err)
     return 0;
 }
 
-/* Letters of a label: "D", "AD", "A B D" or ["B", "D"], as indices. */
+/* Letters of a label: "D", "(d)", "AD", "A B D" or ["B", "D"], as indices. */
 static int letters(const struct json *label, size_t options, struct json *ret, struct err *err)
 {
     struct buf text CLEANUP(buf_release) = { 0 };
 
     if (!field_text(label, &text))
         return missing("label", err);
+    replace(&text, "、", ",");
+    replace(&text, "\\n", " "); /* a list is dumped */
     for (const char *p = buf_str(&text); *p; p++) {
-        if (strchr(" ,[]\"", *p))
+        if (strchr(" \t\r\n,.()[]\"", *p))
             continue;
-        if (*p < 'A' || (size_t)(*p - 'A') >= options)
+        size_t i = *p >= 'a' ? (size_t)(*p - 'a') : (size_t)(*p - 'A');
+        if (*p < 'A' || i >= options)
             return err_set(err, ERR_INVALID, "the label %s is no letter of the %zu options",
                            buf_str(&text), options);
-        json_push(ret, json_new_integer(*p - 'A'));
+        json_push(ret, json_new_integer((int64_t)i));
     }
+    return 0;
+}
+
+/* Options are texts; numbers become some. */
+static int text_options(struct json *root, struct err *err)
+{
+    const struct json *options = json_get(root, "options");
+    struct json *texts CLEANUP(json_cleanup) = json_new_array();
+    size_t n = json_len(options);
+
+    if (!json_is_array(options) || n < 2 || n > 26)
+        return err_set(err, ERR_INVALID, "the field options must be a list of 2 to 26 texts");
+    for (size_t i = 0; i < n; i++) {
+        struct buf text CLEANUP(buf_release) = { 0 };
+        const struct json *option = json_at(options, i);
+        if ((!json_is_string(option) && !json_is_number(option)) || !field_text(option, &text))
+            return err_set(err, ERR_INVALID, "option %zu of the field options is no text", i + 1);
+        json_push(texts, json_new_text(buf_str(&text)));
+    }
+    json_set(root, "options", texts);
+    texts = NULL;
     return 0;
 }
 
@@ -203,25 +260,25 @@ static void agieval_query(const char *style, const char *passage, const char *qu
 int fix_agieval(const struct adapter *a, struct json *root, struct err *err)
 {
     struct buf query CLEANUP(buf_release) = { 0 };
-    const struct json *options = json_get(root, "options");
     const char *passage = json_text(json_get(root, "passage"));
     const char *question = json_text(json_get(root, "question"));
     bool cloze = a->spec.form == TASK_ANSWER;
 
     if (!question)
         return missing("question", err);
-    if (!cloze && (json_len(options) < 2 || json_len(options) > 26))
-        return err_set(err, ERR_INVALID, "the field options must be a list of 2 to 26 texts");
     if (!cloze) {
         struct json *labels = json_new_array();
         json_set(root, "@label", labels);
-        int rc = letters(json_get(root, "label"), json_len(options), labels, err);
+        int rc = text_options(root, err);
+        rc =
+            rc ? rc
+               : letters(json_get(root, "label"), json_len(json_get(root, "options")), labels, err);
         if (rc)
             return rc;
     } else if (!field_find(root, "answer")) {
         return missing("answer", err);
     }
-    agieval_query(a->arg, passage ? passage : "", question, options, &query);
+    agieval_query(a->arg, passage ? passage : "", question, json_get(root, "options"), &query);
     set_text(root, "@query", &query);
     return 0;
 }
@@ -243,6 +300,8 @@ int fix_copa(const struct adapter *a, struct json *root, struct err *err)
         return err_set(err, ERR_INVALID, "the question is \"%s\", neither cause nor effect",
                        question);
     text_strip(premise, strlen(premise), &text);
+    while (text.len > 0 && ((unsigned char)text.data[text.len - 1] & 0xC0) == 0x80)
+        text.len--; /* the last character may have many bytes */
     if (text.len > 0)
         text.data[--text.len] = '\0';
     buf_adds(&text, strcmp(question, "cause") == 0 ? " because" : " therefore");
@@ -274,12 +333,23 @@ static size_t offset_of(const char *s, int64_t n)
     return i;
 }
 
+/* A position, written as a number or as text; -1: none. */
+static int64_t position(const struct json *v)
+{
+    struct buf text CLEANUP(buf_release) = { 0 };
+
+    if (!field_text(v, &text) || text.len == 0 || text.len > 9 ||
+        strspn(buf_str(&text), "0123456789") != text.len)
+        return -1;
+    return strtol(buf_str(&text), NULL, 10);
+}
+
 /* The word as the first sentence has it: characters start1 to end1. */
 int fix_wic(const struct adapter *a, struct json *root, struct err *err)
 {
     const char *sentence = json_text(json_get(root, "sentence1"));
-    int64_t start = json_integer(json_get(root, "start1"), -1);
-    int64_t end = json_integer(json_get(root, "end1"), -1);
+    int64_t start = position(json_get(root, "start1"));
+    int64_t end = position(json_get(root, "end1"));
     const char *word = json_text(json_get(root, "word"));
     struct buf text CLEANUP(buf_release) = { 0 };
 
@@ -289,25 +359,13 @@ int fix_wic(const struct adapter *a, struct json *root, struct err *err)
     if (start >= 0 && end > start) {
         size_t from = offset_of(sentence, start), to = offset_of(sentence, end);
         buf_add(&text, sentence + from, to - from);
+        if (text.len == 0)
+            return err_set(err, ERR_INVALID, "start1 %lld is beyond sentence1", (long long)start);
     } else {
         buf_adds(&text, word);
     }
     set_text(root, "@word", &text);
     return 0;
-}
-
-static void replace(struct buf *b, const char *from, const char *to)
-{
-    struct buf out = { 0 };
-    const char *p = buf_str(b), *hit;
-
-    for (; (hit = strstr(p, from)); p = hit + strlen(from)) {
-        buf_add(&out, p, (size_t)(hit - p));
-        buf_adds(&out, to);
-    }
-    buf_adds(&out, p);
-    buf_release(b);
-    *b = out;
 }
 
 /* Spaces that a tokenizer of words put in front of punctuation. */
@@ -326,7 +384,7 @@ int fix_wsc(const struct adapter *a, struct json *root, struct err *err)
 {
     const char *text = json_text(json_get(root, "text"));
     const char *pronoun = json_text(field_find(root, "target.span2_text|span2_text"));
-    int64_t index = json_integer(field_find(root, "target.span2_index|span2_index"), -1);
+    int64_t index = position(field_find(root, "target.span2_index|span2_index"));
     struct buf marked CLEANUP(buf_release) = { 0 };
 
     (void)a;

@@ -358,7 +358,9 @@ static int get_json(const struct records *r, const struct cut *c, struct json **
     struct err why = { 0 };
 
     if (json_parse(r->text.data + c->offset, c->len, ret, &why))
-        return err_set(err, ERR_INVALID, "%s", why.text);
+        return err_set(err, ERR_INVALID,
+                       "%s (a file holds one JSON object in each line, or one JSON array)",
+                       why.text);
     if (memmem(r->text.data + c->offset, c->len, "\\u0000", 6))
         return err_set(err, ERR_INVALID, "a text holds \\u0000, which no prompt can");
     if (!json_is_object(*ret))

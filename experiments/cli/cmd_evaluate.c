@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* drover evaluate - the recipe of one evaluation, written from the command line and run. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/base/digest.h"
 #include "common/tasks/task.h"
 #include "experiments/cli/cli.h"
 #include "experiments/cli/runner.h"
@@ -48,7 +50,8 @@ static const struct argp_option rows[] = {
     { "batch", KEY_BATCH, "N", 0, "Examples at once in a worker (default 16; changes no result)",
       0 },
     { "shard", KEY_SHARD, "N", 0, "Examples per job (default 50; changes no result)", 0 },
-    { "name", KEY_NAME, "NAME", 0, "The experiment's name (default evaluate/MODEL)", 0 },
+    { "name", KEY_NAME, "NAME", 0, "The experiment's name (default evaluate/MODEL/TASKS/DIGEST)",
+      0 },
     { "workers", 'w', "N", 0,
       "Workers to start, one slot each (default: one per core; for models above 256 MiB one in "
       "all)",
@@ -245,22 +248,8 @@ static void put(struct buf *out, const char *before, const char *text, const cha
     buf_adds(out, after);
 }
 
-/* "evaluate/" and the last part of the model's path. */
-static void default_name(const struct arguments *a, struct buf *out)
-{
-    size_t len = strlen(a->model);
-    const char *last;
-
-    while (len > 1 && a->model[len - 1] == '/')
-        len--;
-    last = a->model + len;
-    while (last > a->model && last[-1] != '/')
-        last--;
-    buf_adds(out, "evaluate/");
-    buf_add(out, last, (size_t)(a->model + len - last));
-}
-
-static void write_step(const struct arguments *a, struct buf *out)
+/* SPEED: with what changes no result. */
+static void write_step(const struct arguments *a, bool speed, struct buf *out)
 {
     put(out, "steps = (\n  { id = \"score\"; job = \"evaluate\";\n    model = { path = ", a->model,
         ";");
@@ -277,7 +266,7 @@ static void write_step(const struct arguments *a, struct buf *out)
     put(out, " };\n    split = ", a->split, ";");
     if (a->examples)
         buf_printf(out, " examples = %s;", a->examples);
-    if (a->shard)
+    if (speed && a->shard)
         buf_printf(out, " shard = %s;", a->shard);
     for (size_t i = 0; i < a->levels_len; i++)
         buf_printf(out, "%s%ld%s", i ? ", " : " levels = [", a->level[i],
@@ -285,6 +274,8 @@ static void write_step(const struct arguments *a, struct buf *out)
     if (a->path)
         buf_printf(out, "\n    routing = \"path\"; path = [%s];", a->path);
     for (size_t i = 0; i < a->values_len; i++) {
+        if (!speed && strcmp(a->value[i].name, "batch") == 0)
+            continue;
         buf_printf(out, " %s = ", a->value[i].name);
         if (a->value[i].quoted)
             quote(a->value[i].text, out);
@@ -293,6 +284,38 @@ static void write_step(const struct arguments *a, struct buf *out)
         buf_adds(out, ";");
     }
     buf_adds(out, " }\n);\n");
+}
+
+/* "evaluate/", the last part of the model's path, the tasks, and six digits of a digest of all that
+ * matters: the next evaluation into the same store is another experiment and hides nothing of this
+ * one, the same command is the same experiment. */
+static void default_name(const struct arguments *a, struct buf *out)
+{
+    enum { MODEL_BYTES = 40, NAME_BYTES = 88 };
+    struct buf step CLEANUP(buf_release) = { 0 };
+    char hex[DIGEST_HEX];
+    size_t len = strlen(a->model);
+    const char *last;
+
+    while (len > 1 && a->model[len - 1] == '/')
+        len--;
+    last = a->model + len;
+    while (last > a->model && last[-1] != '/')
+        last--;
+    len = MIN((size_t)(a->model + len - last), (size_t)MODEL_BYTES);
+    buf_adds(out, "evaluate/");
+    for (size_t i = 0; i < len; i++) /* what a name may hold */
+        buf_addc(out, isalnum((unsigned char)last[i]) || strchr("-.", last[i]) ? last[i] : '_');
+    for (size_t i = 0; i < a->tasks_len; i++) {
+        if (out->len + strlen(a->task[i]) > NAME_BYTES) {
+            buf_printf(out, ".%zu-more", a->tasks_len - i);
+            break;
+        }
+        buf_printf(out, "%c%s", i ? '.' : '/', a->task[i]);
+    }
+    write_step(a, false, &step);
+    struct digest d = digest_of(step.data, step.len);
+    buf_printf(out, "/%.6s", digest_hex(&d, hex));
 }
 
 /* Names of all metrics of the tasks, each once, in the order of the tasks; acc_norm has a place of
@@ -360,7 +383,7 @@ static int write_recipe(const struct arguments *a, struct buf *out, struct err *
     else
         default_name(a, &name);
     put(out, "name = ", buf_str(&name), ";\n");
-    write_step(a, out);
+    write_step(a, true, out);
     write_tables(a, spec, out);
     return 0;
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <uthash.h>
 
 #include "common/base/mem.h"
@@ -199,10 +200,57 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
+static bool ends_with(const char *s, const char *tail)
+{
+    size_t n = strlen(s), m = strlen(tail);
+
+    return n >= m && strcmp(s + n - m, tail) == 0;
+}
+
+/* The name under which the worker finds it and knows its form. */
 static const char *tokenizer_name(const char *path)
 {
-    size_t len = strlen(path);
-    return len > 5 && strcmp(path + len - 5, ".json") == 0 ? "tokenizer.json" : "tokenizer.bin";
+    if (ends_with(path, ".json"))
+        return "tokenizer.json";
+    return ends_with(path, ".bin") ? "tokenizer.bin" : "tokenizer.model";
+}
+
+static bool is_gguf(const char *path)
+{
+    char magic[4] = "";
+    FILE *f = fopen(path, "rb");
+
+    if (!f)
+        return false;
+    size_t n = fread(magic, 1, sizeof(magic), f);
+    (void)fclose(f);
+    return n == sizeof(magic) && memcmp(magic, "GGUF", sizeof(magic)) == 0;
+}
+
+/* The tokenizer beside the model file PATH: the only tok*.bin, tokenizer.json or tokenizer.model,
+ * into OUT; nothing when there is none, or not one alone. */
+static void tokenizer_beside(const char *path, struct buf *out)
+{
+    static const char *const names[] = { "tokenizer.json", "tokenizer.model" };
+    struct buf folder CLEANUP(buf_release) = { 0 };
+    const char *slash = strrchr(path, '/'), *own = slash ? slash + 1 : path;
+    size_t found = 0;
+
+    buf_add(&folder, slash ? path : "./", slash ? (size_t)(slash + 1 - path) : 2);
+    DIR *d CLEANUP(close_folder) = opendir(buf_str(&folder));
+    for (const struct dirent *e; d && (e = readdir(d)) != NULL;)
+        if (strncmp(e->d_name, "tok", 3) == 0 && ends_with(e->d_name, ".bin") &&
+            strcmp(e->d_name, own) != 0 && ++found == 1)
+            buf_printf(out, "%s%s", buf_str(&folder), e->d_name);
+    if (found > 1)
+        buf_clear(out);
+    for (size_t i = 0; found == 0 && i < ARRAY_LEN(names); i++) {
+        buf_clear(out);
+        buf_printf(out, "%s%s", buf_str(&folder), names[i]);
+        found = access(buf_str(out), R_OK) == 0;
+    }
+    if (found == 0)
+        buf_clear(out);
 }
 
 static int add_members(struct outside *o, const char *path, const char *tokenizer,
@@ -214,6 +262,11 @@ static int add_members(struct outside *o, const char *path, const char *tokenize
 
     if (rc == 0)
         rc = folder ? add_folder(o, m, path, err) : add_member(o, m, "model.bin", path, err);
+    struct buf beside CLEANUP(buf_release) = { 0 };
+    if (rc == 0 && !folder && !(tokenizer && *tokenizer) && !is_gguf(path)) {
+        tokenizer_beside(path, &beside);
+        tokenizer = buf_str(&beside);
+    }
     if (rc || !tokenizer || !*tokenizer)
         return rc;
     const char *name = tokenizer_name(tokenizer);

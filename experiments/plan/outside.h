@@ -41,8 +41,9 @@ struct outside_model {
     struct buf manifest;
     struct digest digest; /* of the manifest */
 };
-/* PATH: a folder or a single file; TOKENIZER: NULL or "" when there is none (refused beside a
- * folder that has one of the same name). */
+/* PATH: a folder or a single file; TOKENIZER: NULL or "" when none is named (refused beside a
+ * folder that has one of the same name): a single file that is no GGUF then takes the one beside
+ * it. Its name among the members tells its form: tokenizer.json, .bin or .model. */
 int outside_model(struct outside *o, const char *path, const char *tokenizer,
                   struct outside_model *ret, struct err *err) MUST_CHECK;
 /* The files PATH[i], called NAME[i] (all different). */

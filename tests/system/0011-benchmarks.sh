@@ -38,6 +38,16 @@ scores() {
     rows "$TMP/$1.db" "select e.task, e.subset, e.source_id, s.correct, s.correct_norm, s.answer, s.logprob, s.metrics, s.pick, s.gold_class,
         s.truncated, s.generated, s.tokens from score s join example e on e.id = s.example order by e.task, e.number" >"$TMP/$1.scores"
 }
+# Evaluations into one store stand side by side; what changes no result changes no name.
+named() {
+    drover evaluate --print --model "/x/my model.bin" --task arc_easy "$@" | head -n 1
+}
+case $(named --data a) in
+    'name = "evaluate/my_model.bin/arc_easy/'??????'";') ;;
+    *) fail "the default name: $(named --data a)" ;;
+esac
+[ "$(named --data a)" = "$(named --data a --shard 7 --batch 2)" ] || fail "a shard changes the name"
+[ "$(named --data a)" != "$(named --data b)" ] || fail "two evaluations have one name"
 # shellcheck disable=SC2086
 {
     evaluate one test $tasks --shard 10 --batch 16

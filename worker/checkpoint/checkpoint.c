@@ -214,22 +214,41 @@ static int beside_file(const char *path, struct buf *out, struct err *err)
     return rc;
 }
 
+/* What a folder calls its tokenizer, appended to OUT. */
+static void in_folder(const char *folder, struct buf *out)
+{
+    static const char *const names[] = { "tokenizer.json", "tokenizer.model", "vocab.json",
+                                         "tokenizer.bin" };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (!is_there(folder, names[i]) || (i == 2 && !is_there(folder, "merges.txt")))
+            continue;
+        buf_printf(out, "%s/%s", folder, names[i]);
+        return;
+    }
+}
+
 int checkpoint_tokenizer(const char *path, struct buf *out, struct err *err)
 {
-    static const char *const names[] = { "tokenizer.json", "tokenizer.model", "vocab.json" };
     CLEANUP(buf_release) struct buf file = { 0 };
     bool hf = false;
+    size_t before = out->len;
     int rc = locate(path, &file, &hf, err);
 
-    if (rc)
+    if (!rc && !hf)
+        rc = beside_file(buf_str(&file), out, err);
+    if (rc || out->len > before)
         return rc;
-    if (!hf)
-        return beside_file(buf_str(&file), out, err);
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (!is_there(path, names[i]) || (i == 2 && !is_there(path, "merges.txt")))
-            continue;
-        buf_printf(out, "%s/%s", path, names[i]);
+    if (hf) {
+        in_folder(path, out);
         return 0;
     }
+    const char *slash = strrchr(buf_str(&file), '/');
+    CLEANUP(buf_release) struct buf folder = { 0 };
+    if (slash)
+        buf_add(&folder, file.data, MAX((size_t)(slash - file.data), (size_t)1));
+    else
+        buf_addc(&folder, '.');
+    in_folder(buf_str(&folder), out);
     return 0;
 }

@@ -47,9 +47,10 @@ static void block(struct gemm_block *g, enum weight_type type, size_t m, size_t 
                   const char *next)
 {
     const size_t tiles = (m + GEMM_ROWS - 1) / GEMM_ROWS;
+    const size_t low = m % GEMM_ROWS == 0 ? GEMM_ROWS : m / tiles, taller = m - low * tiles;
     const size_t row_bytes = KERNELS_PANEL * weight_type_bytes(type), each = tiles > 2 ? 1 : 2;
     for (size_t i = 0, row = 0; i < tiles; i++) {
-        const size_t rows = (m - row + tiles - i - 1) / (tiles - i), at = i * each * LINE_BYTES;
+        const size_t rows = low + (i < taller), at = i * each * LINE_BYTES;
         const bool fetch = next != NULL && at < row_bytes;
         g->ahead = fetch ? next + at : g->panel;
         g->ahead_step = fetch ? row_bytes : 0;

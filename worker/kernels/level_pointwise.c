@@ -20,7 +20,16 @@ void LEVEL(sigmoid)(float *out, const float *x, size_t n)
 
 void LEVEL(swiglu)(float *out, const float *gate, const float *up, size_t n)
 {
-    for (size_t i = 0; i < n; i += 16) {
+    enum { VECS = 4 }; /* at once: their chains are long */
+    size_t i = 0;
+    for (; n - i >= 16 * VECS; i += 16 * VECS) {
+        struct v16 g[VECS], s[VECS];
+        UNROLL for (size_t v = 0; v < VECS; v++) g[v] = v_load(gate + i + 16 * v);
+        UNROLL for (size_t v = 0; v < VECS; v++) s[v] = v_sigmoid(g[v]);
+        UNROLL for (size_t v = 0; v < VECS; v++)
+            v_store(out + i + 16 * v, v_mul(v_mul(g[v], s[v]), v_load(up + i + 16 * v)));
+    }
+    for (; i < n; i += 16) {
         struct v16 g = v_get(gate + i, n - i, 0.0f), u = v_get(up + i, n - i, 0.0f);
         v_put(out + i, v_mul(v_mul(g, v_sigmoid(g)), u), n - i);
     }

@@ -35,6 +35,35 @@ ALWAYS_INLINE void mix_keys(struct v16 *sum, const struct lines *l, size_t i, co
     }
 }
 
+/* The same for the COUNT - 1 keys from J on that not all lines see: one line less per key. */
+ALWAYS_INLINE void mix_triangle(struct v16 *sum, const struct lines *l, size_t i,
+                                const size_t count, const size_t vecs, const float *key, size_t ldv,
+                                size_t j, size_t left)
+{
+    const float *p = l->score + i * l->stride + j;
+    UNROLL for (size_t d = 0; d + 1 < count; d++)
+    {
+        struct v16 value[MIX_VECS];
+        UNROLL for (size_t w = 0; w < vecs; w++) value[w] =
+            v_get(key + d * ldv + 16 * w, left, 0.0f);
+        UNROLL for (size_t r = d + 1; r < count; r++)
+        {
+            const struct v16 weight = v_set1(p[r * l->stride + d]);
+            UNROLL for (size_t w = 0; w < vecs; w++) sum[r * vecs + w] =
+                v_fma(weight, value[w], sum[r * vecs + w]);
+        }
+    }
+}
+
+/* Does each of COUNT lines from I see one key more than the line before it? */
+static inline bool is_stair(const struct lines *l, size_t i, size_t count)
+{
+    for (size_t r = 1; r < count; r++)
+        if (l->reach[i + r] != l->reach[i] + r)
+            return false;
+    return true;
+}
+
 /* A run of keys. */
 struct range {
     size_t from, to;
@@ -47,7 +76,7 @@ ALWAYS_INLINE void mix_tile(const struct lines *l, size_t i, const size_t count,
 {
     struct v16 sum[MIX_SUMS];
     const size_t all = MIN(l->reach[i + count - 1], range.to);
-    const size_t common = MIN(MAX(l->reach[i], range.from), range.to);
+    size_t common = MIN(MAX(l->reach[i], range.from), range.to);
     if (all <= range.from)
         return;
     UNROLL for (size_t r = 0; r < count * vecs; r++) sum[r] =
@@ -56,6 +85,11 @@ ALWAYS_INLINE void mix_tile(const struct lines *l, size_t i, const size_t count,
     for (size_t j = range.from, end; j < common; j = end) {
         end = MIN(common, page_end(v, j));
         mix_keys(sum, l, i, count, vecs, key_at(v, j) + c, v->ld, j, end, left, false);
+    }
+    if (count == TILE && common == l->reach[i] && all - common == TILE - 1 &&
+        page_end(v, common) >= all && is_stair(l, i, TILE)) {
+        mix_triangle(sum, l, i, TILE, vecs, key_at(v, common) + c, v->ld, common, left);
+        common = all;
     }
     for (size_t j = common, end; count > 1 && j < all; j = end) {
         end = MIN(all, page_end(v, j));

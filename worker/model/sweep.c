@@ -41,6 +41,7 @@ void sweep_free(struct sweep *s)
     free(s->block);
     free(s->x);
     free(s->keys);
+    free(s->qkv);
     free(s->logits);
     free(s);
 }
@@ -91,6 +92,7 @@ static int run(struct sweep *s, struct err *err)
 {
     int rc = sweep_prepare(s, err);
 
+    s->entered = NULL;
     if (rc)
         return rc;
     enter(s);

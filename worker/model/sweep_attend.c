@@ -44,7 +44,7 @@ static struct item item_at(const struct cut *c, size_t i)
 
 static float *qkv_row(const struct run *r, const struct piece *p, size_t row)
 {
-    return r->c->qkv + (p->row + row) * r->s->wide.qkv;
+    return r->qkv + (p->row + row) * r->s->wide.qkv;
 }
 
 static void add_biases(const struct run *r, const struct item *t)
@@ -66,7 +66,7 @@ static void add_biases(const struct run *r, const struct item *t)
 }
 
 /* Where the key of row I of a piece's sequence is kept, its value in *RET_VALUE; NULL: nowhere but
- * in c->qkv. */
+ * in r->qkv. */
 static float *kept(const struct run *r, const struct piece *p, size_t i, float **ret_value)
 {
     const struct sweep *s = r->s;
@@ -75,8 +75,8 @@ static float *kept(const struct run *r, const struct piece *p, size_t i, float *
     size_t row = p->from + i;
 
     if (kv) {
-        *ret_value = kv_at(kv, kv->v, place->slot, place->base + row);
-        return kv_at(kv, kv->k, place->slot, place->base + row);
+        *ret_value = kv_at(kv, kv->v, place->slot + r->slots_ahead, place->base + row);
+        return kv_at(kv, kv->k, place->slot + r->slots_ahead, place->base + row);
     }
     if (!place->keys)
         return NULL;

@@ -19,7 +19,6 @@ enum {
     FLOP_PER_NS = 100, /* of one core, about; and bytes of weights that it reads */
     BYTES_PER_NS = 10,
     SPLIT_FLOATS_MIN = 1 << 16, /* floats touched by another step: some 10 us */
-    TILE_ROWS = 8,              /* of the gemm */
 };
 
 /* The part of the block's rows [begin, end) that belongs to one piece, piece by piece. A walk over
@@ -144,7 +143,7 @@ static void norm_rows(const struct run *r, struct walk w, const float *weight)
                             w.rows, s->wide.dim);
 }
 
-static void enter(struct run *r, size_t begin, size_t end)
+void sweep_enter_rows(struct run *r, size_t begin, size_t end)
 {
     norm_rows(r, walk_all(r, begin, end), r->s->m->layer[r->layer].norm1);
     for (struct walk w = walk_all(r, begin, end); walk_next(&w);)
@@ -188,82 +187,48 @@ static void leave(struct run *r, size_t begin, size_t end)
     add_rows(r, begin, end, r->s->m->layer[r->layer].b2);
 }
 
-static void run_block(struct run *r)
+void sweep_finish_rows(struct run *r, size_t begin, size_t end, struct scratch *own)
 {
-    struct sweep *s = r->s;
-    const struct model_layer *w = &s->m->layer[r->layer];
-    struct scratch *c = r->c;
-    size_t rows = r->b->rows, live = r->b->live_rows;
-
-    each_row(r, enter, rows, 2 * s->wide.dim);
-    sweep_gemm(s, c, r->inner, c->qkv, c->norm, &w->wqkv, rows);
-    sweep_attend(r);
-    if (live) {
-        sweep_gemm(s, c, r->inner, c->norm, c->att, &w->wo, live);
-        each_row(r, add_and_enter_mlp, live, 4 * s->wide.dim);
-        sweep_gemm(s, c, r->inner, c->up, c->norm, &w->w13, live);
-        each_row(r, gate, live, 8 * s->wide.hidden);
-        sweep_gemm(s, c, r->inner, c->norm, c->act, &w->w2, live);
-        each_row(r, leave, live, 2 * s->wide.dim);
-    }
-    progress_tick(s->progress);
-}
-
-/* Rows [*ret_begin, *ret_end) of ROWS for part I of PARTS, cut at the gemm's tiles. */
-static void row_part(size_t rows, size_t i, size_t parts, size_t *ret_begin, size_t *ret_end)
-{
-    *ret_begin = MIN((rows * i / parts + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS, rows);
-    *ret_end = MIN((rows * (i + 1) / parts + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS, rows);
-}
-
-/* Up to the keys and values, which all rows need before the first attends. */
-static void first_half(void *arg, size_t i, size_t thread)
-{
-    struct run *r = arg;
-    const struct sweep *s = r->s;
-    const struct scratch *c = r->c;
-    size_t begin, end;
-
-    row_part(r->b->rows, i, s->threads, &begin, &end);
-    if (begin == end)
-        return;
-    enter(r, begin, end);
-    sweep_gemm(s, &r->s->scratch[thread], NULL, c->qkv + begin * s->wide.qkv,
-               c->norm + begin * s->wide.dim, &s->m->layer[r->layer].wqkv, end - begin);
-    sweep_rotate_rows(r, begin, end);
-}
-
-static void second_half(void *arg, size_t i, size_t thread)
-{
-    struct run *r = arg;
     const struct sweep *s = r->s;
     const struct model_layer *w = &s->m->layer[r->layer];
     const struct scratch *c = r->c;
-    struct scratch *own = &r->s->scratch[thread];
-    size_t begin, end, rows;
+    float *norm = c->norm + begin * s->wide.dim;
+    size_t rows = end - begin;
 
-    row_part(r->b->live_rows, i, s->threads, &begin, &end);
-    rows = end - begin;
-    if (!rows)
-        return;
-    sweep_attend_rows(r, begin, end, own);
-    sweep_gemm(s, own, NULL, c->norm + begin * s->wide.dim, c->att + begin * s->wide.q, &w->wo,
-               rows);
+    sweep_gemm(s, own, NULL, norm, c->att + begin * s->wide.q, &w->wo, rows);
     add_and_enter_mlp(r, begin, end);
-    sweep_gemm(s, own, NULL, c->up + 2 * begin * s->wide.hidden, c->norm + begin * s->wide.dim,
-               &w->w13, rows);
+    sweep_gemm(s, own, NULL, c->up + 2 * begin * s->wide.hidden, norm, &w->w13, rows);
     gate(r, begin, end);
-    sweep_gemm(s, own, NULL, c->norm + begin * s->wide.dim, c->act + begin * s->wide.hidden, &w->w2,
-               rows);
+    sweep_gemm(s, own, NULL, norm, c->act + begin * s->wide.hidden, &w->w2, rows);
     leave(r, begin, end);
 }
 
-static void run_by_rows(struct run *r)
+void sweep_finish(struct run *r)
 {
-    pool_run(r->inner, first_half, r, r->s->threads);
-    if (r->b->live_rows)
-        pool_run(r->inner, second_half, r, r->s->threads);
-    progress_tick(r->s->progress);
+    const struct sweep *s = r->s;
+    const struct model_layer *w = &s->m->layer[r->layer];
+    struct scratch *c = r->c;
+    size_t live = r->b->live_rows;
+
+    if (!live)
+        return;
+    sweep_gemm(s, c, r->inner, c->norm, c->att, &w->wo, live);
+    each_row(r, add_and_enter_mlp, live, 4 * s->wide.dim);
+    sweep_gemm(s, c, r->inner, c->up, c->norm, &w->w13, live);
+    each_row(r, gate, live, 8 * s->wide.hidden);
+    sweep_gemm(s, c, r->inner, c->norm, c->act, &w->w2, live);
+    each_row(r, leave, live, 2 * s->wide.dim);
+}
+
+static void run_block(struct run *r)
+{
+    struct sweep *s = r->s;
+    size_t rows = r->b->rows;
+
+    each_row(r, sweep_enter_rows, rows, 2 * s->wide.dim);
+    sweep_gemm(s, r->c, r->inner, r->qkv, r->c->norm, &s->m->layer[r->layer].wqkv, rows);
+    sweep_attend(r);
+    sweep_finish(r);
 }
 
 struct all_blocks {
@@ -271,12 +236,23 @@ struct all_blocks {
     size_t layer;
 };
 
+/* Block I with THREAD's memory, by the threads of INNER. */
+static struct run run_of(struct sweep *s, size_t i, size_t layer, size_t thread, struct pool *inner)
+{
+    struct scratch *c = &s->scratch[thread];
+
+    return (struct run){
+        .s = s, .b = &s->block[i], .layer = layer, .c = c, .inner = inner, .qkv = c->qkv
+    };
+}
+
 static void run_one_block(void *arg, size_t i, size_t thread)
 {
     struct all_blocks *a = arg;
-    struct run r = { a->s, &a->s->block[i], a->layer, &a->s->scratch[thread], NULL };
+    struct run r = run_of(a->s, i, a->layer, thread, NULL);
 
     run_block(&r);
+    progress_tick(a->s->progress);
 }
 
 void sweep_layer(struct sweep *s, size_t layer)
@@ -288,13 +264,13 @@ void sweep_layer(struct sweep *s, size_t layer)
     } else {
         /* In order: a piece sees the keys of those in front of it. */
         for (size_t i = 0; i < s->blocks_len; i++) {
-            struct run r = { s, &s->block[i], layer, &s->scratch[0],
-                             s->threads > 1 ? s->pool : NULL };
+            struct run r = run_of(s, i, layer, 0, s->threads > 1 ? s->pool : NULL);
 
             if (sweep_cuts_rows(s, r.b->rows))
-                run_by_rows(&r);
+                sweep_by_rows(&r);
             else
                 run_block(&r);
+            progress_tick(s->progress);
         }
     }
     for (size_t i = 0; i < s->active_len; i++) {

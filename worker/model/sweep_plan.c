@@ -142,6 +142,21 @@ static void add_piece(struct sweep *s, struct block *b, uint32_t seq, size_t fro
     b->live_rows += rows - dead;
 }
 
+/* ROOM floats at *P at least. ERR_NOMEM. */
+static int fit(float **p, size_t *room, size_t floats, size_t rows, struct err *err)
+{
+    if (floats <= *room)
+        return 0;
+    free(*p);
+    *room = 0;
+    *p = mem_try_aligned(floats, sizeof(float));
+    if (!*p)
+        return err_set(err, ERR_NOMEM, "%zu bytes for a pass of %zu rows", floats * sizeof(float),
+                       rows);
+    *room = floats;
+    return 0;
+}
+
 int sweep_cut(struct sweep *s, size_t layer, unsigned times, struct err *err)
 {
     size_t total = 0, longest = 0, keys = 0, at = 0, index = 0, blocks, widest = 0;
@@ -176,6 +191,8 @@ int sweep_cut(struct sweep *s, size_t layer, unsigned times, struct err *err)
         at += q->rows;
     }
     s->own_blocks = blocks && s->blocks_len >= s->threads;
+    if (s->blocks_len == 1 && sweep_cuts_rows(s, widest))
+        rc = fit(&s->qkv, &s->qkv_room, widest * s->wide.qkv, widest, err);
     for (size_t t = 0; t < s->threads && !rc; t++)
         rc = scratch_fit(&s->scratch[t], &s->wide, t == 0 || s->own_blocks ? widest : 0, keys, err);
     return rc;
@@ -209,21 +226,6 @@ static void check_seq(const struct sweep *s, const struct sweep_seq *q)
                !memcmp(q->kv->routing, q->routing, layers));
     for (size_t r = 0; r < q->rows && !q->start; r++)
         assert(q->tokens[r] < s->m->conf.vocab);
-}
-
-/* ROOM floats at *P at least. ERR_NOMEM. */
-static int fit(float **p, size_t *room, size_t floats, size_t rows, struct err *err)
-{
-    if (floats <= *room)
-        return 0;
-    free(*p);
-    *room = 0;
-    *p = mem_try_aligned(floats, sizeof(float));
-    if (!*p)
-        return err_set(err, ERR_NOMEM, "%zu bytes for a pass of %zu rows", floats * sizeof(float),
-                       rows);
-    *room = floats;
-    return 0;
 }
 
 /* Keys and values of one layer for the uncached sequences that pass in pieces. */

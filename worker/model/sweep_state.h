@@ -62,10 +62,12 @@ struct sweep {
     bool own_blocks;   /* each thread takes whole blocks; else all share each step of a block */
     float *x;          /* (rows of all sequences, dim): the residual stream */
     float *keys;       /* behind place.keys */
-    size_t x_room, keys_room;
+    float *qkv;        /* the second one of a block that is cut by rows */
+    size_t x_room, keys_room, qkv_room;
     struct scratch *scratch; /* [threads] */
     float *logits;           /* (head rows, vocab) */
     size_t logits_room;
+    float *entered; /* the next layer's projections, when its first half is done (sweep_rows.c) */
     uint64_t layer_rows;
     bool measure;
     struct sweep_stats stats;
@@ -88,15 +90,25 @@ int sweep_head(struct sweep *s, struct err *err) MUST_CHECK;
 void sweep_gemm(const struct sweep *s, struct scratch *c, struct pool *pool, float *y,
                 const float *x, const struct packed *w, size_t rows);
 
-/* A block's way through a layer (sweep_layer.c, sweep_attend.c). */
+/* A block's way through a layer (sweep_layer.c, sweep_attend.c, sweep_rows.c). */
 struct run {
     struct sweep *s;
     const struct block *b;
     size_t layer;
     struct scratch *c;
     struct pool *inner; /* threads that share this block's steps; NULL: none */
+    float *qkv;         /* queries, keys and values: C's, or the second ones of S */
+    size_t slots_ahead; /* the cache's slot: so many behind the next */
 };
-/* Biases and rotary positions of the block's queries and keys in c->qkv, keys and values into the
+/* Norm of the block's rows [begin, end), and their positions. */
+void sweep_enter_rows(struct run *r, size_t begin, size_t end);
+/* All behind the attention, for all live rows. */
+void sweep_finish(struct run *r);
+/* The same for live rows [begin, end) by one thread, which counts into OWN. */
+void sweep_finish_rows(struct run *r, size_t begin, size_t end, struct scratch *own);
+/* All of the layer, cut by rows between the threads of INNER. */
+void sweep_by_rows(struct run *r);
+/* Biases and rotary positions of the block's queries and keys in r->qkv, keys and values into the
  * caches, attention of the live rows into c->att. */
 void sweep_attend(struct run *r);
 /* The same by rows, in two halves with a barrier between them: biases, rotation and caches for rows

@@ -57,6 +57,10 @@ static const struct {
       "the label C is no letter of the 2 options" },
     { "agieval_sat_math", "{\"question\":\"q\",\"options\":null,\"label\":\"C\"}\n",
       "data:1: the field options" },
+    { "agieval_sat_math", "{\"question\":\"q\",\"options\":[\"(A)a\",null],\"label\":\"A\"}\n",
+      "data:1: option 2 of the field options is no text" },
+    { "agieval_sat_math", "{\"question\":\"q\",\"options\":[\"(A)a\",\"(B)b\"],\"label\":\"c\"}\n",
+      "the label c is no letter of the 2 options" },
     { "agieval_math", "{\"question\":\"q\",\"answer\":null}\n", "the field answer is missing" },
     { "copa",
       "{\"premise\":\"p.\",\"choice1\":\"a\",\"choice2\":\"b\",\"question\":\"why\",\"label\":"
@@ -68,6 +72,13 @@ static const struct {
       "9},\"label\":true}\n",
       "span2_index 9 is beyond" },
     { "wic", "{\"sentence1\":\"a\",\"sentence2\":\"b\",\"label\":true}\n", "start1" },
+    { "wic", "{\"sentence1\":\"a\",\"sentence2\":\"b\",\"start1\":5,\"end1\":9,\"label\":true}\n",
+      "data:1: start1 5 is beyond sentence1" },
+    { "math500", "{\"problem\":\"p\",\"answer\":[\"1\"]}\n",
+      "data:1: the answer (field answer|gt_ans) is neither a text nor a number" },
+    { "math500", "{\"problem\":\"p\",\"answer\":\"\"}\n", "answer (or solution) is missing" },
+    { "aime24", "{\"problem\":\"p\",\"answer\":\" \"}\n", "the field answer is missing" },
+    { "math500", "{\n\"problem\":\"p\"\n}\n", "one JSON object in each line, or one JSON array" },
 };
 
 static void broken_record_is_named_by_file_line_and_field(void **state)

@@ -107,6 +107,32 @@ static void a_flat_folder_gives_the_same_examples(void **state)
     }
 }
 
+#define NLI(LABEL) "{\"premise\":\"p\",\"hypothesis\":\"h\",\"label\":" LABEL "}\n"
+
+static void glue_files_are_found_under_their_usual_names(void **state)
+{
+    static const struct {
+        const char *task, *name, *text, *gold;
+    } cases[] = {
+        { "cola", "CoLA/val.jsonl", "{\"sentence\":\"s\",\"label\":1}\n", "yes" },
+        { "sst2", "SST-2/val.jsonl", "{\"sentence\":\"s\",\"label\":0}\n", "negative" },
+        { "mrpc", "MRPC/dev.jsonl", "{\"sentence1\":\"s\",\"sentence2\":\"t\",\"label\":1}\n",
+          "yes" },
+        { "mnli", "MNLI/validation_matched.jsonl", NLI("0"), "True" },
+        { "mnli_mismatch", "MNLI/validation_mismatched.jsonl", NLI("2"), "False" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        fixture_file(*state, cases[i].name, cases[i].text);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct task_query q = fixture_query(cases[i].task, *state);
+        q.split = SPLIT_VALIDATION;
+        struct example e = fixture_example(q, 0, NULL);
+        assert_string_equal(e.gold, cases[i].gold);
+        example_release(&e);
+    }
+}
+
 static void shots_are_the_first_of_the_file_and_never_the_example_itself(void **state)
 {
     const char *dir = *state;
@@ -207,6 +233,7 @@ int main(void)
 #define FIXED(F) cmocka_unit_test_setup_teardown(F, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         FIXED(a_flat_folder_gives_the_same_examples),
+        FIXED(glue_files_are_found_under_their_usual_names),
         FIXED(shots_are_the_first_of_the_file_and_never_the_example_itself),
         FIXED(mmlu_shots_stand_behind_the_description_and_are_of_the_subject),
         FIXED(default_shots_need_their_file),

@@ -154,6 +154,26 @@ static const struct golden goldens[] = {
       .mask = 8,
       .n = 1,
       .source = "1" },
+    { .task = "agieval_sat_en",
+      .text = "{\"passage\":null,\"question\":\"q\",\"options\":[2,\"(B)4\",0.5],"
+              "\"label\":\"(c)\\n\"}\n",
+      .prompt = "Q: q Answer Choices: 2 (B)4 0.5\n"
+                "A: Among A through C, the answer is",
+      .choices = " 2(1)| (B)4(4)| 0.5(3)",
+      .gold = "0.5",
+      .mask = 4,
+      .n = 1,
+      .source = "1" },
+    { .task = "agieval_logiqa_zh",
+      .text = "{\"passage\":null,\"question\":\"q\",\"options\":[\"(A)a\",\"(B)b\",\"(C)c\"],"
+              "\"label\":\"A、C\"}\n",
+      .prompt = "问题：q 选项：(A)a (B)b (C)c\n"
+                "答案：从A到C, 我们应选择",
+      .choices = " (A)a(4)| (B)b(4)| (C)c(4)",
+      .gold = "(A)a; (C)c",
+      .mask = 5,
+      .n = 1,
+      .source = "1" },
     { .task = "agieval_lsat_lr",
       .text = "{\"passage\":\"Some text. \",\"question\":\"Which?\",\"options\":[\"(A)a\",\"(B)b\","
               "\"(C)c\",\"(D)d\",\"(E)e\"],\"label\":\"E\",\"answer\":null,\"other\":null}\n",

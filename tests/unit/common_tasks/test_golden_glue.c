@@ -173,6 +173,27 @@ static const struct golden goldens[] = {
       .mask = 2,
       .n = 1,
       .source = "0" },
+    { .task = "copa",
+      .text = "{\"premise\":\"She said “hi.”\",\"choice1\":\"He did.\",\"choice2\":\"I did.\","
+              "\"question\":\"effect\",\"label\":0,\"idx\":1}\n",
+      .prompt = "She said “hi. therefore",
+      .choices = " he did.(7)| i did.(6)",
+      .gold = "he did.",
+      .mask = 1,
+      .n = 1,
+      .source = "1" },
+    { .task = "wic",
+      .text = "{\"word\":\"go\",\"sentence1\":\"He went.\",\"sentence2\":\"Go.\",\"idx\":1,"
+              "\"label\":\"true\",\"start1\":\"3\",\"end1\":\"7\"}\n",
+      .prompt = "Sentence 1: He went.\n"
+                "Sentence 2: Go.\n"
+                "Question: Is the word 'went' used in the same way in the two sentences above?\n"
+                "Answer:",
+      .choices = " no(2)| yes(3)",
+      .gold = "yes",
+      .mask = 2,
+      .n = 1,
+      .source = "1" },
     { .task = "wic",
       .text = "{\"word\":\"place\",\"sentence1\":\"Do you want to come over to my pläce later?\",\""
               "sentence2\":\"A place.\",\"idx\":0,\"label\":false,\"start1\":31,\"start2\":2,\"end1"

@@ -100,6 +100,19 @@ static const struct golden goldens[] = {
       .subset = "Prealgebra",
       .source = "u",
       .tokens = 15 },
+    { .task = "hendrycks_math",
+      .text = "{\"problem\":\"p\",\"level\":\"Level 2\",\"type\":\"Algebra\",\"answer\":\"\","
+              "\"solution\":\"so $\\\\boxed{3}$\"}\n",
+      .prompt = "Problem: p\n"
+                "Answer:",
+      .choices = "",
+      .gold = "3",
+      .n = 1,
+      .level = 2,
+      .subset = "Algebra",
+      .source = "1",
+      .tokens = 256,
+      .stops = "Problem:" },
     { .task = "math500",
       .text = "{\"problem\":\"P\",\"solution\":\"S $\\\\boxed{3}$\",\"answer\":\"\\\\left( 3, \\\\f"
               "rac{\\\\pi}{2} \\\\right)\",\"subject\":\"Precalculus\",\"level\":2,\"unique_id\":\""

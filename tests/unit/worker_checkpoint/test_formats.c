@@ -282,6 +282,8 @@ static void tokenizer_of_a_folder_is_the_best_of_its_files(void **state)
     assert_string_equal(tokenizer_of(at("tok")), "");
     put(at("tok/vocab.json"), "{}", 2);
     assert_string_equal(tokenizer_of(at("tok")), ""); /* merges.txt is missing */
+    put(at("tok/tokenizer.bin"), "", 0);
+    assert_string_equal(tokenizer_of(at("tok")), at("tok/tokenizer.bin"));
     put(at("tok/merges.txt"), "", 0);
     assert_string_equal(tokenizer_of(at("tok")), at("tok/vocab.json"));
     put(at("tok/tokenizer.model"), "", 0);

@@ -145,6 +145,9 @@ static void tokenizer_beside_the_checkpoint_is_named_when_it_is_the_only_one(voi
     put(at("beside/a.bin"), file.data, file.len);
     assert_int_equal(checkpoint_tokenizer(at("beside"), &found, NULL), 0);
     assert_int_equal(found.len, 0);
+    put(at("beside/tokenizer.model"), "x", 1);
+    assert_int_equal(checkpoint_tokenizer(at("beside/a.bin"), &found, NULL), 0);
+    assert_string_equal(buf_str(&found), at("beside/tokenizer.model"));
     put(at("beside/tok16.bin"), "x", 1);
     for (int i = 0; i < 2; i++) {
         buf_clear(&found);

@@ -296,9 +296,8 @@ static void cut_merges_are_noticed_behind_a_line_too(void **state)
 /* A model of a few pieces: the 3 special ones, 256 bytes, then letters. */
 static void small_spm(struct buf *b)
 {
-    static const char *const pieces[] = { "\xe2\x96\x81", "a", "b", "ab",
-                                          "\xe2\x96\x81"
-                                          "a" };
+    /* The last two letters apart: \x81a would be one number. */
+    static const char *const pieces[] = { "\xe2\x96\x81", "a", "b", "ab", "\xe2\x96\201a" };
     char text[16];
 
     for (int i = 0; i < 259 + (int)ARRAY_LEN(pieces); i++) {
