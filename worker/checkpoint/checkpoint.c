@@ -235,7 +235,10 @@ int checkpoint_tokenizer(const char *path, struct buf *out, struct err *err)
     size_t before = out->len;
     int rc = locate(path, &file, &hf, err);
 
-    if (!rc && !hf)
+    /* A tokenizer that somebody put into a folder with a GGUF file is meant. */
+    if (!rc && !hf && strcmp(buf_str(&file), path) != 0 && gguf_probe(buf_str(&file)))
+        in_folder(path, out);
+    if (!rc && !hf && out->len == before)
         rc = beside_file(buf_str(&file), out, err);
     if (rc || out->len > before)
         return rc;

@@ -44,9 +44,10 @@ void checkpoint_close(struct checkpoint *c); /* NULL is fine; views are void aft
  * hint; keeps a model from being in memory twice while it is packed. */
 void checkpoint_drop(const struct checkpoint *c, const struct tensor_view *v);
 /* The file that a tokenizer is looked for in when none is named, appended to OUT: the GGUF file
- * itself or the only tok*.bin beside a llama2.c checkpoint, else tokenizer.json, tokenizer.model,
- * vocab.json + merges.txt or tokenizer.bin in the folder. Nothing is appended when there is none.
- * ERR_INVALID: several tok*.bin. */
+ * itself (unless PATH is a folder that has a tokenizer as well) or the only tok*.bin beside a
+ * llama2.c checkpoint, else tokenizer.json, tokenizer.model, vocab.json + merges.txt or
+ * tokenizer.bin in the folder. Nothing is appended when there is none. ERR_INVALID: several
+ * tok*.bin. */
 int checkpoint_tokenizer(const char *path, struct buf *out, struct err *err) MUST_CHECK;
 
 /* Every tensor of the model in table order, with the name that it has in the files. */

@@ -296,9 +296,22 @@ static void tokenizer_of_a_folder_is_the_best_of_its_files(void **state)
     expect_error(checkpoint_tokenizer(at("nothing"), &none, &err), &err, ERR_NOT_FOUND, "nothing",
                  "no such path");
     assert_int_equal(none.len, 0);
-    /* The one of a GGUF with a vocabulary is the file itself. */
-    assert_non_null(strstr(tokenizer_of(shared("tokenizers/ggml-vocab/ggml-vocab-gpt-2.gguf")),
-                           "ggml-vocab-gpt-2.gguf"));
+}
+
+static void vocabulary_of_a_gguf_is_its_own_unless_another_lies_in_its_folder(void **state)
+{
+    const char *real = shared("tokenizers/ggml-vocab/ggml-vocab-gpt-2.gguf");
+    char *full = realpath(real, NULL);
+
+    (void)state;
+    assert_string_equal(tokenizer_of(real), real);
+    mkdir(at("gg"), 0777);
+    assert_int_equal(symlink(full, at("gg/model.gguf")), 0);
+    assert_string_equal(tokenizer_of(at("gg")), at("gg/model.gguf"));
+    put(at("gg/tokenizer.json"), "{}", 2);
+    assert_string_equal(tokenizer_of(at("gg")), at("gg/tokenizer.json"));
+    assert_string_equal(tokenizer_of(at("gg/model.gguf")), at("gg/model.gguf"));
+    free(full);
 }
 
 static void path_that_is_no_model_says_what_to_do(void **state)
@@ -334,6 +347,7 @@ int main(void)
         cmocka_unit_test(each_tensor_comes_with_its_name_in_the_file),
         cmocka_unit_test(dropped_pages_come_back),
         cmocka_unit_test(tokenizer_of_a_folder_is_the_best_of_its_files),
+        cmocka_unit_test(vocabulary_of_a_gguf_is_its_own_unless_another_lies_in_its_folder),
         cmocka_unit_test(path_that_is_no_model_says_what_to_do),
     };
 
