@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/base/buf.h"
 #include "common/base/mem.h"
 #include "tests/bench/embedded.h"
 #include "tests/bench/peer.h"
+#include "worker/pin.h"
 
 enum { THREADS = 2, POSITIONS = 512, BATCH_MAX = 64 };
 
@@ -40,6 +42,7 @@ static void make(const struct big_shape *s, const char *folder)
 
 struct big *big_open(const struct big_shape *shape)
 {
+    CLEANUP(buf_release) struct buf why = { 0 };
     struct big *g = mem_calloc(1, sizeof(*g));
     struct err err = { 0 };
 
@@ -51,6 +54,9 @@ struct big *big_open(const struct big_shape *shape)
     make(shape, g->folder);
     g->threads = sysconf(_SC_NPROCESSORS_ONLN) >= THREADS ? THREADS : 1;
     g->pool = pool_new(g->threads);
+    peer_keep_cores();
+    g->pin = pin_new(PIN_AUTO, 1, g->threads, NULL, &why);
+    pin_slot(g->pin, 0, g->pool);
     bench_must(model_open(&g->model, g->folder, NULL, NULL, &err), &err, "model");
     g->sweep = sweep_new(g->model, g->pool);
     g->tokens = mem_calloc(BATCH_MAX * POSITIONS, sizeof(*g->tokens));
@@ -69,6 +75,8 @@ void big_close(struct big *g)
     sweep_free(g->sweep);
     model_free(g->model);
     pool_free(g->pool);
+    pin_loosen(g->pin);
+    pin_free(g->pin);
     free(g->tokens);
     free(g->logits);
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {

@@ -22,6 +22,7 @@ struct big {
     char folder[64];
     size_t threads; /* of the sweep: two, or one on a machine with one core */
     struct pool *pool;
+    struct pin *pin; /* its threads are on cores of their own, as a worker's with all cores are */
     struct model *model;
     struct sweep *sweep;
     uint32_t *tokens;

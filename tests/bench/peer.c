@@ -2,6 +2,7 @@
 #include "tests/bench/peer.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,10 +19,20 @@ struct peer {
     size_t room;
 };
 
+static cpu_set_t cores;
+static bool cores_kept;
+
+void peer_keep_cores(void)
+{
+    cores_kept = cores_kept || sched_getaffinity(0, sizeof(cores), &cores) == 0;
+}
+
 static void become(const char *const *argv, const char *const *env, int in, int out)
 {
     for (size_t i = 0; env && env[i]; i++)
         (void)putenv((char *)env[i]);
+    if (cores_kept && sched_setaffinity(0, sizeof(cores), &cores) != 0)
+        _exit(127);
     if (in >= 0 && (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0))
         _exit(127);
     execv(argv[0], (char **)argv);

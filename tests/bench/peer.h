@@ -15,6 +15,9 @@ struct peer *peer_start(const char *const *argv, const char *const *env);
 const char *peer_ask(struct peer *p, const char *question);
 void peer_stop(struct peer *p); /* NULL is fine */
 
+/* Peers started from now on may use the cores that the calling thread may use now, whatever it is
+ * bound to later. */
+void peer_keep_cores(void);
 /* Run a program to its end; true when it exits with 0. */
 bool peer_run(const char *const *argv);
 /* The program NAME beside this one, in PATH. */
