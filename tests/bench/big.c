@@ -40,6 +40,16 @@ static void make(const struct big_shape *s, const char *folder)
     }
 }
 
+void big_bind(struct big *g)
+{
+    pin_slot(g->pin, 0, g->pool);
+}
+
+void big_loosen(struct big *g)
+{
+    pin_loosen(g->pin);
+}
+
 struct big *big_open(const struct big_shape *shape)
 {
     CLEANUP(buf_release) struct buf why = { 0 };
@@ -56,7 +66,7 @@ struct big *big_open(const struct big_shape *shape)
     g->pool = pool_new(g->threads);
     peer_keep_cores();
     g->pin = pin_new(PIN_AUTO, 1, g->threads, NULL, &why);
-    pin_slot(g->pin, 0, g->pool);
+    big_bind(g);
     bench_must(model_open(&g->model, g->folder, NULL, NULL, &err), &err, "model");
     g->sweep = sweep_new(g->model, g->pool);
     g->tokens = mem_calloc(BATCH_MAX * POSITIONS, sizeof(*g->tokens));
@@ -75,7 +85,7 @@ void big_close(struct big *g)
     sweep_free(g->sweep);
     model_free(g->model);
     pool_free(g->pool);
-    pin_loosen(g->pin);
+    big_loosen(g);
     pin_free(g->pin);
     free(g->tokens);
     free(g->logits);

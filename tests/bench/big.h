@@ -30,6 +30,10 @@ struct big {
     uint8_t routing[MODEL_LAYERS_MAX];
 };
 
+/* Bind its threads to their cores (big_open does); let the calling thread run anywhere, and what it
+ * calls make threads that do: others are not to be measured with bound hands. */
+void big_bind(struct big *g);
+void big_loosen(struct big *g);
 struct big *big_open(const struct big_shape *shape);
 void big_close(struct big *g);
 /* BATCH prompts of ROWS tokens, token i of prompt b being (7 i + 3 + 5 b) % vocab; the logits of
