@@ -40,7 +40,9 @@ static void fit(struct sampler *p, size_t v)
  * all weigh 0. */
 static bool before(const float *logits, uint32_t a, uint32_t b)
 {
-    return logits[a] > logits[b] || (logits[a] == logits[b] && a < b);
+    if (logits[a] == logits[b])
+        return a < b;
+    return logits[a] > logits[b];
 }
 
 static void sift(uint32_t *heap, size_t len, size_t i, const float *logits)
