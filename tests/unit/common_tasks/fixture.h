@@ -117,6 +117,15 @@ static inline void golden_number(const struct golden *g, const char *what, uint6
                  (unsigned long long)want);
 }
 
+/* TASK is among the LEN goldens. */
+static inline void golden_covers(const struct golden *g, size_t len, const char *task)
+{
+    for (size_t i = 0; i < len; i++)
+        if (strcmp(g[i].task, task) == 0)
+            return;
+    fail_msg("no golden example of %s", task);
+}
+
 static inline void golden_check(const char *folder, const struct golden *g)
 {
     struct buf choices CLEANUP(buf_release) = { 0 }, stops CLEANUP(buf_release) = { 0 };

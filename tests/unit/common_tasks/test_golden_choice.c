@@ -238,19 +238,47 @@ static void record_becomes_the_documented_example(void **state)
         golden_check(*state, &goldens[i]);
 }
 
+/* AGIEval's sets differ in name and language alone. */
+static void every_set_of_agieval_asks_in_its_language(void **state)
+{
+    static const char *const english[] = {
+        "aqua_rat", "sat_math", "sat_en",    "sat_en_without_passage", "lsat_ar",
+        "lsat_lr",  "lsat_rc",  "logiqa_en", "gaokao_english"
+    };
+    static const char *const chinese[] = { "logiqa_zh",      "gaokao_biology",   "gaokao_chemistry",
+                                           "gaokao_chinese", "gaokao_geography", "gaokao_history",
+                                           "gaokao_mathqa",  "gaokao_physics",   "jec_qa_kd",
+                                           "jec_qa_ca" };
+    struct golden g = { .text = "{\"passage\":\"P. \",\"question\":\"q\",\"options\":[\"(A)a\","
+                                "\"(B)b\"],\"label\":\"B\"}\n",
+                        .choices = " (A)a(4)| (B)b(4)",
+                        .gold = "(B)b",
+                        .mask = 2,
+                        .n = 1,
+                        .source = "1" };
+    char name[64];
+
+    g.task = name;
+    for (size_t i = 0; i < ARRAY_LEN(english) + ARRAY_LEN(chinese); i++) {
+        bool zh = i >= ARRAY_LEN(english);
+
+        snprintf(name, sizeof(name), "agieval_%s",
+                 zh ? chinese[i - ARRAY_LEN(english)] : english[i]);
+        g.prompt = zh ? "P. 问题：q 选项：(A)a (B)b\n答案：从A到B, 我们应选择"
+                      : "P. Q: q Answer Choices: (A)a (B)b\nA: Among A through B, the answer is";
+        golden_check(*state, &g);
+    }
+}
+
 static void every_row_of_the_table_has_a_golden_example(void **state)
 {
     const struct adapter *a;
 
     (void)state;
     for (size_t i = 0; (a = adapters_choice(i)); i++) {
-        bool found = false;
         if (strcmp(a->spec.name, "arc_easy") == 0 || strcmp(a->spec.name, "gpqa") == 0)
             continue; /* like arc_challenge; in test_adapters.c */
-        for (size_t k = 0; !found && k < ARRAY_LEN(goldens); k++)
-            found = strcmp(goldens[k].task, a->spec.name) == 0;
-        if (!found)
-            fail_msg("no golden example of %s", a->spec.name);
+        golden_covers(goldens, ARRAY_LEN(goldens), a->spec.name);
     }
 }
 
@@ -258,6 +286,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(record_becomes_the_documented_example, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(every_set_of_agieval_asks_in_its_language, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test(every_row_of_the_table_has_a_golden_example),
     };
