@@ -389,7 +389,8 @@ void shell_flush(struct server *s)
         shell_send_all(s);
         if (s->ready) {
             s->ready = false;
-            shell_step(s, &(struct sched_event){ .kind = EV_READY });
+            shell_step(
+                s, &(struct sched_event){ .kind = EV_READY, .ready.priority = s->ready_priority });
         }
     } while (s->ready || s->sends_len || store_in_transaction(s->store));
     if (!s->failed)

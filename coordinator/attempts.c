@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attempts.c - two hash tables over the same records. */
+/* attempts.c - two hash tables over the same records, and a list of those that run. */
 #include "coordinator/attempts.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
+#include <utlist.h>
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 
 struct record {
@@ -16,6 +18,7 @@ struct record {
 
 struct attempts {
     struct record *by_core, *by_row;
+    struct attempt *running;
     struct record *ended[ATTEMPTS_ENDED_MAX]; /* a ring, oldest at NEXT once full */
     size_t next;
 };
@@ -29,6 +32,9 @@ static void forget(struct attempts *a, struct record *r)
 {
     HASH_DELETE(by_core, a->by_core, r);
     HASH_DELETE(by_row, a->by_row, r);
+    if (!r->attempt.ended)
+        DL_DELETE(a->running, &r->attempt);
+    free(r->attempt.claims);
     free(r);
 }
 
@@ -54,8 +60,10 @@ struct attempt *attempts_add(struct attempts *a, uint64_t core, uint32_t core_ep
     r->attempt.row = row;
     r->attempt.row_epoch = row_epoch;
     r->attempt.job = job;
+    r->attempt.begun_ms = clock_ms();
     HASH_ADD(by_core, a->by_core, attempt.core, sizeof(r->attempt.core), r);
     HASH_ADD(by_row, a->by_row, attempt.row, sizeof(r->attempt.row), r);
+    DL_APPEND(a->running, &r->attempt);
     return &r->attempt;
 }
 
@@ -64,6 +72,10 @@ void attempts_end(struct attempts *a, struct attempt *t)
     if (t->ended)
         return;
     t->ended = true;
+    DL_DELETE(a->running, t);
+    free(t->claims);
+    t->claims = NULL;
+    t->claims_len = 0;
     if (a->ended[a->next])
         forget(a, a->ended[a->next]);
     a->ended[a->next] = (struct record *)t;
@@ -86,23 +98,15 @@ struct attempt *attempts_by_row(const struct attempts *a, uint64_t row)
     return r ? &r->attempt : NULL;
 }
 
-uint32_t attempts_running(const struct attempts *a, const char *step)
+struct attempt *attempts_running(const struct attempts *a)
 {
-    uint32_t n = 0;
-
-    for (struct record *r = a->by_core; r; r = r->by_core.next)
-        n += !r->attempt.ended && strcmp(r->attempt.step, step) == 0;
-    return n;
+    return a->running;
 }
 
-double attempts_share(const struct attempts *a, const char *step)
+void attempts_forget_claims(struct attempts *a)
 {
-    double share = 0;
+    struct attempt *t;
 
-    for (struct record *r = a->by_core; r; r = r->by_core.next) {
-        const struct attempt *t = &r->attempt;
-        if (!t->ended && t->total > 0 && strcmp(t->step, step) == 0)
-            share += (double)MIN(t->done, t->total) / (double)t->total;
-    }
-    return share;
+    DL_FOREACH(a->running, t)
+    t->claims_known = false;
 }

@@ -12,6 +12,12 @@
 
 #include "common/base/digest.h"
 
+/* An experiment wants the job, under this step. */
+struct attempt_claim {
+    uint64_t experiment;
+    char step[64];
+};
+
 struct attempt {
     uint64_t core, row; /* names */
     uint32_t core_epoch, row_epoch;
@@ -19,6 +25,12 @@ struct attempt {
     bool ended;
     char step[64];
     uint64_t done, total; /* as the worker last told, for display */
+    uint64_t begun_ms;    /* when it was added, or found after a restart; for display */
+    /* Who wants the job: looked up when somebody asks (CLAIMS_KNOWN), forgotten by a submission. */
+    struct attempt_claim *claims;
+    size_t claims_len;
+    bool claims_known;
+    struct attempt *prev, *next; /* among the running ones */
 };
 
 struct attempts;
@@ -27,16 +39,15 @@ void attempts_free(struct attempts *a);
 
 /* Add an attempt; both names must be new (asserted). Valid until ATTEMPTS_ENDED_MAX further ones
  * ended. */
-enum { ATTEMPTS_ENDED_MAX = 65536 }; /* 200 bytes each: 13 MB */
+enum { ATTEMPTS_ENDED_MAX = 65536 }; /* 280 bytes each: 18 MB */
 struct attempt *attempts_add(struct attempts *a, uint64_t core, uint32_t core_epoch, uint64_t row,
                              uint32_t row_epoch, uint64_t job);
 void attempts_end(struct attempts *a, struct attempt *t);
 struct attempt *attempts_by_core(const struct attempts *a, uint64_t core);
 struct attempt *attempts_by_row(const struct attempts *a, uint64_t row);
-/* Running attempts of jobs of STEP. */
-uint32_t attempts_running(const struct attempts *a, const char *step);
-/* How much of them is done, summed: 1.5 for one that is done and one half-way; 0 for those that did
- * not tell. */
-double attempts_share(const struct attempts *a, const char *step);
+/* The first of the running attempts, oldest first; the others by .next. NULL: none. */
+struct attempt *attempts_running(const struct attempts *a);
+/* Who wants the jobs is to be looked up anew. */
+void attempts_forget_claims(struct attempts *a);
 
 #endif

@@ -213,30 +213,44 @@ static void on_result(struct server *s, const Drover__JobResult *m)
     shell_step(s, &e);
 }
 
+static void on_heartbeat(struct server *s)
+{
+    shell_step(s, &(struct sched_event){ .kind = EV_HEARTBEAT, .peer = s->peer });
+}
+
+static void on_credits(struct server *s, uint32_t total)
+{
+    struct sched_event e = { .kind = EV_CREDITS, .peer = s->peer };
+
+    e.credits.total = MIN(total, (uint32_t)SCHED_CREDITS_MAX);
+    shell_step(s, &e);
+}
+
+static void on_goodbye(struct server *s, uint64_t request)
+{
+    struct sched_event e = { .kind = EV_GOODBYE, .peer = s->peer };
+
+    e.goodbye.seq = request;
+    shell_step(s, &e);
+}
+
 static void dispatch(struct server *s, const Drover__Envelope *m)
 {
-    struct sched_event e = { .peer = s->peer };
-
     switch (m->body_case) {
     case DROVER__ENVELOPE__BODY_HELLO:
         on_hello(s, m->hello, m->request);
         break;
     case DROVER__ENVELOPE__BODY_HEARTBEAT:
-        e.kind = EV_HEARTBEAT;
-        shell_step(s, &e);
+        on_heartbeat(s);
         break;
     case DROVER__ENVELOPE__BODY_RENEW:
         on_renew(s, m->renew);
         break;
     case DROVER__ENVELOPE__BODY_CREDITS:
-        e.kind = EV_CREDITS;
-        e.credits.total = MIN(m->credits->total, (uint32_t)SCHED_CREDITS_MAX);
-        shell_step(s, &e);
+        on_credits(s, m->credits->total);
         break;
     case DROVER__ENVELOPE__BODY_GOODBYE:
-        e.kind = EV_GOODBYE;
-        e.goodbye.seq = m->request;
-        shell_step(s, &e);
+        on_goodbye(s, m->request);
         break;
     case DROVER__ENVELOPE__BODY_EXAMPLE_RESULT:
         on_example(s, m->example_result);
@@ -253,6 +267,14 @@ static void dispatch(struct server *s, const Drover__Envelope *m)
     case DROVER__ENVELOPE__BODY_CANCEL_REQUEST:
         shell_cancel(s, m->cancel_request->experiment, m->request);
         break;
+    case DROVER__ENVELOPE__BODY_CONTROL:
+        shell_control(s, m->control, m->request);
+        break;
+    case DROVER__ENVELOPE__BODY_ASK:
+        shell_ask(s, m->ask, m->request);
+        break;
+    case DROVER__ENVELOPE__BODY_CONTROLLED:
+    case DROVER__ENVELOPE__BODY_ANSWER:
     case DROVER__ENVELOPE__BODY__NOT_SET:
     case DROVER__ENVELOPE__BODY_WELCOME:
     case DROVER__ENVELOPE__BODY_REFUSE:

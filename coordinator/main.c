@@ -9,11 +9,12 @@
 
 #include "common/base/log.h"
 #include "common/base/macros.h"
+#include "common/base/manual.h"
 #include "coordinator/server.h"
 
 const char *argp_program_version = "drover-coordinator " DROVER_VERSION;
 
-enum { OPT_LEASE = 256, OPT_RENEW, OPT_HEARTBEAT, OPT_REATTACH, OPT_READY, OPT_LOG };
+enum { OPT_LEASE = 256, OPT_RENEW, OPT_HEARTBEAT, OPT_REATTACH, OPT_READY, OPT_LOG, OPT_PARENT };
 
 static const struct argp_option options[] = {
     { "store", 's', "FILE", 0, "Results database (default: results.db)", 0 },
@@ -29,6 +30,8 @@ static const struct argp_option options[] = {
     { "reattach-ms", OPT_REATTACH, "MS", 0,
       "After a restart, running jobs wait so long for their workers (60000)", 0 },
     { "ready-file", OPT_READY, "FILE", 0, "Write the real endpoint there when ready", 0 },
+    { "parent-fd", OPT_PARENT, "FD", OPTION_HIDDEN,
+      "End when this pipe is closed on its other side", 0 },
     { "log-level", OPT_LOG, "LEVEL", 0, "error, warn, info or debug (info)", 0 },
     { 0 },
 };
@@ -87,6 +90,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPT_READY:
         a->server.ready_file = arg;
         return 0;
+    case OPT_PARENT:
+        a->server.parent_fd = (int)parse_ms(arg, state); /* 0 is standard input */
+        return 0;
     case OPT_LOG:
         a->level = parse_level(arg, state);
         return 0;
@@ -106,7 +112,11 @@ static const struct argp argp = {
         "\vStop it with SIGTERM or Ctrl-C. Killed at any moment and started again on the same "
         "store it goes on "
         "where it was: what it has acknowledged is on the disk, and running workers come back by "
-        "themselves.",
+        "themselves.\n\n"
+        "Example:\n"
+        "  drover coordinator --store results.db --listen tcp://0.0.0.0:7077\n"
+        "  drover worker --coordinator tcp://HOST:7077        (on every machine)\n\n"
+        "Exit status: 0 stopped by a signal, 1 failed, 2 wrong usage.",
 };
 
 static int fail(int code, const char *text)
@@ -122,6 +132,10 @@ int main(int argc, char **argv)
     struct err err = { 0 };
     int rc;
 
+    if (manual_asked(argc, argv,
+                     &(struct manual){ "drover-coordinator", "give out jobs and keep results",
+                                       DROVER_VERSION, "drover(1), drover-worker(1)", &argp }))
+        return 0;
     a.server.store_path = "results.db";
     argp_err_exit_status = 2;
     if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)

@@ -193,7 +193,7 @@ int shell_store_done(struct server *s, enum store_verdict *ret, struct err *err)
             rc = check_manifest(s, &outputs[i].digest, err);
     if (rc == 0)
         rc = store_job_done(s->store, &r, ret, &ready, err);
-    s->ready |= ready.len > 0;
+    shell_jobs_ready(s, &ready);
     store_ids_release(&ready);
     if (rc == 0 && *ret == STORE_INCIDENT)
         log_error("incident", "attempt=%llu", (unsigned long long)m->attempt);
@@ -245,6 +245,7 @@ int shell_store_end(struct server *s, const struct attempt *t, enum sched_cause 
         r.text = why_of(cause);
     r.outcome = (enum store_outcome)cause;
     rc = store_attempt_end(s->store, &r, final, &skipped, err);
+    s->ready |= final; /* a select job may have waited for its end only */
     if (rc == 0 && cause != CAUSE_PREEMPTED && cause != CAUSE_CANCELLED)
         log_warn("attempt_failed", "job=%llu attempt=%llu cause=%s final=%d skipped=%u text=\"%s\"",
                  (unsigned long long)t->job, (unsigned long long)t->row, sched_cause_name(cause),

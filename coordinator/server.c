@@ -7,8 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/parent.h"
 #include "coordinator/shell.h"
 
 enum {
@@ -16,6 +18,7 @@ enum {
     LEASES = 20000,
     WORKERS = 10000,
     WORKER_BLOBS = 64,
+    PARENT_MS = 500,
     PAUSE_MS = 1000, /* for a worker that refused a lease */
     LOSSES_MAX = 10, /* kills of a worker that one job survives */
     TIME_MS_MAX = 24 * 3600 * 1000,
@@ -29,6 +32,7 @@ struct server_options server_options_default(void)
         .renew_ms = 5000,
         .heartbeat_ms = 1000,
         .reattach_ms = 60000,
+        .parent_fd = -1,
     };
 }
 
@@ -63,6 +67,37 @@ static void on_tick(void *arg)
 static void on_round_end(void *arg)
 {
     shell_flush(arg);
+}
+
+static bool anything_left(struct server *s)
+{
+    struct store_ids active CLEANUP(store_ids_release) = { 0 };
+
+    return store_list_active(s->store, &active, NULL) != 0 || active.len > 0;
+}
+
+/* The command that started us ended, or left us alone with its work. */
+static void on_parent(void *arg)
+{
+    struct server *s = arg;
+    enum parent_state state = parent_state(s->parent);
+
+    if (state == PARENT_GONE || (state == PARENT_LEFT && !anything_left(s))) {
+        log_info("stopping", "parent=%s", state == PARENT_GONE ? "gone" : "left, all is done");
+        loop_stop(s->loop);
+        return;
+    }
+    loop_timer_set(s->loop, s->parent_timer, clock_ms() + PARENT_MS);
+}
+
+static void on_answers(void *arg)
+{
+    shell_answers(arg);
+}
+
+static void wake_loop(void *arg)
+{
+    loop_wake(arg);
 }
 
 static void on_signal(void *arg, int signal)
@@ -102,6 +137,7 @@ static int start_loop(struct server *s, struct err *err)
         return rc;
     s->tick_timer = loop_add_timer(s->loop, on_tick, s);
     loop_add_after(s->loop, on_round_end, s);
+    loop_on_wake(s->loop, on_answers, s);
     return loop_add_signals(s->loop, signals, ARRAY_LEN(signals), on_signal, s, err);
 }
 
@@ -113,6 +149,18 @@ static int write_ready_file(struct server *s, struct err *err)
         return 0;
     buf_printf(&line, "%s\n", server_endpoint(s));
     return buf_write_file(s->options.ready_file, buf_str(&line), line.len, err);
+}
+
+static void wake(void *arg)
+{
+    (void)arg; /* the timer looks: half a second is soon enough */
+}
+
+static int watch_parent(struct server *s, struct err *err)
+{
+    s->parent_timer = loop_add_timer(s->loop, on_parent, s);
+    loop_timer_set(s->loop, s->parent_timer, clock_ms() + PARENT_MS);
+    return parent_watch(&s->parent, s->options.parent_fd, wake, s, err);
 }
 
 static int start(struct server *s, struct err *err)
@@ -127,9 +175,13 @@ static int start(struct server *s, struct err *err)
         rc = blob_server_start(&s->blobs, s->options.store_path, store_blobs(s->store),
                                server_endpoint(s), err);
     if (rc == 0)
+        rc = asker_start(&s->asker, s->options.store_path, wake_loop, s->loop, err);
+    if (rc == 0)
         rc = shell_start(s, err);
     if (rc == 0)
         rc = store_set_endpoint(s->store, server_endpoint(s), err);
+    if (rc == 0 && s->options.parent_fd >= 0)
+        rc = watch_parent(s, err);
     if (rc == 0)
         rc = write_ready_file(s, err);
     if (rc == 0)
@@ -177,6 +229,8 @@ void server_free(struct server *s)
         return;
     if (s->options.ready_file && s->transport)
         (void)unlink(s->options.ready_file);
+    parent_free(s->parent);
+    asker_stop(s->asker);
     blob_server_stop(s->blobs);
     transport_close(s->transport);
     store_close(s->store);

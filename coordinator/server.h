@@ -23,10 +23,12 @@ struct server_options {
     const char
         *ready_file; /* gets the real endpoint and a newline when workers may come; NULL: none */
     uint32_t lease_ms, renew_ms, heartbeat_ms, reattach_ms;
+    int parent_fd; /* stop when this pipe closes (common/base/parent.h); after its goodbye, once
+                      nothing is left to do. -1: none */
 };
 
 /* The times of operation: lease 30 s, renewed every 5 s, heartbeat 1 s, re-attachment 60 s; the
- * rest NULL. */
+ * rest NULL or none. */
 struct server_options server_options_default(void);
 /* Ranges and relations: heartbeat and renewal well within the lease. ERR_INVALID names the option.
  */

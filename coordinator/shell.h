@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shell.h - what the files of the shell share. Private to coordinator/. Everything runs on the
- * loop's thread, except blob_server.c. */
+ * loop's thread, except blob_server.c and asker.c. */
 #ifndef COORDINATOR_SHELL_H
 #define COORDINATOR_SHELL_H
 
@@ -14,10 +14,12 @@
 #include "common/net/loop.h"
 #include "common/net/transport.h"
 #include "common/wire/wire.h"
+#include "coordinator/asker.h"
 #include "coordinator/attempts.h"
 #include "coordinator/blob_server.h"
 #include "coordinator/core/sched.h"
 #include "coordinator/server.h"
+#include "store/control.h"
 #include "store/store.h"
 
 /* A worker that said Hello, by the core's number for it. */
@@ -40,7 +42,10 @@ struct server {
     struct transport *transport;
     struct loop *loop;
     struct blob_server *blobs;
+    struct asker *asker;
     int tick_timer;
+    int parent_timer;
+    struct parent *parent; /* NULL: none */
     uint64_t incarnation;
 
     void *sched_memory;
@@ -70,7 +75,8 @@ struct server {
         char why[256];
     } * lost; /* leases that could not be built */
     size_t lost_len, lost_cap;
-    bool ready; /* jobs of the store became ready: EV_READY after the commit */
+    bool ready;             /* jobs of the store became ready: EV_READY after the commit */
+    int32_t ready_priority; /* the highest of them */
 
     int failed; /* an error code: the store failed, the server is stopping */
     struct err failure;
@@ -116,6 +122,20 @@ int shell_store_end(struct server *s, const struct attempt *t, enum sched_cause 
 int shell_send_lease(struct server *s, uint64_t peer, struct attempt *t, struct err *err);
 /* Parameters as the store keeps them: packed. */
 void lease_pack_params(Drover__Param **params, size_t len, struct buf *ret);
+
+/* control.c */
+void shell_control(struct server *s, const Drover__Control *m, uint64_t request);
+/* A question for the thread of asker.c, and answers that came from there. */
+void shell_ask(struct server *s, const Drover__Ask *m, uint64_t request);
+void shell_answers(struct server *s);
+/* The store says something new of these jobs. */
+void shell_changes(struct server *s, const struct store_changes *changes);
+/* Jobs became ready: EV_READY with the highest of their priorities follows the commit. */
+void shell_ready(struct server *s, int32_t priority);
+void shell_jobs_ready(struct server *s, const struct store_ids *jobs);
+
+/* why.c */
+void shell_why(struct server *s, const Drover__Control *m, uint64_t request);
 
 /* submit.c, status.c */
 void shell_submit(struct server *s, const Drover__Plan *plan, uint64_t request);

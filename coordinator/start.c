@@ -25,6 +25,8 @@ static int take_up(struct server *s, const struct store_attempt *a, struct err *
 {
     struct sched_event e = { .kind = EV_OPEN };
     struct store_job job CLEANUP(store_job_release) = { 0 };
+    struct store_changes held CLEANUP(store_changes_release) = { 0 };
+    struct store_change change;
     struct attempt *t;
     int class, rc;
 
@@ -35,6 +37,9 @@ static int take_up(struct server *s, const struct store_attempt *a, struct err *
         return end_open(s, a, err);
     if (rc < 0)
         return rc;
+    rc = store_job_change(s->store, a->job, &change, err);
+    if (rc < 0)
+        return rc;
     class = shell_class(s, job.numeric_class);
     if (class < 0)
         return end_open(s, a, err);
@@ -43,12 +48,17 @@ static int take_up(struct server *s, const struct store_attempt *a, struct err *
     e.open.attempt = a->attempt;
     e.open.holder = a->worker;
     e.open.job = (struct sched_job){ .id = job.id,
+                                     .priority = change.priority,
                                      .class = (uint8_t) class,
                                      .tries = job.tries,
                                      .losses = job.losses,
                                      .retries = job.retries,
                                      .epoch = a->epoch };
     shell_step(s, &e);
+    if (change.paused) {
+        store_changes_add(&held, change);
+        shell_changes(s, &held);
+    }
     return 0;
 }
 
@@ -75,7 +85,7 @@ int shell_start(struct server *s, struct err *err)
         log_info("restarted", "incarnation=%llu attempts=%zu", (unsigned long long)s->incarnation,
                  open_len);
     s->starting = false;
-    s->ready = true;
+    shell_ready(s, 0);
     shell_flush(s);
     if (s->failed)
         *err = s->failure;

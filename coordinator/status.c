@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* status.c - how far everything is: the store's counts, and who runs what from the core. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +8,12 @@
 #include "common/base/mem.h"
 #include "coordinator/shell.h"
 
-enum { EXPERIMENTS_MAX = 1000, STEPS_MAX = 1000, FAILURES_MAX = 100 };
+enum {
+    EXPERIMENTS_MAX = 1000,
+    STEPS_MAX = 1000,
+    FAILURES_MAX = 100,
+    RUNNING_MAX = 64, /* jobs of an experiment that are named */
+};
 
 /* A Status under construction; all its memory is its own. */
 struct report {
@@ -18,6 +24,7 @@ struct report {
         uint64_t id;
         char *name;
         uint64_t revision;
+        bool cancelled;
     } found[EXPERIMENTS_MAX];
     size_t found_len;
 };
@@ -32,6 +39,7 @@ static int add_found(const struct store_experiment *e, void *arg)
         return 1;
     r->found[r->found_len].id = e->id;
     r->found[r->found_len].name = mem_strdup(e->name);
+    r->found[r->found_len].cancelled = e->cancelled;
     r->found[r->found_len++].revision = e->revision_number;
     return 0;
 }
@@ -45,13 +53,68 @@ static int add_found(const struct store_experiment *e, void *arg)
 
 struct step_target {
     struct server *s;
+    uint64_t experiment;
     Drover__ExperimentStatus *e;
 };
+
+/* The step under which EXPERIMENT wants the attempt's job; NULL: it does not. */
+static const char *step_of(const struct attempt *t, uint64_t experiment)
+{
+    for (size_t i = 0; i < t->claims_len; i++)
+        if (t->claims[i].experiment == experiment)
+            return t->claims[i].step;
+    return NULL;
+}
+
+static int add_claim(uint64_t experiment, const char *step, void *arg)
+{
+    struct attempt *t = arg;
+
+    t->claims = mem_realloc(t->claims, t->claims_len + 1, sizeof(*t->claims));
+    t->claims[t->claims_len] = (struct attempt_claim){ .experiment = experiment };
+    (void)snprintf(t->claims[t->claims_len++].step, sizeof(t->claims[0].step), "%.63s", step);
+    return 0;
+}
+
+/* Look up who wants the running jobs, as far as it is not known. */
+static int know_claims(struct server *s, struct err *err)
+{
+    int rc = 0;
+
+    for (struct attempt *t = attempts_running(s->attempts); t && rc == 0; t = t->next) {
+        if (t->claims_known)
+            continue;
+        t->claims_len = 0;
+        rc = store_list_claims(s->store, t->job, add_claim, t, err);
+        t->claims_known = rc == 0;
+    }
+    return rc;
+}
+
+/* Running attempts of STEP, and how much of them is done, summed: 1.5 for one that is done and one
+ * half-way; 0 for those that did not tell. */
+static uint32_t count_running(const struct step_target *target, const char *step, double *ret_share)
+{
+    uint32_t n = 0;
+
+    *ret_share = 0;
+    for (const struct attempt *t = attempts_running(target->s->attempts); t; t = t->next) {
+        const char *of = step_of(t, target->experiment);
+
+        if (!of || strcmp(of, step) != 0)
+            continue;
+        n++;
+        if (t->total > 0)
+            *ret_share += (double)MIN(t->done, t->total) / (double)t->total;
+    }
+    return n;
+}
 
 static int add_step(const struct store_step_status *st, void *arg)
 {
     struct step_target *t = arg;
     Drover__StepStatus *m;
+    double share;
 
     if (t->e->n_steps == STEPS_MAX)
         return 1;
@@ -61,17 +124,18 @@ static int add_step(const struct store_step_status *st, void *arg)
     m->kind = mem_strdup(st->kind);
     m->jobs = st->jobs;
     m->done = st->done;
-    m->running = MIN(attempts_running(t->s->attempts, st->step), st->ready);
+    m->running = MIN(count_running(t, st->step, &share), st->ready);
     m->ready = st->ready - m->running;
     m->failed = st->failed;
     m->cancelled = st->cancelled;
     m->skipped = st->skipped;
+    m->unchosen = st->unchosen;
     m->waiting = st->waiting;
     m->units_done = st->units_done;
     m->units_total = st->units_total;
     m->seconds_spent = st->seconds_spent;
     if (st->units_total == st->jobs) /* a job is a unit: training, collect */
-        m->running_share = attempts_share(t->s->attempts, st->step);
+        m->running_share = share;
     APPEND(t->e->steps, t->e->n_steps, m);
     return 0;
 }
@@ -88,12 +152,40 @@ static int add_failure(const char *text, void *arg)
     return 0;
 }
 
+/* The jobs that run now, oldest first. */
+static void add_running(const struct step_target *target)
+{
+    uint64_t now_ms = clock_ms();
+
+    for (const struct attempt *t = attempts_running(target->s->attempts); t; t = t->next) {
+        const char *step = step_of(t, target->experiment);
+        struct sched_why why;
+        struct shell_worker *w = NULL;
+        Drover__RunningJob *m;
+
+        if (!step || target->e->running_all++ >= RUNNING_MAX)
+            continue;
+        why = sched_why(target->s->sched, t->job);
+        if (why.worker)
+            HASH_FIND(hh, target->s->workers, &why.worker, sizeof(why.worker), w);
+        m = mem_calloc(1, sizeof(*m));
+        drover__running_job__init(m);
+        m->job = t->job;
+        m->step = mem_strdup(step);
+        m->worker = mem_strdup(w ? w->name : "");
+        m->seconds = (double)(now_ms - MIN(t->begun_ms, now_ms)) / 1000;
+        m->done = t->done;
+        m->total = t->total;
+        APPEND(target->e->running, target->e->n_running, m);
+    }
+}
+
 static int add_experiment(struct report *r, size_t i, struct err *err)
 {
     Drover__ExperimentStatus *e = mem_calloc(1, sizeof(*e));
-    struct step_target target = { r->s, e };
     uint64_t id = r->found[i].id;
-    bool finished = false;
+    struct step_target target = { r->s, id, e };
+    bool finished = false, paused = false;
     int rc;
 
     drover__experiment_status__init(e);
@@ -105,7 +197,12 @@ static int add_experiment(struct report *r, size_t i, struct err *err)
         rc = store_finished(r->s->store, id, &finished, err);
     if (rc >= 0)
         rc = store_failures(r->s->store, id, add_failure, e, err);
+    if (rc >= 0)
+        rc = store_experiment_control(r->s->store, id, &paused, &e->priority, err);
+    add_running(&target);
     e->finished = finished;
+    e->paused = paused;
+    e->cancelled = r->found[i].cancelled;
     return MIN(rc, 0); /* a full list is no error */
 }
 
@@ -160,6 +257,8 @@ static int make_report(struct report *r, bool workers, struct err *err)
         rc = store_find_experiment(r->s->store, r->only, &id, err);
     if (rc >= 0)
         rc = store_list_experiments(r->s->store, add_found, r, err);
+    if (rc >= 0)
+        rc = know_claims(r->s, err);
     for (size_t i = 0; i < r->found_len && rc >= 0; i++)
         rc = add_experiment(r, i, err);
     if (rc >= 0 && workers)

@@ -6,12 +6,16 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/kinds/kinds.h"
+#include "coordinator/gates.h"
 #include "coordinator/shell.h"
 
 /* What the indexes of a plan have become. */
 struct submission {
     struct store_submission sub;
     uint64_t *runs, *families, *jobs; /* ids in the store; jobs so far */
+    struct store_changes changes;
+    struct gates gates;
 };
 
 static void submission_release(struct submission *p)
@@ -19,6 +23,8 @@ static void submission_release(struct submission *p)
     free(p->runs);
     free(p->families);
     free(p->jobs);
+    store_changes_release(&p->changes);
+    gates_release(&p->gates);
 }
 
 static int copy_text(char *to, size_t size, const char *from, const char *what, struct err *err)
@@ -140,39 +146,49 @@ static int take_ids(const uint32_t *indexes, size_t n, const uint64_t *ids, size
     return 0;
 }
 
+/* X as the value that it is; false: it has none. The value borrows from X. */
+static bool param_of_wire(const Drover__Param *x, struct param_value *ret)
+{
+    switch (x->value_case) {
+    case DROVER__PARAM__VALUE_I:
+        *ret = (struct param_value){ .type = PARAM_INT, .i = x->i };
+        return true;
+    case DROVER__PARAM__VALUE_R:
+        *ret = (struct param_value){ .type = PARAM_REAL, .r = x->r };
+        return true;
+    case DROVER__PARAM__VALUE_S:
+        *ret = (struct param_value){ .type = PARAM_TEXT, .s = x->s };
+        return true;
+    case DROVER__PARAM__VALUE_B:
+        *ret = (struct param_value){ .type = PARAM_BOOL, .i = x->b };
+        return true;
+    case DROVER__PARAM__VALUE_TEXTS:
+        *ret =
+            (struct param_value){ .type = PARAM_TEXTS, .texts = x->texts->v, .len = x->texts->n_v };
+        return true;
+    case DROVER__PARAM__VALUE_INTS:
+        *ret = (struct param_value){ .type = PARAM_INTS, .ints = x->ints->v, .len = x->ints->n_v };
+        return true;
+    case DROVER__PARAM__VALUE_REALS:
+        *ret =
+            (struct param_value){ .type = PARAM_REALS, .reals = x->reals->v, .len = x->reals->n_v };
+        return true;
+    case DROVER__PARAM__VALUE__NOT_SET:
+    case _DROVER__PARAM__VALUE__CASE_IS_INT_SIZE:
+        break;
+    }
+    return false;
+}
+
+/* For people, as recipes say it: numbers are the shortest texts that read back as the same. */
 static void print_params(const Drover__PlanJob *w, struct buf *out)
 {
     for (size_t i = 0; i < w->n_params; i++) {
-        const Drover__Param *p = w->params[i];
+        struct param_value v;
 
-        buf_printf(out, "%s = ", p->name);
-        switch (p->value_case) {
-        case DROVER__PARAM__VALUE_I:
-            buf_printf(out, "%lld", (long long)p->i);
-            break;
-        case DROVER__PARAM__VALUE_R:
-            buf_printf(out, "%.17g", p->r);
-            break;
-        case DROVER__PARAM__VALUE_S:
-            buf_printf(out, "\"%s\"", p->s);
-            break;
-        case DROVER__PARAM__VALUE_B:
-            buf_adds(out, p->b ? "true" : "false");
-            break;
-        case DROVER__PARAM__VALUE_TEXTS:
-            for (size_t k = 0; k < p->texts->n_v; k++)
-                buf_printf(out, "%s\"%s\"", k ? ", " : "[", p->texts->v[k]);
-            buf_adds(out, p->texts->n_v ? "]" : "[]");
-            break;
-        case DROVER__PARAM__VALUE_INTS:
-            for (size_t k = 0; k < p->ints->n_v; k++)
-                buf_printf(out, "%s%lld", k ? ", " : "[", (long long)p->ints->v[k]);
-            buf_adds(out, p->ints->n_v ? "]" : "[]");
-            break;
-        case DROVER__PARAM__VALUE__NOT_SET:
-        case _DROVER__PARAM__VALUE__CASE_IS_INT_SIZE:
-            break;
-        }
+        buf_printf(out, "%s = ", w->params[i]->name);
+        if (param_of_wire(w->params[i], &v))
+            param_print(&v, out);
         buf_addc(out, '\n');
     }
 }
@@ -181,6 +197,9 @@ struct job_parts {
     struct store_input inputs[WIRE_INPUTS_MAX];
     uint64_t *needs, *runs, *families;
     struct store_job_family *job_families;
+    struct store_gate *gates;
+    struct store_candidate *candidates;
+    size_t gates_len, candidates_len;
     struct buf params, text;
 };
 
@@ -190,8 +209,31 @@ static void job_parts_release(struct job_parts *j)
     free(j->runs);
     free(j->families);
     free(j->job_families);
+    free(j->gates);
+    free(j->candidates);
     buf_release(&j->params);
     buf_release(&j->text);
+}
+
+static void take_gates(const Drover__Plan *plan, const struct submission *p, size_t i,
+                       struct job_parts *j)
+{
+    const struct gates_by_job *gate = &p->gates.gate, *candidate = &p->gates.candidate;
+
+    j->gates_len = gates_len(gate, i);
+    j->gates = mem_calloc(MAX(j->gates_len, (size_t)1), sizeof(*j->gates));
+    for (size_t k = 0; k < j->gates_len; k++) {
+        const Drover__Gate *w = plan->gates[gate->at[gate->begin[i] + k]];
+
+        j->gates[k] = (struct store_gate){ p->runs[w->run], p->jobs[w->by] };
+    }
+    j->candidates_len = gates_len(candidate, i);
+    j->candidates = mem_calloc(MAX(j->candidates_len, (size_t)1), sizeof(*j->candidates));
+    for (size_t k = 0; k < j->candidates_len; k++) {
+        const Drover__Candidate *w = plan->candidates[candidate->at[candidate->begin[i] + k]];
+
+        j->candidates[k] = (struct store_candidate){ p->runs[w->run], wire_digest(w->candidate) };
+    }
 }
 
 static int take_job(const Drover__Plan *plan, const struct submission *p, size_t i,
@@ -219,6 +261,7 @@ static int take_job(const Drover__Plan *plan, const struct submission *p, size_t
         j->job_families[k] =
             (struct store_job_family){ j->families[k],
                                        w->n_family_examples ? w->family_examples[k] : 0 };
+    take_gates(plan, p, i, j);
     lease_pack_params(w->params, w->n_params, &j->params);
     print_params(w, &j->text);
     return rc;
@@ -253,6 +296,10 @@ static int submit_job(struct server *s, const Drover__Plan *plan, struct submiss
     spec.runs_len = w->n_runs;
     spec.families = j.job_families;
     spec.families_len = w->n_families;
+    spec.gates = j.gates;
+    spec.gates_len = j.gates_len;
+    spec.candidates = j.candidates;
+    spec.candidates_len = j.candidates_len;
     rc = store_submit_job(s->store, &p->sub, &spec, &p->jobs[i], err);
     return rc < 0 ? err_wrap(err, rc, "plan.jobs[%zu]", i) : 0;
 }
@@ -261,9 +308,14 @@ static int submit_all(struct server *s, const Drover__Plan *plan, struct submiss
                       struct store_ids *withdrawn, struct err *err)
 {
     struct digest revision = wire_digest(plan->revision);
-    int rc = store_submit_begin(s->store, plan->name, &revision, plan->recipe, plan->recipe_path,
-                                &p->sub, err);
+    int rc = gates_of_plan(&p->gates, plan, err);
 
+    if (rc == 0)
+        rc = store_submit_begin(s->store, plan->name, &revision, plan->recipe, plan->recipe_path,
+                                &p->sub, err);
+    p->sub.changed = &p->changes;
+    if (rc == 0)
+        rc = store_submit_git(s->store, &p->sub, plan->git, err);
     if (rc == 0)
         rc = submit_files(s, plan, err);
     if (rc == 0)
@@ -286,6 +338,18 @@ static void withdraw(struct server *s, const struct store_ids *ids, bool stop)
         if (stop || !(sched_why(s->sched, ids->v[i]).rules & runs))
             shell_step(s, &(struct sched_event){ .kind = EV_CANCEL, .cancel.job = ids->v[i] });
     }
+}
+
+/* The experiment's jobs may go before what the scheduler has. */
+static void priority_of(struct server *s, uint64_t experiment)
+{
+    int32_t priority = 0;
+    bool paused;
+    struct err err = { 0 };
+
+    if (store_experiment_control(s->store, experiment, &paused, &priority, &err) < 0)
+        priority = 0; /* the store fails: the next transaction tells */
+    shell_ready(s, priority);
 }
 
 void shell_submit(struct server *s, const Drover__Plan *plan, uint64_t request)
@@ -318,10 +382,13 @@ void shell_submit(struct server *s, const Drover__Plan *plan, uint64_t request)
     m.jobs = p.sub.jobs;
     m.cached = p.sub.cached;
     m.added = p.sub.added + p.sub.restarted;
+    m.skipped = p.sub.skipped;
     shell_send(s, peer, DROVER__ENVELOPE__BODY_SUBMITTED, &m, request);
     s->message = NULL;
     withdraw(s, &withdrawn, false);
-    s->ready = true;
+    attempts_forget_claims(s->attempts);
+    shell_changes(s, &p.changes);
+    priority_of(s, p.sub.experiment);
 }
 
 void shell_cancel(struct server *s, const char *experiment, uint64_t request)
@@ -347,4 +414,5 @@ void shell_cancel(struct server *s, const char *experiment, uint64_t request)
     shell_send(s, peer, DROVER__ENVELOPE__BODY_CANCELLED, &m, request);
     s->message = NULL;
     withdraw(s, &withdrawn, true);
+    s->ready |= withdrawn.len > 0; /* select jobs of others may have waited for them */
 }

@@ -184,46 +184,6 @@ int attempt_close(struct store *s, const struct store_result *r, const char *com
     return rc;
 }
 
-static int put_metrics(struct store *s, uint64_t attempt, const struct store_metric *metrics,
-                       size_t len, struct err *err)
-{
-    int rc = 0;
-
-    for (size_t i = 0; rc == 0 && i < len; i++) {
-        struct stmt *st = USE(s, METRIC_PUT);
-
-        stmt_u64(st, ":attempt", attempt);
-        stmt_text(st, ":name", metrics[i].name);
-        stmt_u64(st, ":step", metrics[i].step);
-        stmt_real(st, ":value", metrics[i].value);
-        rc = stmt_run(st, err);
-    }
-    return rc;
-}
-
-int store_metrics(struct store *s, uint64_t attempt, const struct store_metric *metrics, size_t len,
-                  struct err *err)
-{
-    int rc = item_begin(s, err);
-
-    return rc < 0 ? rc : item_end(s, put_metrics(s, attempt, metrics, len, err), err);
-}
-
-int skip_behind(struct store *s, uint64_t job, uint32_t *ret_count, struct err *err)
-{
-    struct stmt *st = USE(s, SKIP_BEHIND);
-    int64_t n = 0;
-    int rc;
-
-    stmt_u64(st, ":job", job);
-    rc = stmt_run(st, err);
-    if (rc == 0)
-        rc = stmt_get(USE(s, CHANGES), &n, err);
-    if (ret_count)
-        *ret_count = (uint32_t)n;
-    return rc;
-}
-
 static int spend(struct store *s, uint64_t job, enum store_outcome outcome, struct err *err)
 {
     bool own = outcome == STORE_FAILED || outcome == STORE_OOM || outcome == STORE_TIMEOUT;
@@ -259,7 +219,7 @@ static int end_attempt(struct store *s, const struct store_result *r, bool final
         stmt_text(st, ":state", "FAILED");
         rc = stmt_run(st, err);
         if (rc == 0)
-            rc = skip_behind(s, row.job, ret_skipped, err);
+            rc = skip_behind(s, row.job, NULL, ret_skipped, err);
     }
     return rc;
 }

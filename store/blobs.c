@@ -200,7 +200,7 @@ int blobs_write_chunk(struct blobs *b, const struct digest *d, uint64_t size, ui
 
     *ret_complete = false;
     *ret_have = 0;
-    if (offset > size || len > size - offset)
+    if (size > INT64_MAX || offset > size || len > size - offset)
         return err_set(err, ERR_INVALID, "a chunk of %zu bytes at %llu of a blob of %llu", len,
                        (unsigned long long)offset, (unsigned long long)size);
     if (blobs_have(b, d, ret_have)) {

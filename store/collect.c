@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "store/store_private.h"
+#include "store/gate.h"
 
 struct line {
     uint64_t id;
@@ -94,6 +94,8 @@ int store_collect(struct store *s, uint64_t job, struct buf *ret, struct err *er
     CLEANUP(release_job) struct store_job j = { 0 };
     int rc = store_job_load(s, job, &j, err);
 
+    if (rc == 0 && strcmp(j.kind, "select") == 0)
+        return measure_candidates(s, &j, ret, err);
     for (size_t i = 0; rc == 0 && i < j.families_len; i++)
         rc = collect_family(s, &j.families[i], ret, err);
     return rc;

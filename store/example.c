@@ -5,21 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/base/buf.h"
-#include "common/base/json.h"
-#include "common/base/mem.h"
-#include "store/attempt.h"
-
-int routing_text(const uint8_t *routing, size_t len, struct buf *out, struct err *err)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (routing[i] > 2)
-            return err_set(err, ERR_INVALID, "routing: layer %zu has %u, not 0, 1 or 2", i,
-                           routing[i]);
-        buf_addc(out, (char)('0' + routing[i]));
-    }
-    return 0;
-}
+#include "store/cache.h"
+#include "store/example.h"
+#include "store/tally.h"
 
 /* IEEE bits: results may hold infinities, which digest_add_double refuses. */
 static void add_bits(struct digester *d, double v)
@@ -95,40 +83,6 @@ static struct digest score_digest(const struct store_example *e, const struct st
     return digest_end(&d);
 }
 
-/* Row of the example, made when it is not there. */
-static int example_row(struct store *s, const struct store_example *e, uint64_t *ret,
-                       struct err *err)
-{
-    struct stmt *st = USE(s, EXAMPLE_FIND);
-    int64_t id = 0;
-    int rc;
-
-    stmt_u64(st, ":number", e->id);
-    stmt_text(st, ":task", e->task);
-    stmt_text(st, ":split", e->split);
-    stmt_int(st, ":level", e->level);
-    rc = stmt_step(st, err);
-    if (rc < 0)
-        return rc;
-    if (rc > 0) {
-        *ret = stmt_col_u64(st, 0);
-        stmt_reset(st);
-        return 0;
-    }
-    st = USE(s, EXAMPLE_PUT);
-    stmt_text(st, ":task", e->task);
-    stmt_int(st, ":level", e->level);
-    stmt_text(st, ":split", e->split);
-    stmt_u64(st, ":number", e->id);
-    stmt_text(st, ":source_id", e->source_id ? e->source_id : "");
-    stmt_text(st, ":question", e->question ? e->question : "");
-    stmt_text(st, ":gold", e->gold ? e->gold : "");
-    stmt_text(st, ":subset", e->subset ? e->subset : "");
-    rc = stmt_get(st, &id, err);
-    *ret = (uint64_t)id;
-    return rc;
-}
-
 struct known {
     uint64_t id, example, attempt; /* id 0: none */
     struct digest digest;
@@ -165,12 +119,14 @@ static int repeated(struct store *s, const struct attempt_row *row,
 {
     char text[320], hex[2][DIGEST_HEX];
     struct stmt *st;
+    int rc;
 
     if (digest_equal(&known->digest, digest)) {
         *ret = STORE_REPEATED;
         st = r->label ? USE(s, LABEL_REPEAT) : USE(s, SCORE_REPEAT);
         stmt_u64(st, ":id", known->id);
-        return stmt_run(st, err);
+        rc = stmt_run(st, err);
+        return rc < 0 ? rc : tally_repeat(s, row->family, r->example.index, known->example, err);
     }
     *ret = STORE_INCIDENT;
     snprintf(text, sizeof text,
@@ -182,135 +138,15 @@ static int repeated(struct store *s, const struct attempt_row *row,
     return store_event(s, "incident", row->job, row->id, text, err);
 }
 
-static int put_search_log(struct store *s, uint64_t label, const struct store_label *l,
-                          struct err *err)
+/* Bytes 0, 1, 2 only. */
+static int check_routing(const uint8_t *routing, size_t len, struct err *err)
 {
-    CLEANUP(buf_release) struct buf routing = { 0 };
-    int rc = 0;
-
-    for (size_t i = 0; rc == 0 && i < l->log_len; i++) {
-        const struct store_entry *e = &l->log[i];
-        struct stmt *st;
-
-        buf_clear(&routing);
-        rc = routing_text(e->routing, e->routing_len, &routing, err);
-        if (rc < 0)
-            return rc;
-        st = USE(s, SEARCH_LOG_PUT);
-        stmt_u64(st, ":label", label);
-        stmt_u64(st, ":place", i);
-        stmt_int(st, ":parent", e->parent);
-        stmt_text(st, ":routing", buf_str(&routing));
-        stmt_real(st, ":reward", e->reward);
-        stmt_int(st, ":visits", e->visits);
-        stmt_real(st, ":value", e->value);
-        stmt_text(st, ":answer", e->answer ? e->answer : "");
-        rc = stmt_run(st, err);
+    for (size_t i = 0; i < len; i++) {
+        if (routing[i] > 2)
+            return err_set(err, ERR_INVALID, "routing: layer %zu has %u, not 0, 1 or 2", i,
+                           routing[i]);
     }
-    return rc;
-}
-
-static int put_label(struct store *s, const struct attempt_row *row,
-                     const struct store_example_result *r, uint64_t example,
-                     const struct digest *digest, struct err *err)
-{
-    CLEANUP(buf_release) struct buf routing = { 0 };
-    const struct store_label *l = r->label;
-    struct stmt *st;
-    int64_t id = 0;
-    int rc = l->has_label ? routing_text(l->routing, l->routing_len, &routing, err) : 0;
-
-    if (rc < 0)
-        return rc;
-    st = USE(s, LABEL_PUT);
-    stmt_u64(st, ":family", row->family);
-    stmt_u64(st, ":example", example);
-    stmt_u64(st, ":idx", r->example.index);
-    stmt_u64(st, ":attempt", row->id);
-    stmt_int(st, ":base_correct", l->base_correct);
-    stmt_int(st, ":has_label", l->has_label);
-    stmt_text(st, ":routing", l->has_label ? buf_str(&routing) : NULL);
-    stmt_int(st, ":layers", l->layers);
-    stmt_int(st, ":label_layers", l->label_layers);
-    stmt_int(st, ":simulations", l->simulations);
-    stmt_int(st, ":evaluations", l->evaluations);
-    stmt_u64(st, ":layer_rows", l->layer_rows);
-    stmt_u64(st, ":layer_rows_whole", l->layer_rows_whole);
-    stmt_text(st, ":base_answer", l->base_answer ? l->base_answer : "");
-    stmt_text(st, ":label_answer", l->label_answer ? l->label_answer : "");
-    stmt_u64(st, ":wall_us", r->wall_us);
-    stmt_digest(st, ":digest", digest);
-    rc = stmt_get(st, &id, err);
-    return rc == 0 ? put_search_log(s, (uint64_t)id, l, err) : rc;
-}
-
-/* "[-1.25,null]": shortest decimal that reads back as the same bits is not needed for people, 17
- * digits are enough. */
-static void print_logprobs(const struct store_score *c, struct buf *out)
-{
-    buf_addc(out, '[');
-    for (size_t i = 0; i < c->logprob_len; i++) {
-        buf_adds(out, i ? "," : "");
-        if (isfinite(c->logprob[i]))
-            buf_printf(out, "%.17g", c->logprob[i]);
-        else
-            buf_adds(out, "null");
-    }
-    buf_addc(out, ']');
-}
-
-/* {"exact":1,"f1":0.5}, those that apply; NULL when there are none. free() it. */
-static char *print_values(const struct store_score *c)
-{
-    struct json *o = json_new_object();
-    char *text = NULL;
-
-    for (size_t i = 0; i < c->values_len; i++) {
-        if (isfinite(c->values[i].value))
-            json_set(o, c->values[i].name, json_new_number(c->values[i].value));
-    }
-    if (json_len(o) > 0)
-        text = json_dump(o, 0);
-    json_free(o);
-    return text;
-}
-
-static int put_score(struct store *s, const struct attempt_row *row,
-                     const struct store_example_result *r, uint64_t example,
-                     const struct digest *digest, struct err *err)
-{
-    CLEANUP(buf_release) struct buf routing = { 0 };
-    CLEANUP(buf_release) struct buf logprob = { 0 };
-    CLEANUP(mem_cleanup) char *values = print_values(r->score);
-    const struct store_score *c = r->score;
-    struct stmt *st;
-    int rc = routing_text(c->routing, c->routing_len, &routing, err);
-
-    if (rc < 0)
-        return rc;
-    print_logprobs(c, &logprob);
-    st = USE(s, SCORE_PUT);
-    stmt_u64(st, ":family", row->family);
-    stmt_u64(st, ":example", example);
-    stmt_u64(st, ":idx", r->example.index);
-    stmt_u64(st, ":attempt", row->id);
-    stmt_int(st, ":correct", c->correct);
-    stmt_int(st, ":correct_norm", c->correct_norm);
-    stmt_text(st, ":answer", c->answer ? c->answer : "");
-    stmt_u64(st, ":layer_rows", c->layer_rows);
-    stmt_real(st, ":layers", isfinite(c->layers) ? c->layers : 0.0);
-    stmt_u64(st, ":tokens", c->tokens);
-    stmt_text(st, ":routing", c->routing_len ? buf_str(&routing) : NULL);
-    stmt_text(st, ":logprob", c->logprob_len ? buf_str(&logprob) : NULL);
-    stmt_u64(st, ":wall_us", r->wall_us);
-    stmt_digest(st, ":digest", digest);
-    stmt_text(st, ":metrics", values);
-    stmt_int(st, ":pick", c->pick);
-    stmt_int(st, ":gold_class", c->gold);
-    stmt_int(st, ":whole_set", c->whole_set);
-    stmt_u64(st, ":truncated", c->truncated);
-    stmt_u64(st, ":generated", c->generated);
-    return stmt_run(st, err);
+    return 0;
 }
 
 static int check_score(const struct store_score *c, struct err *err)
@@ -327,7 +163,16 @@ static int check_score(const struct store_score *c, struct err *err)
             return err_set(err, ERR_INVALID, "metric %zu (\"%s\"): no name, or infinite", i,
                            c->values[i].name ? c->values[i].name : "");
     }
-    return 0;
+    return check_routing(c->routing, c->routing_len, err);
+}
+
+static int check_label(const struct store_label *l, struct err *err)
+{
+    int rc = l->has_label ? check_routing(l->routing, l->routing_len, err) : 0;
+
+    for (size_t i = 0; rc == 0 && i < l->log_len; i++)
+        rc = check_routing(l->log[i].routing, l->log[i].routing_len, err);
+    return rc;
 }
 
 static int check(const struct attempt_row *row, const struct store_example_result *r,
@@ -346,38 +191,76 @@ static int check(const struct attempt_row *row, const struct store_example_resul
     if (r->label && r->label->has_label && r->label->routing_len != r->label->layers)
         return err_set(err, ERR_INVALID, "a routing of %zu layers for a model of %u",
                        r->label->routing_len, r->label->layers);
-    return r->score ? check_score(r->score, err) : 0;
+    return r->score ? check_score(r->score, err) : check_label(r->label, err);
 }
 
-static int store_one(struct store *s, const struct store_example_result *r, enum store_verdict *ret,
-                     struct err *err)
+/* Everything that can be refused is refused here, before anything is written. */
+static int accept(struct store *s, const struct store_example_result *r,
+                  const struct attempt_row **ret, struct err *err)
 {
-    struct attempt_row row;
+    int rc = cache_attempt(s, r->attempt, r->epoch, ret, err);
+
+    return rc < 0 ? rc : check(*ret, r, err);
+}
+
+static int store_one(struct store *s, const struct store_example_result *r,
+                     const struct attempt_row *row, enum store_verdict *ret, struct err *err)
+{
     struct known known = { 0 };
     struct digest digest;
     uint64_t example = 0;
-    int rc = attempt_load_live(s, r->attempt, r->epoch, &row, err);
+    bool stored = false;
+    int rc = cache_example(s, &r->example, &example, err);
 
-    if (rc == 0)
-        rc = check(&row, r, err);
-    if (rc == 0)
-        rc = example_row(s, &r->example, &example, err);
-    if (rc == 0)
-        rc = find_known(s, r->label != NULL, row.family, example, r->example.index, &known, err);
+    *ret = STORE_STORED;
     if (rc < 0)
         return rc;
     digest = r->label ? label_digest(&r->example, r->label) : score_digest(&r->example, r->score);
-    if (known.id)
-        return repeated(s, &row, r, &known, &digest, ret, err);
-    *ret = STORE_STORED;
-    return r->label ? put_label(s, &row, r, example, &digest, err)
-                    : put_score(s, &row, r, example, &digest, err);
+    rc = r->label ? put_label(s, row, r, example, &digest, &stored, err)
+                  : put_score(s, row, r, example, &digest, &stored, err);
+    if (rc < 0 || stored)
+        return rc;
+    rc = find_known(s, r->label != NULL, row->family, example, r->example.index, &known, err);
+    return rc < 0 ? rc : repeated(s, row, r, &known, &digest, ret, err);
 }
 
 int store_example_result(struct store *s, const struct store_example_result *r,
                          enum store_verdict *ret, struct err *err)
 {
+    const struct attempt_row *row;
     int rc = item_begin(s, err);
 
-    return rc < 0 ? rc : item_end(s, store_one(s, r, ret, err), err);
+    if (rc < 0)
+        return rc;
+    rc = accept(s, r, &row, err);
+    return item_end(s, rc < 0 ? rc : store_one(s, r, row, ret, err), err);
+}
+
+/* The result was refused, the store is well. */
+static bool is_refusal(int rc)
+{
+    return rc == ERR_STALE || rc == ERR_INVALID;
+}
+
+int store_example_results(struct store *s, const struct store_example_result *r, size_t n,
+                          enum store_verdict *ret, int *ret_rc, struct err *err)
+{
+    const struct attempt_row *row;
+    bool told = false;
+    int rc = item_check(s, err);
+
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        struct err own = { 0 };
+
+        ret[i] = STORE_STORED;
+        ret_rc[i] = accept(s, &r[i], &row, &own);
+        if (ret_rc[i] == 0)
+            rc = store_one(s, &r[i], row, &ret[i], err);
+        else if (!is_refusal(ret_rc[i]))
+            rc = err_set(err, own.code, "%s", own.text);
+        else if (!told && err)
+            *err = own;
+        told = told || ret_rc[i] < 0;
+    }
+    return rc;
 }

@@ -15,12 +15,14 @@
 
 struct store;
 
+/* From now on statements of S fail with ERR_TIMEOUT once TIME_MS have passed; 0: no limit any more.
+ */
+void store_time_limit(struct store *s, uint32_t time_ms);
+
 struct store_experiment {
     uint64_t id, revision; /* revision: id of the latest */
     const char *name;
-    uint32_t revision_number;    /* 1, 2, 3... in the order of first submission */
-    uint32_t runs;               /* of the latest revision */
-    uint32_t jobs, done, failed; /* claimed by them */
+    uint32_t revision_number; /* 1, 2, 3... in the order of first submission */
     bool cancelled;
     int64_t submitted_wall_ms;
 };
@@ -51,6 +53,7 @@ struct store_step_status {
     uint32_t jobs, done, failed, cancelled, skipped, waiting, ready, diverged;
     uint64_t units_done, units_total; /* examples of shards; other jobs count 1 */
     double seconds_spent;             /* wall time of ended attempts */
+    uint32_t unchosen;                /* of skipped: halving did not choose their runs */
 };
 typedef int (*store_step_fn)(const struct store_step_status *st, void *arg);
 /* Steps in the order of the recipe (of first claim). */
@@ -63,9 +66,6 @@ typedef int (*store_text_fn)(const char *text, void *arg);
 int store_failures(struct store *s, uint64_t experiment, store_text_fn fn, void *arg,
                    struct err *err) MUST_CHECK;
 
-/* Mean wall milliseconds per unit (example, or job) over past DONE attempts of KIND; 0 when there
- * are none. For plans. */
-int store_expected_ms(struct store *s, const char *kind, double *ret, struct err *err) MUST_CHECK;
 /* State of the job with KEY ("DONE"...), "" when there is none. For `drover plan`. */
 int store_job_state(struct store *s, const struct digest *key, char ret_state[16],
                     struct err *err) MUST_CHECK;
@@ -99,6 +99,7 @@ struct store_sums {
     int level;
     uint64_t run, seed;
     struct digest family;
+    uint64_t family_id;   /* its row, for store_vector() */
     bool search;          /* labels; else scores */
     uint64_t promised, n; /* examples asked for, stored */
     uint64_t correct;     /* default path (search), or as evaluated */
@@ -164,14 +165,16 @@ struct store_value {
     size_t text_len;
 };
 struct store_query {
-    uint32_t time_ms;  /* 0: 10,000 */
-    uint64_t rows_max; /* 0: 1,000,000 */
+    uint32_t time_ms;    /* 0: 10,000 */
+    uint64_t rows_max;   /* 0: 1,000,000 */
+    uint64_t memory_max; /* bytes that SQLite may take for it; 0: 1 GiB */
 };
 /* Column names first (once, VALUES NULL), then each row. */
 typedef int (*store_row_fn)(const char *const *names, const struct store_value *values,
                             size_t columns, void *arg);
 /* Only on a reading connection (asserted). ERR_INVALID: SQLite's message, or why it is refused;
- * ERR_TIMEOUT; ERR_LIMIT: more than rows_max rows (those up to there were given). */
+ * ERR_TIMEOUT; ERR_LIMIT: more than rows_max rows (those up to there were given), more than
+ * memory_max, or a text, blob or statement that is too long. */
 int store_query(struct store *s, const char *sql, const struct store_query *limits, store_row_fn fn,
                 void *arg, struct err *err) MUST_CHECK;
 

@@ -5,6 +5,7 @@
 
 #include "common/base/buf.h"
 #include "store/attempt.h"
+#include "store/gate.h"
 #include "store/summary.h"
 
 /* Every example of the shard must be durable before its job is. */
@@ -40,6 +41,22 @@ static int put_output(struct store *s, uint64_t job, const struct store_output *
     stmt_u64(st, ":job", job);
     stmt_text(st, ":name", o->name);
     stmt_u64(st, ":blob", blob);
+    return stmt_run(st, err);
+}
+
+/* JOB made its outputs again: their bytes are here once more. */
+static int take_back(struct store *s, uint64_t job, const struct store_result *r, struct err *err)
+{
+    struct stmt *st = USE(s, OUTPUT_RESTORED);
+    char hex[DIGEST_HEX];
+
+    for (size_t i = 0; i < r->outputs_len; i++) {
+        if (!blobs_have(s->blobs, &r->outputs[i].digest, NULL))
+            return err_set(err, ERR_NOT_FOUND,
+                           "output \"%s\": blob %s is not stored; upload it first",
+                           r->outputs[i].name, digest_hex(&r->outputs[i].digest, hex));
+    }
+    stmt_u64(st, ":job", job);
     return stmt_run(st, err);
 }
 
@@ -147,7 +164,17 @@ static int release_dependents(struct store *s, uint64_t job, struct store_ids *r
             store_ids_add(ready, ids.v[i]);
     }
     store_ids_release(&ids);
-    return rc;
+    return rc == 0 ? gate_fall(s, job, ready, err) : rc;
+}
+
+/* A select job's survivors go on. */
+static int decide(struct store *s, const struct attempt_row *row, const struct store_result *r,
+                  struct store_ids *ready, struct err *err)
+{
+    for (size_t i = 0; i < r->outputs_len; i++)
+        if (strcmp(r->outputs[i].name, "survivors") == 0)
+            return select_decide(s, row->job, &r->outputs[i].digest, ready, err);
+    return err_set(err, ERR_INVALID, "a select job without the output \"survivors\"");
 }
 
 /* A job that was to make its lost output again made another one: nobody may build on either. */
@@ -159,7 +186,7 @@ static int fail_job(struct store *s, uint64_t job, struct err *err)
     stmt_u64(st, ":id", job);
     stmt_text(st, ":state", "FAILED");
     rc = stmt_run(st, err);
-    return rc == 0 ? skip_behind(s, job, NULL, err) : rc;
+    return rc == 0 ? skip_behind(s, job, NULL, NULL, err) : rc;
 }
 
 /* The committed result. A job that ran before and runs again because its output was thrown away
@@ -182,6 +209,8 @@ static int commit_result(struct store *s, const struct attempt_row *row,
     }
     for (size_t i = 0; rc == 0 && known == 0 && i < r->outputs_len; i++)
         rc = put_output(s, row->job, &r->outputs[i], err);
+    if (rc == 0 && known > 0 && *ret == STORE_STORED)
+        rc = take_back(s, row->job, r, err);
     if (rc == 0)
         rc = attempt_close(s, r, known == 0 ? NULL : text.len ? "DIFFERENT" : "SAME", err);
     if (rc == 0 && *ret == STORE_INCIDENT)
@@ -197,8 +226,10 @@ static int commit_result(struct store *s, const struct attempt_row *row,
         rc = summary_advance(s, row->family, err);
     if (rc < 0)
         return rc;
-    return r->outcome == STORE_DIVERGED ? skip_behind(s, row->job, NULL, err)
-                                        : release_dependents(s, row->job, ready, err);
+    if (r->outcome == STORE_DIVERGED)
+        return skip_behind(s, row->job, ready, NULL, err);
+    rc = release_dependents(s, row->job, ready, err);
+    return rc == 0 && strcmp(row->kind, "select") == 0 ? decide(s, row, r, ready, err) : rc;
 }
 
 static int done(struct store *s, const struct store_result *r, enum store_verdict *ret,

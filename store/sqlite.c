@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "common/base/buf.h"
+#include "store/functions.h"
 #include "store/stmt.h"
 
 /* How long a reader or the writer waits for the other at the rare points where WAL lets them meet
@@ -95,8 +96,7 @@ int sqlite_number(struct sqlite3 *db, const char *sql, int64_t *ret, struct err 
     return rc;
 }
 
-/* "file:PATH?immutable=1" */
-static void frozen_uri(const char *path, struct buf *out)
+void sqlite_uri(const char *path, const char *query, struct buf *out)
 {
     buf_adds(out, "file:");
     for (const char *p = path; *p; p++) {
@@ -105,7 +105,7 @@ static void frozen_uri(const char *path, struct buf *out)
         else
             buf_addc(out, *p);
     }
-    buf_adds(out, "?immutable=1");
+    buf_adds(out, query);
 }
 
 int sqlite_connect(struct sqlite3 **ret, const char *path, enum connect_mode mode, struct err *err)
@@ -117,8 +117,8 @@ int sqlite_connect(struct sqlite3 **ret, const char *path, enum connect_mode mod
     int rc = 0;
 
     *ret = NULL;
-    if (mode == CONNECT_FROZEN) {
-        frozen_uri(path, &uri);
+    if (mode != CONNECT_READ) { /* writers attach by URI too (copy.h) */
+        sqlite_uri(path, writer ? "" : "?immutable=1", &uri);
         flags |= SQLITE_OPEN_URI;
     }
     /* A connection is used by one thread at a time, so SQLite needs no mutex of its own. */
@@ -139,6 +139,8 @@ int sqlite_connect(struct sqlite3 **ret, const char *path, enum connect_mode mod
                     "PRAGMA foreign_keys = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;"
                     "PRAGMA cache_size = -16384;", /* 16 MiB */
                     err);
+    if (rc == 0)
+        rc = functions_register(db, err);
     if (rc < 0) {
         sqlite_disconnect(db);
         return err_wrap(err, rc, "%s", path);

@@ -24,6 +24,10 @@ enum connect_mode {
                        immutable) */
 };
 
+/* "file:PATH" with what a URI would misread escaped, and QUERY ("?mode=ro", "") behind it. */
+struct buf;
+void sqlite_uri(const char *path, const char *query, struct buf *out);
+
 /* Open PATH and set what holds for each connection: busy timeout, foreign keys,
  * no memory mapping, no double-quoted strings. *RET is NULL on failure. */
 int sqlite_connect(struct sqlite3 **ret, const char *path, enum connect_mode mode,

@@ -63,9 +63,13 @@ void stmts_release(struct stmts *q)
 
 void stmt_reset(struct stmt *st)
 {
+    if (!st->used)
+        return;
     sqlite3_reset(st->handle); /* repeats the last step's error, which was reported then */
     sqlite3_clear_bindings(st->handle);
     st->bind_rc = SQLITE_OK;
+    st->next = 0;
+    st->used = false;
 }
 
 void stmt_done(struct stmt **st)
@@ -82,11 +86,27 @@ struct stmt *stmt_use(struct stmts *q, enum stmt_id id)
     return st;
 }
 
-static int place(const struct stmt *st, const char *param)
+/* Looking a name up costs more than binding it; callers bind in the order of the statement, mostly.
+ */
+static int place(struct stmt *st, const char *param)
 {
-    int i = sqlite3_bind_parameter_index(st->handle, param);
+    int i;
 
+    st->used = true;
+    for (unsigned k = 0; k < STMT_PLACES; k++) {
+        unsigned at = (st->next + k) % STMT_PLACES;
+
+        if (st->param[at] == param) {
+            st->next = at + 1;
+            return (int)at + 1;
+        }
+    }
+    i = sqlite3_bind_parameter_index(st->handle, param);
     assert(i > 0 && "no such parameter");
+    if (i <= STMT_PLACES) {
+        st->param[i - 1] = param;
+        st->next = (unsigned)i;
+    }
     return i;
 }
 
@@ -148,6 +168,7 @@ int stmt_step(struct stmt *st, struct err *err)
         return err_set(err, rc == SQLITE_TOOBIG ? ERR_LIMIT : ERR_NOMEM, "%s: %s", st->name,
                        sqlite3_errstr(rc));
     }
+    st->used = true;
     rc = sqlite3_step(st->handle);
     if (rc == SQLITE_ROW)
         return 1;
@@ -169,6 +190,28 @@ int stmt_run(struct stmt *st, struct err *err)
         rc = stmt_step(st, err);
     while (rc > 0);
     return rc;
+}
+
+int stmt_insert(struct stmt *st, bool *ret_known, struct err *err)
+{
+    int rc;
+
+    *ret_known = false;
+    if (st->bind_rc != SQLITE_OK)
+        return stmt_step(st, err);
+    rc = sqlite3_step(st->handle);
+    if (rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY) {
+        *ret_known = true;
+        rc = SQLITE_DONE;
+    }
+    if (rc != SQLITE_DONE) {
+        int code = sqlite_error(st->db, err, "%s", st->name);
+
+        stmt_reset(st);
+        return code;
+    }
+    stmt_reset(st);
+    return 0;
 }
 
 int stmt_get(struct stmt *st, int64_t *ret, struct err *err)

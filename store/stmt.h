@@ -3,7 +3,8 @@
  *
  * The statements of sql/queries.sql live in a struct stmts, prepared when the store opens;
  * stmt_use() hands one out, reset and with nothing bound. Bound text and bytes must live until the
- * last step. A parameter name that the statement does not have is a programmer error (asserted).
+ * last step. Parameter names are string literals (their places are remembered by address); one that
+ * the statement does not have is a programmer error (asserted).
  * Errors of binding come out of the next step. */
 #ifndef STORE_STMT_H
 #define STORE_STMT_H
@@ -26,11 +27,16 @@ enum stmt_id {
         STMTS
 };
 
+enum { STMT_PLACES = 24 }; /* parameters whose places are remembered */
+
 struct stmt {
     struct sqlite3_stmt *handle;
     struct sqlite3 *db;
     const char *name;
-    int bind_rc; /* first failure of a bind since the reset */
+    bool used;                      /* bound or stepped since the reset */
+    int bind_rc;                    /* first failure of a bind since the reset */
+    unsigned next;                  /* place that is tried first */
+    const char *param[STMT_PLACES]; /* the name last bound to place i + 1, by its address */
 };
 
 struct stmts {
@@ -69,6 +75,9 @@ void stmt_digest(struct stmt *st, const char *param, const struct digest *d);
 int stmt_step(struct stmt *st, struct err *err) MUST_CHECK;
 /* Step to the end, rows ignored; 0 or the error. */
 int stmt_run(struct stmt *st, struct err *err) MUST_CHECK;
+/* An INSERT of one row. *RET_KNOWN: nothing was written, for a row of the same unique key is there.
+ */
+int stmt_insert(struct stmt *st, bool *ret_known, struct err *err) MUST_CHECK;
 /* The first column of the first row. No row: ERR_NOT_FOUND. Resets. */
 int stmt_get(struct stmt *st, int64_t *ret, struct err *err) MUST_CHECK;
 

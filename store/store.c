@@ -11,10 +11,12 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "store/cache.h"
 #include "store/lock.h"
 #include "store/migrate.h"
 #include "store/sqlite.h"
 #include "store/store_private.h"
+#include "store/upgrade.h"
 
 /* A WAL that grew in a burst is cut to this after its checkpoint: 64 MiB holds some 16,000 pages.
  */
@@ -40,6 +42,9 @@ void store_close(struct store *s)
     if (!s)
         return;
     store_rollback(s);
+    cache_free(s->cache);
+    for (size_t i = 0; i < ARRAY_LEN(s->scratch); i++)
+        buf_release(&s->scratch[i]);
     stmts_release(&s->q);
     if (s->db && s->writer) /* readers may keep it from becoming empty; nothing is lost then */
         sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
@@ -90,12 +95,15 @@ static int writer_setup(struct store *s, struct err *err)
         rc = sqlite_run(
             s->db,
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF;"
-            "PRAGMA journal_size_limit = " WAL_KEEP_BYTES ";",
+            "PRAGMA journal_size_limit = " WAL_KEEP_BYTES "; PRAGMA cache_size = -65536;"
+            "PRAGMA wal_autocheckpoint = 4096;", /* 16 MiB of WAL; 64 MiB of pages */
             err);
     if (rc == 0)
         rc = migrate_run(s->db, version, err);
     if (rc == 0)
         rc = stmts_prepare(&s->q, s->db, err);
+    if (rc == 0)
+        rc = upgrade_run(s, err);
     return rc;
 }
 
@@ -142,6 +150,19 @@ static int connect_reader(struct store *s, struct err *err)
     return rc;
 }
 
+/* Rows of an older schema that still wait for the writer, who was killed on the way. */
+static int check_upgraded(struct store *s, struct err *err)
+{
+    bool due = false;
+    int rc = upgrade_due(s, &due, err);
+
+    if (rc < 0 || !due)
+        return rc;
+    return err_set(err, ERR_VERSION,
+                   "%s is being brought up to date: wait for its writer, or `drover run` on it",
+                   s->path);
+}
+
 int store_open_read(struct store **ret, const char *path, struct err *err)
 {
     struct store *s;
@@ -169,6 +190,8 @@ int store_open_read(struct store **ret, const char *path, struct err *err)
         rc = sqlite_run(s->db, "PRAGMA query_only = ON", err);
     if (rc == 0)
         rc = stmts_prepare(&s->q, s->db, err);
+    if (rc == 0)
+        rc = check_upgraded(s, err);
     if (rc < 0) {
         store_close(s);
         return rc;
@@ -243,6 +266,7 @@ void store_rollback(struct store *s)
         (void)!sqlite_run(s->db, "ROLLBACK",
                           NULL); /* fails only when there is nothing to roll back */
     s->open_tx = false;
+    cache_forget(s->cache);
 }
 
 bool store_in_transaction(const struct store *s)
@@ -250,18 +274,26 @@ bool store_in_transaction(const struct store *s)
     return s->open_tx;
 }
 
-int item_begin(struct store *s, struct err *err)
+int item_check(struct store *s, struct err *err)
 {
     assert(s->open_tx);
     if (sqlite3_get_autocommit(s->db))
         return err_set(err, ERR_IO, "the transaction was rolled back by an earlier error");
-    return stmt_run(USE(s, SAVEPOINT), err);
+    return 0;
+}
+
+int item_begin(struct store *s, struct err *err)
+{
+    int rc = item_check(s, err);
+
+    return rc < 0 ? rc : stmt_run(USE(s, SAVEPOINT), err);
 }
 
 int item_end(struct store *s, int rc, struct err *err)
 {
     if (rc == 0)
         return stmt_run(USE(s, SAVEPOINT_RELEASE), err);
+    cache_forget(s->cache);
     if (!sqlite3_get_autocommit(s->db)) { /* else SQLite has undone everything */
         (void)!stmt_run(USE(s, SAVEPOINT_UNDO), NULL);
         (void)!stmt_run(USE(s, SAVEPOINT_RELEASE), NULL);

@@ -9,6 +9,9 @@
  *             submit.h  a plan becomes experiments, runs, jobs and claims; cancelling
  *             work.h    ready jobs, leases, attempts, results of examples and jobs, collect
  *             read.h    what the command line shows: status, lists, labels, guarded SQL
+ *             metric.h  series of numbers per training step
+ *             vector.h  results of a family, example by example
+ *             run_summary.h  one wide row per run
  *             blobs.h   content-addressed files; thread-safe, needs no database
  *
  * Threads: a struct store is used by one thread at a time. Functions block on the disk. Nothing is
@@ -111,8 +114,11 @@ void store_ids_add(struct store_ids *ids, uint64_t id);
 void store_ids_release(struct store_ids *ids);
 
 #include "store/blobs.h"
+#include "store/metric.h"
 #include "store/read.h"
+#include "store/run_summary.h"
 #include "store/submit.h"
+#include "store/vector.h"
 #include "store/work.h"
 
 #endif

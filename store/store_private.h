@@ -3,6 +3,7 @@
 #ifndef STORE_STORE_PRIVATE_H
 #define STORE_STORE_PRIVATE_H
 
+#include "common/base/buf.h"
 #include "store/stmt.h"
 #include "store/store.h"
 
@@ -16,7 +17,10 @@ struct store {
     int lock_fd; /* -1: a reader */
     bool writer;
     bool open_tx; /* store_begin() was called; SQLite may have rolled back since (see item_begin) */
-    uint64_t incarnation; /* 0 until store_new_incarnation() */
+    uint64_t deadline_ms;  /* store_time_limit() */
+    uint64_t incarnation;  /* 0 until store_new_incarnation() */
+    struct cache *cache;   /* NULL until the first result (cache.h) */
+    struct buf scratch[3]; /* texts of the row that is written: their memory is kept */
 };
 
 /* Statement NAME of queries.sql, reset. */
@@ -27,6 +31,8 @@ struct store {
  * item_end returns RC. */
 int item_begin(struct store *s, struct err *err) MUST_CHECK;
 int item_end(struct store *s, int rc, struct err *err) MUST_CHECK;
+/* For those that check everything before they write: only the check of the first. */
+int item_check(struct store *s, struct err *err) MUST_CHECK;
 
 int64_t store_now(void); /* wall milliseconds, for rows */
 
@@ -48,8 +54,10 @@ bool kind_is_search(const char *kind);
 int job_settle(struct store *s, uint64_t job, int32_t priority, uint32_t retries,
                struct err *err) MUST_CHECK;
 
-/* Move every WAITING job behind JOB that can no longer run to SKIPPED. */
-int skip_behind(struct store *s, uint64_t job, uint32_t *ret_count, struct err *err) MUST_CHECK;
+/* JOB ended without a result to build on: every job behind it becomes SKIPPED, but not behind
+ * select jobs, which can do without; those that it made READY are added to READY (may be NULL). */
+int skip_behind(struct store *s, uint64_t job, struct store_ids *ready, uint32_t *ret_count,
+                struct err *err) MUST_CHECK;
 
 /* Routing bytes 0..2 to "0122..." in OUT. ERR_INVALID for other bytes. */
 struct buf;

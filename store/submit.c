@@ -8,7 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "store/store_private.h"
+#include "store/control.h"
+#include "store/gate.h"
 #include "store/summary.h"
 
 static int put_revision(struct store *s, uint64_t experiment, const struct digest *digest,
@@ -54,6 +55,16 @@ int store_submit_begin(struct store *s, const char *name, const struct digest *r
     if (rc < 0)
         store_rollback(s);
     return rc;
+}
+
+int store_submit_git(struct store *s, const struct store_submission *sub, const char *git,
+                     struct err *err)
+{
+    struct stmt *st = USE(s, REVISION_GIT);
+
+    stmt_u64(st, ":revision", sub->revision);
+    stmt_text(st, ":git", git ? git : "");
+    return stmt_run(st, err);
 }
 
 void store_submit_abort(struct store *s)
@@ -105,6 +116,8 @@ static int clear_run(struct store *s, uint64_t run, struct err *err)
 {
     int rc = run_clear(s, STMT_RUN_CLEAR_CLAIMS, run, err);
 
+    if (rc == 0)
+        rc = run_clear(s, STMT_RUN_CLEAR_GATES, run, err);
     if (rc == 0)
         rc = run_clear(s, STMT_RUN_CLEAR_FAMILIES, run, err);
     if (rc == 0)
@@ -189,14 +202,18 @@ int store_submit_run_family(struct store *s, uint64_t run, const char *step, uin
     return item_end(s, rc, err);
 }
 
-/* Jobs of the experiment that wait or are ready and have no live claim become CANCELLED. */
+/* Jobs of the experiment that wait or are ready and have no live claim become CANCELLED: an end for
+ * select jobs of others. */
 static int withdraw(struct store *s, uint64_t experiment, struct store_ids *withdrawn,
                     struct err *err)
 {
-    struct stmt *st = USE(s, JOBS_UNCLAIMED);
     struct store_ids ids = { 0 };
-    int rc;
+    int rc = gate_settle_all(s, experiment, withdrawn, err);
+    struct stmt *st;
 
+    if (rc < 0)
+        return rc;
+    st = USE(s, JOBS_UNCLAIMED);
     stmt_u64(st, ":experiment", experiment);
     while ((rc = stmt_step(st, err)) > 0)
         store_ids_add(&ids, stmt_col_u64(st, 0));
@@ -205,6 +222,8 @@ static int withdraw(struct store *s, uint64_t experiment, struct store_ids *with
         stmt_text(st, ":state", "CANCELLED");
         stmt_u64(st, ":id", ids.v[i]);
         rc = stmt_run(st, err);
+        if (rc == 0)
+            rc = gate_fall(s, ids.v[i], NULL, err);
         if (rc == 0 && withdrawn)
             store_ids_add(withdrawn, ids.v[i]);
     }
@@ -233,6 +252,8 @@ int store_submit_end(struct store *s, struct store_submission *sub, struct store
     if (rc == 0)
         rc = supersede(s, STMT_CLAIMS_SUPERSEDE, sub, err);
     if (rc == 0)
+        rc = store_refresh_jobs(s, sub->experiment, sub->changed, err);
+    if (rc == 0)
         rc = withdraw(s, sub->experiment, withdrawn, err);
     if (rc == 0) {
         struct stmt *st = USE(s, CLAIMS_DROPPED);
@@ -257,7 +278,7 @@ int store_cancel(struct store *s, const char *name, struct store_ids *withdrawn,
 {
     struct stmt *st;
     uint64_t experiment;
-    int rc = item_begin(s, err);
+    int rc = item_check(s, err); /* only the name may be wrong; see store_control() */
 
     if (rc < 0)
         return rc;
@@ -274,7 +295,9 @@ int store_cancel(struct store *s, const char *name, struct store_ids *withdrawn,
     }
     if (rc == 0)
         rc = withdraw(s, experiment, withdrawn, err);
+    if (rc == 0) /* what only paused experiments want now */
+        rc = store_refresh_jobs(s, experiment, NULL, err);
     if (rc == 0)
         rc = store_event(s, "cancelled", 0, 0, name, err);
-    return item_end(s, rc, err);
+    return rc;
 }

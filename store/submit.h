@@ -18,7 +18,12 @@
  * A job's key that is known is that job: DONE ones are cached; WAITING and READY ones are shared;
  * FAILED, CANCELLED and SKIPPED ones are put back (restarted) with fresh tries. A DONE job one of
  * whose output blobs is gone is restarted. A new shard all of whose examples are stored already (by
- * other shards) is DONE at once and counts as cached. */
+ * other shards) is DONE at once and counts as cached.
+ *
+ * Halving: a select job names its candidates, and the jobs of later rungs their gates, one per
+ * claim and select job. Such a claim holds once the select job chose its run, and is dead once it
+ * did not; a job that no claim holds waits for decisions, or is SKIPPED (store/gate.h). The
+ * decision of a DONE select job holds for everybody who submits it again. */
 #ifndef STORE_SUBMIT_H
 #define STORE_SUBMIT_H
 
@@ -30,12 +35,16 @@
 #include "common/base/err.h"
 
 struct store;
+struct store_changes;
 struct store_ids;
 
 struct store_submission {
     uint64_t experiment, revision; /* set by begin */
-    uint32_t jobs, cached, added, restarted,
-        shared; /* jobs = cached + added + restarted + shared */
+    uint32_t jobs, cached, added, restarted, shared,
+        skipped; /* jobs = cached + added + restarted + shared + skipped (by halving) */
+    /* May be set after begin: gets the jobs of before whose pausing or priority it changed
+     * (control.h). */
+    struct store_changes *changed;
 };
 
 /* NAME: the recipe's name. REVISION: digest of the set of points. RECIPE: its text with includes
@@ -43,6 +52,10 @@ struct store_submission {
 int store_submit_begin(struct store *s, const char *name, const struct digest *revision,
                        const char *recipe, const char *recipe_path, struct store_submission *ret,
                        struct err *err) MUST_CHECK;
+
+/* The state of the recipe's folder in git; "" when it is in no repository. */
+int store_submit_git(struct store *s, const struct store_submission *sub, const char *git,
+                     struct err *err) MUST_CHECK;
 
 /* An outside blob: a file (or, with FOLDER, a manifest blob) of the user at PATH, used when a
  * worker cannot find DIGEST elsewhere. PATH "" when it is stored under blobs.h. */
@@ -88,6 +101,18 @@ struct store_job_family {
     uint64_t examples; /* collect: reads the first N; search, evaluate: 0 */
 };
 
+/* The claim of RUN holds only if the select job BY (an id) chooses the run, its candidate. */
+struct store_gate {
+    uint64_t run, by;
+};
+
+/* RUN is one of those that a select job chooses among; runs of one candidate differ by their seed
+ * alone. */
+struct store_candidate {
+    uint64_t run;
+    struct digest candidate;
+};
+
 struct store_job_spec {
     struct digest key;
     const char *kind, *numeric_class, *step;
@@ -107,15 +132,20 @@ struct store_job_spec {
     size_t runs_len;
     const struct store_job_family *families; /* in the order that collect keeps */
     size_t families_len;
+    const struct store_gate *gates; /* of claims; their select jobs may stand among the needs */
+    size_t gates_len;
+    const struct store_candidate *candidates; /* of a select job */
+    size_t candidates_len;
 };
-/* ERR_INVALID: begin > end, or a shard without exactly one family. *RET_JOB is its id, new or old.
- */
+/* ERR_INVALID: begin > end, a shard without exactly one family, or a gate of a run that is no
+ * candidate of its select job. *RET_JOB is its id, new or old. */
 int store_submit_job(struct store *s, struct store_submission *sub,
                      const struct store_job_spec *spec, uint64_t *ret_job,
                      struct err *err) MUST_CHECK;
 
-/* Supersede, withdraw, commit. WITHDRAWN (may be NULL) gets the jobs that became CANCELLED: queued
- * ones are to be dropped, running ones may finish (their result is kept). */
+/* Supersede, withdraw, commit. WITHDRAWN (may be NULL) gets the jobs that became CANCELLED or wait
+ * for a decision now: queued ones are to be dropped, running ones may finish (their result is
+ * kept). */
 int store_submit_end(struct store *s, struct store_submission *sub, struct store_ids *withdrawn,
                      struct err *err) MUST_CHECK;
 void store_submit_abort(struct store *s);

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "store/store_private.h"
+#include "store/gate.h"
 
 bool kind_is_search(const char *kind)
 {
@@ -64,28 +64,6 @@ static int set_state(struct store *s, uint64_t job, const char *state, struct er
 
     stmt_text(st, ":state", state);
     stmt_u64(st, ":id", job);
-    return stmt_run(st, err);
-}
-
-int job_settle(struct store *s, uint64_t job, int32_t priority, uint32_t retries, struct err *err)
-{
-    struct stmt *st = USE(s, JOB_UNMET);
-    int64_t unmet, diverged;
-    int rc;
-
-    stmt_u64(st, ":job", job);
-    rc = stmt_step(st, err);
-    if (rc < 0)
-        return rc;
-    unmet = stmt_col(st, 0);
-    diverged = stmt_col(st, 1);
-    stmt_reset(st);
-    st = USE(s, JOB_RESTART);
-    stmt_u64(st, ":id", job);
-    stmt_text(st, ":state", diverged ? "SKIPPED" : unmet ? "WAITING" : "READY");
-    stmt_int(st, ":waiting", unmet);
-    stmt_int(st, ":priority", priority);
-    stmt_int(st, ":retries", retries);
     return stmt_run(st, err);
 }
 
@@ -172,7 +150,7 @@ static int put_inputs(struct store *s, uint64_t job, const struct store_job_spec
     return 0;
 }
 
-static int put_need(struct store *s, uint64_t job, uint64_t need, struct err *err)
+static int put_need(struct store *s, uint64_t job, uint64_t need, bool gate, struct err *err)
 {
     struct stmt *st = USE(s, JOB_NEED_PUT);
 
@@ -180,7 +158,17 @@ static int put_need(struct store *s, uint64_t job, uint64_t need, struct err *er
         return err_set(err, ERR_INVALID, "job %llu needs itself", (unsigned long long)job);
     stmt_u64(st, ":job", job);
     stmt_u64(st, ":need", need);
+    stmt_int(st, ":gate", gate);
     return stmt_run(st, err);
+}
+
+/* Gates tell better than this need whether the job waits for that select job. */
+static bool is_gate(const struct store_job_spec *spec, uint64_t need)
+{
+    for (size_t i = 0; i < spec->gates_len; i++)
+        if (spec->gates[i].by == need)
+            return true;
+    return false;
 }
 
 /* What must be DONE first. Set anew when a waiting or failed job is submitted again: with another
@@ -194,10 +182,10 @@ static int put_needs(struct store *s, uint64_t job, const struct store_job_spec 
     stmt_u64(st, ":job", job);
     rc = stmt_run(st, err);
     for (size_t i = 0; rc == 0 && i < spec->needs_len; i++)
-        rc = put_need(s, job, spec->needs[i], err);
+        rc = put_need(s, job, spec->needs[i], is_gate(spec, spec->needs[i]), err);
     for (size_t i = 0; rc == 0 && i < spec->inputs_len; i++) {
         if (spec->inputs[i].source == STORE_OUTPUT)
-            rc = put_need(s, job, spec->inputs[i].producer, err);
+            rc = put_need(s, job, spec->inputs[i].producer, false, err);
     }
     return rc;
 }
@@ -246,22 +234,6 @@ static int put_job(struct store *s, const struct store_job_spec *spec, uint64_t 
     return rc == 0 ? put_families(s, *ret, spec, err) : rc;
 }
 
-static int put_claims(struct store *s, uint64_t job, const struct store_job_spec *spec,
-                      struct err *err)
-{
-    int rc = 0;
-
-    for (size_t i = 0; rc == 0 && i < spec->runs_len; i++) {
-        struct stmt *st = USE(s, RUN_JOB_PUT);
-
-        stmt_u64(st, ":run", spec->runs[i]);
-        stmt_u64(st, ":job", job);
-        stmt_text(st, ":step", spec->step);
-        rc = stmt_run(st, err);
-    }
-    return rc;
-}
-
 static int check_spec(const struct store_job_spec *spec, struct err *err)
 {
     if (spec->begin > spec->end)
@@ -279,58 +251,68 @@ static int check_spec(const struct store_job_spec *spec, struct err *err)
 }
 
 /* A job that has to run, new or not. A new shard whose examples other shards left behind is done
- * before it starts. */
+ * before it starts. *RET_STATE: in, what it was; out, what it is. */
 static int settle(struct store *s, struct store_submission *sub, const struct store_job_spec *spec,
-                  uint64_t job, const char *state, bool *ret_done, struct err *err)
+                  uint64_t job, const char **ret_state, struct err *err)
 {
+    /* A READY one may be running: what it needed is there. */
+    const bool was_ready = strcmp(*ret_state, "READY") == 0;
     uint64_t have = 0;
     int rc = 0;
 
-    *ret_done = false;
     if (spec->end > spec->begin)
         rc = count_examples(s, spec->kind, spec->families[0].family, spec->begin, spec->end, &have,
                             err);
     if (rc == 0 && spec->end > spec->begin && have == spec->end - spec->begin) {
-        *ret_done = true;
+        *ret_state = "DONE";
         return set_state(s, job, "DONE", err);
     }
-    if (rc == 0 &&
-        strcmp(state, "READY") != 0) /* a READY one may be running: what it needed is there */
+    if (rc == 0 && !was_ready)
         rc = put_needs(s, job, spec, err);
     if (rc == 0)
         rc = revive_producers(s, sub, spec, job, err);
+    *ret_state = was_ready && spec->gates_len > 0 ? "READY" : "";
     if (rc == 0)
-        rc = job_settle(s, job, spec->priority, spec->retries, err);
+        rc = gate_restart(s, job, spec->priority, spec->retries, ret_state, err);
     return rc;
+}
+
+static void count(struct store_submission *sub, const char *was, const char *is)
+{
+    sub->jobs++;
+    if (strcmp(is, "DONE") == 0)
+        sub->cached++;
+    else if (strcmp(is, "SKIPPED") == 0)
+        sub->skipped++;
+    else if (was[0] == '\0')
+        sub->added++;
+    else if (strcmp(was, "WAITING") == 0 || strcmp(was, "READY") == 0)
+        sub->shared++;
+    else
+        sub->restarted++;
 }
 
 static int submit(struct store *s, struct store_submission *sub, const struct store_job_spec *spec,
                   uint64_t *ret_job, struct err *err)
 {
-    char state[16];
-    bool done = false;
+    char was[16];
+    const char *is = was;
+    bool decided = true;
     int rc = check_spec(spec, err);
 
     if (rc == 0)
-        rc = find_job(s, &spec->key, ret_job, state, err);
+        rc = find_job(s, &spec->key, ret_job, was, err);
     if (rc == 0 && *ret_job == 0)
         rc = put_job(s, spec, ret_job, err);
     if (rc == 0)
-        rc = put_claims(s, *ret_job, spec, err);
-    if (rc == 0 && strcmp(state, "DONE") != 0)
-        rc = settle(s, sub, spec, *ret_job, state, &done, err);
-    if (rc < 0)
-        return rc;
-    sub->jobs++;
-    if (done || strcmp(state, "DONE") == 0)
-        sub->cached++;
-    else if (state[0] == '\0')
-        sub->added++;
-    else if (strcmp(state, "WAITING") == 0 || strcmp(state, "READY") == 0)
-        sub->shared++;
-    else
-        sub->restarted++;
-    return 0;
+        rc = gate_put_claims(s, *ret_job, spec, err);
+    if (rc == 0 && spec->candidates_len > 0)
+        rc = select_put_candidates(s, *ret_job, was, spec, &decided, err);
+    if (rc == 0 && (strcmp(was, "DONE") != 0 || !decided))
+        rc = settle(s, sub, spec, *ret_job, &is, err);
+    if (rc == 0)
+        count(sub, was, is);
+    return rc;
 }
 
 int store_submit_job(struct store *s, struct store_submission *sub,

@@ -9,6 +9,7 @@
 #include "common/metrics/metrics.h"
 #include "store/store_private.h"
 #include "store/summary_private.h"
+#include "store/tally.h"
 
 /* Of the bootstrap: fixed, so that the same scores give the same error. */
 enum { SEED = 1234 };
@@ -191,11 +192,29 @@ static int write_all(const struct writing *w, struct err *err)
     return rc == 0 ? put_squad_best(w, "best_f1", "f1", err) : rc;
 }
 
+/* Has the first EXAMPLES of FAMILY what STATEMENT asks for? */
+static int known(struct store *s, enum stmt_id statement, uint64_t family, uint64_t examples,
+                 bool *ret, struct err *err)
+{
+    struct stmt *st = stmt_use(&s->q, statement);
+    int64_t found = 0;
+    int rc;
+
+    stmt_u64(st, ":family", family);
+    stmt_u64(st, ":examples", examples);
+    rc = stmt_get(st, &found, err);
+    *ret = found != 0;
+    return rc;
+}
+
+/* The first EXAMPLES scores of FAMILY are there: their summary (an older store may have it), their
+ * tally and vectors. */
 static int summarise(struct store *s, uint64_t family, uint64_t examples, struct err *err)
 {
     CLEANUP(summary_rows_release) struct summary_rows rows = { 0 };
     struct writing w = { .s = s, .family = family, .examples = examples, .rows = &rows };
-    struct stmt *st = USE(s, SUMMARY_ROWS);
+    struct stmt *st = USE(s, FAMILY_SCORES);
+    bool have = false;
     int rc;
 
     stmt_u64(st, ":family", family);
@@ -207,86 +226,83 @@ static int summarise(struct store *s, uint64_t family, uint64_t examples, struct
             return rc;
         }
     }
-    return rc < 0 ? rc : write_all(&w, err);
+    if (rc == 0)
+        rc = known(s, STMT_SUMMARY_KNOWN, family, examples, &have, err);
+    if (rc == 0 && !have)
+        rc = write_all(&w, err);
+    return rc == 0 ? tally_scores(s, family, examples, &rows, err) : rc;
 }
 
-/* Move the mark of FAMILY's complete scores on. *RET_BEFORE, *RET: where it was and is; 0 for
- * families of labels. */
-static int move_mark(struct store *s, uint64_t family, uint64_t *ret_before, uint64_t *ret,
-                     struct err *err)
+/* How far the results of FAMILY are complete. */
+struct mark {
+    uint64_t before, now;
+    bool search; /* labels */
+};
+
+/* Move the mark on. */
+static int move_mark(struct store *s, uint64_t family, struct mark *ret, struct err *err)
 {
     struct stmt *st = USE(s, FAMILY_COMPLETE);
-    bool search;
     int rc;
 
-    *ret_before = *ret = 0;
+    *ret = (struct mark){ 0 };
     stmt_u64(st, ":family", family);
     rc = stmt_step(st, err);
     if (rc <= 0)
         return rc;
-    *ret_before = stmt_col_u64(st, 0);
-    search = kind_is_search(stmt_col_text(st, 1));
+    ret->before = ret->now = stmt_col_u64(st, 0);
+    ret->search = kind_is_search(stmt_col_text(st, 1));
     stmt_reset(st);
-    if (search)
-        return 0;
-    *ret = *ret_before;
-    st = USE(s, SCORES_FROM);
+    st = ret->search ? USE(s, LABELS_FROM) : USE(s, SCORES_FROM);
     stmt_u64(st, ":family", family);
-    stmt_u64(st, ":idx", *ret_before);
-    while ((rc = stmt_step(st, err)) > 0 && stmt_col_u64(st, 0) == *ret)
-        ++*ret;
+    stmt_u64(st, ":idx", ret->now);
+    while ((rc = stmt_step(st, err)) > 0 && stmt_col_u64(st, 0) == ret->now)
+        ret->now++;
     if (rc < 0)
         return rc;
     stmt_reset(st);
-    if (*ret == *ret_before)
+    if (ret->now == ret->before)
         return 0;
     st = USE(s, FAMILY_COMPLETE_SET);
     stmt_u64(st, ":family", family);
-    stmt_u64(st, ":complete", *ret);
+    stmt_u64(st, ":complete", ret->now);
     return stmt_run(st, err);
-}
-
-static int write_due(struct store *s, uint64_t family, uint64_t from, uint64_t to, struct err *err)
-{
-    struct store_ids due = { 0 };
-    struct stmt *st = USE(s, SUMMARIES_DUE);
-    int rc;
-
-    stmt_u64(st, ":family", family);
-    stmt_u64(st, ":begin", from);
-    stmt_u64(st, ":complete", to);
-    while ((rc = stmt_step(st, err)) > 0)
-        store_ids_add(&due, stmt_col_u64(st, 0));
-    for (size_t i = 0; rc == 0 && i < due.len; i++)
-        rc = summarise(s, family, due.v[i], err);
-    store_ids_release(&due);
-    return rc;
 }
 
 int summary_advance(struct store *s, uint64_t family, struct err *err)
 {
-    uint64_t before, complete;
-    int rc = move_mark(s, family, &before, &complete, err);
+    struct store_ids due = { 0 };
+    struct mark mark;
+    struct stmt *st;
+    int rc = move_mark(s, family, &mark, err);
 
-    if (rc < 0 || complete == before)
+    if (rc < 0 || mark.now == 0)
         return rc;
-    return write_due(s, family, before, complete, err);
+    st = USE(s, TALLIES_DUE);
+    stmt_u64(st, ":family", family);
+    stmt_u64(st, ":complete", mark.now);
+    while ((rc = stmt_step(st, err)) > 0)
+        store_ids_add(&due, stmt_col_u64(st, 0));
+    for (size_t i = 0; rc == 0 && i < due.len; i++)
+        rc = mark.search ? tally_labels(s, family, due.v[i], err)
+                         : summarise(s, family, due.v[i], err);
+    store_ids_release(&due);
+    return rc;
 }
 
 int summary_want(struct store *s, uint64_t family, uint64_t examples, struct err *err)
 {
-    uint64_t before, complete;
-    struct stmt *st;
-    int64_t known = 0;
-    int rc = move_mark(s, family, &before, &complete, err);
+    struct mark mark;
+    bool have = false;
+    int rc = move_mark(s, family, &mark, err);
 
-    if (rc == 0 && complete > before) /* of a store that had no marks yet */
-        rc = write_due(s, family, before, complete, err);
-    if (rc < 0 || complete < examples || examples == 0)
+    if (rc == 0 && mark.now > mark.before) /* of a store that had no marks yet */
+        rc = summary_advance(s, family, err);
+    if (rc < 0 || mark.now < examples || examples == 0)
         return rc;
-    st = USE(s, SUMMARY_KNOWN);
-    stmt_u64(st, ":family", family);
-    stmt_u64(st, ":examples", examples);
-    rc = stmt_get(st, &known, err);
-    return rc < 0 || known ? rc : summarise(s, family, examples, err);
+    rc = known(s, STMT_TALLY_KNOWN, family, examples, &have, err);
+    if (rc < 0 || have)
+        return rc;
+    return mark.search ? tally_labels(s, family, examples, err)
+                       : summarise(s, family, examples, err);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* summary_private.h - the scores of a family in memory, column by column. Shared by summary.c and
- * summary_rows.c. */
+/* summary_private.h - the scores of a family in memory, column by column. Shared by summary.c,
+ * summary_rows.c and tally.c. */
 #ifndef STORE_SUMMARY_PRIVATE_H
 #define STORE_SUMMARY_PRIVATE_H
 
@@ -24,21 +24,26 @@ struct summary_column {
 
 struct summary_rows {
     size_t n, cap;
-    double *correct, *norm, *first_logprob;
+    double *correct, *norm, *first_logprob, *layers, *tokens, *generated;
+    uint64_t *repeats;
+    bool *cut;        /* the prompt was cut on the left */
     uint32_t *subset; /* index in subset_name */
     int8_t *pick, *gold;
     struct summary_column column[SUMMARY_COLUMNS_MAX];
     size_t columns;
     char *subset_name[SUMMARY_SUBSETS_MAX];
     size_t subsets; /* SUMMARY_SUBSETS_MAX + 1: too many */
+    uint32_t last_subset;
     uint64_t truncated;
     uint32_t whole_set;
     bool choice; /* some score has several log-likelihoods, or a class */
 };
 
-/* Append the row at which ST (summary_rows) stands. ERR_CORRUPT: metrics that are no JSON. */
+/* Append the row at which ST (family_scores) stands. ERR_CORRUPT: metrics that are no JSON. */
 int summary_rows_add(struct summary_rows *r, const struct stmt *st, struct err *err) MUST_CHECK;
 void summary_rows_release(struct summary_rows *r);
+/* Index of the subset NAME, the last row's tried first; 0 when there are too many. */
+uint32_t summary_rows_subset(struct summary_rows *r, const char *name);
 /* The column NAME, or NULL. */
 const double *summary_rows_column(const struct summary_rows *r, const char *name);
 

@@ -13,6 +13,11 @@ void summary_rows_release(struct summary_rows *r)
     free(r->correct);
     free(r->norm);
     free(r->first_logprob);
+    free(r->layers);
+    free(r->tokens);
+    free(r->generated);
+    free(r->repeats);
+    free(r->cut);
     free(r->subset);
     free(r->pick);
     free(r->gold);
@@ -31,6 +36,11 @@ static void grow(struct summary_rows *r)
     r->correct = mem_realloc(r->correct, r->cap, sizeof *r->correct);
     r->norm = mem_realloc(r->norm, r->cap, sizeof *r->norm);
     r->first_logprob = mem_realloc(r->first_logprob, r->cap, sizeof *r->first_logprob);
+    r->layers = mem_realloc(r->layers, r->cap, sizeof *r->layers);
+    r->tokens = mem_realloc(r->tokens, r->cap, sizeof *r->tokens);
+    r->generated = mem_realloc(r->generated, r->cap, sizeof *r->generated);
+    r->repeats = mem_realloc(r->repeats, r->cap, sizeof *r->repeats);
+    r->cut = mem_realloc(r->cut, r->cap, sizeof *r->cut);
     r->subset = mem_realloc(r->subset, r->cap, sizeof *r->subset);
     r->pick = mem_realloc(r->pick, r->cap, sizeof *r->pick);
     r->gold = mem_realloc(r->gold, r->cap, sizeof *r->gold);
@@ -39,17 +49,15 @@ static void grow(struct summary_rows *r)
 }
 
 /* Files list a subset's examples one after the other: the last one's is tried first. */
-static uint32_t subset_of(struct summary_rows *r, const char *name)
+uint32_t summary_rows_subset(struct summary_rows *r, const char *name)
 {
-    uint32_t last = r->n > 0 ? r->subset[r->n - 1] : 0;
-
     if (r->subsets > SUMMARY_SUBSETS_MAX)
         return 0;
-    if (last < r->subsets && strcmp(r->subset_name[last], name) == 0)
-        return last;
+    if (r->last_subset < r->subsets && strcmp(r->subset_name[r->last_subset], name) == 0)
+        return r->last_subset;
     for (uint32_t i = 0; i < r->subsets; i++) {
         if (strcmp(r->subset_name[i], name) == 0)
-            return i;
+            return r->last_subset = i;
     }
     if (r->subsets < SUMMARY_SUBSETS_MAX) {
         r->subset_name[r->subsets] = mem_strdup(name);
@@ -112,10 +120,15 @@ int summary_rows_add(struct summary_rows *r, const struct stmt *st, struct err *
     r->pick[r->n] = (int8_t)stmt_col(st, 3);
     r->gold[r->n] = (int8_t)stmt_col(st, 4);
     r->whole_set |= (uint32_t)stmt_col(st, 5);
-    r->truncated += stmt_col(st, 6) > 0;
+    r->cut[r->n] = stmt_col(st, 6) > 0;
+    r->truncated += r->cut[r->n];
     r->first_logprob[r->n] = logprob && logprob[0] == '[' ? strtod(logprob + 1, NULL) : NAN;
     r->choice = r->choice || r->pick[r->n] >= 0 || (logprob && strchr(logprob, ','));
-    r->subset[r->n] = subset_of(r, subset ? subset : "");
+    r->subset[r->n] = summary_rows_subset(r, subset ? subset : "");
+    r->layers[r->n] = stmt_col_real(st, 9);
+    r->tokens[r->n] = (double)stmt_col(st, 10);
+    r->generated[r->n] = (double)stmt_col(st, 11);
+    r->repeats[r->n] = stmt_col_u64(st, 12);
     r->n++;
     return 0;
 }

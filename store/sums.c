@@ -6,36 +6,36 @@
 
 #include "store/store_private.h"
 
-static int give_sums(struct stmt *st, bool search, store_sums_fn fn, void *arg, struct err *err)
+/* Columns FROM.. of ST: a tally, or sums over rows. */
+static void take_sums(struct store_sums *x, const struct stmt *st, int from)
+{
+    x->n = stmt_col_u64(st, from);
+    x->correct = stmt_col_u64(st, from + 1);
+    x->norm = stmt_col_u64(st, from + 2);
+    x->labelled = stmt_col_u64(st, from + 3);
+    x->preserved = stmt_col_u64(st, from + 4);
+    x->improved = stmt_col_u64(st, from + 5);
+    x->layers_label = stmt_col_real(st, from + 6);
+    x->layers_all = stmt_col_real(st, from + 7);
+    x->layers_base = stmt_col_real(st, from + 8);
+    x->repeats = stmt_col_u64(st, from + 9);
+    x->truncated = stmt_col_u64(st, from + 10);
+}
+
+/* Give X with the sums of each row of ST, which reads the first X->promised of X's family. */
+static int give_rows(struct store_sums *x, struct stmt *st, bool subsets, store_sums_fn fn,
+                     void *arg, struct err *err)
 {
     int rc;
 
+    stmt_u64(st, ":family", x->family_id);
+    stmt_u64(st, ":examples", x->promised);
     while ((rc = stmt_step(st, err)) > 0) {
-        struct store_sums sums = {
-            .search = search,
-            .run = stmt_col_u64(st, 0),
-            .seed = stmt_col_u64(st, 1),
-            .step = stmt_col_text(st, 2),
-            .family = stmt_col_digest(st, 3),
-            .task = stmt_col_text(st, 4),
-            .level = (int)stmt_col(st, 5),
-            .split = stmt_col_text(st, 6),
-            .promised = stmt_col_u64(st, 7),
-            .n = stmt_col_u64(st, 8),
-            .correct = stmt_col_u64(st, 9),
-            .norm = stmt_col_u64(st, 10),
-            .labelled = stmt_col_u64(st, 11),
-            .preserved = stmt_col_u64(st, 12),
-            .improved = stmt_col_u64(st, 13),
-            .layers_label = stmt_col_real(st, 14),
-            .layers_all = stmt_col_real(st, 15),
-            .layers_base = stmt_col_real(st, 16),
-            .repeats = stmt_col_u64(st, 17),
-            .truncated = stmt_col_u64(st, 18),
-            .subset = stmt_col_text(st, 19),
-        };
-
-        rc = fn(&sums, arg);
+        take_sums(x, st, 0);
+        x->subset = stmt_col_text(st, 11);
+        if (subsets)
+            x->promised = x->n;
+        rc = fn(x, arg);
         if (rc) {
             stmt_reset(st);
             return rc;
@@ -44,31 +44,65 @@ static int give_sums(struct stmt *st, bool search, store_sums_fn fn, void *arg, 
     return rc;
 }
 
-static int list_sums(struct store *s, enum stmt_id labels, enum stmt_id scores, uint64_t experiment,
-                     store_sums_fn fn, void *arg, struct err *err)
+/* One family of a run's step, at which ST (sums) stands. Complete ones have a tally. */
+static int give_family(struct store *s, const struct stmt *st, bool subsets, store_sums_fn fn,
+                       void *arg, struct err *err)
 {
-    struct stmt *st = stmt_use(&s->q, labels);
+    bool tally = !stmt_is_null(st, 10), parts = tally && stmt_col(st, 21) > 0;
+    struct store_sums x = {
+        .run = stmt_col_u64(st, 0),
+        .seed = stmt_col_u64(st, 1),
+        .step = stmt_col_text(st, 2),
+        .family = stmt_col_digest(st, 3),
+        .task = stmt_col_text(st, 4),
+        .level = (int)stmt_col(st, 5),
+        .split = stmt_col_text(st, 6),
+        .promised = stmt_col_u64(st, 7),
+        .family_id = stmt_col_u64(st, 8),
+        .search = stmt_col(st, 9) != 0,
+        .subset = "",
+    };
+
+    if (!subsets && tally) {
+        take_sums(&x, st, 10);
+        return fn(&x, arg);
+    }
+    if (!subsets)
+        return give_rows(&x, x.search ? USE(s, SUMS_OF_LABELS) : USE(s, SUMS_OF_SCORES), false, fn,
+                         arg, err);
+    if (parts)
+        return give_rows(&x, USE(s, TALLY_PARTS), true, fn, arg, err);
+    return give_rows(&x, x.search ? USE(s, SUBSET_SUMS_OF_LABELS) : USE(s, SUBSET_SUMS_OF_SCORES),
+                     true, fn, arg, err);
+}
+
+static int list_sums(struct store *s, uint64_t experiment, bool subsets, store_sums_fn fn,
+                     void *arg, struct err *err)
+{
+    struct stmt *st = USE(s, SUMS);
     int rc;
 
     stmt_u64(st, ":experiment", experiment);
-    rc = give_sums(st, true, fn, arg, err);
-    if (rc)
-        return rc;
-    st = stmt_use(&s->q, scores);
-    stmt_u64(st, ":experiment", experiment);
-    return give_sums(st, false, fn, arg, err);
+    while ((rc = stmt_step(st, err)) > 0) {
+        rc = give_family(s, st, subsets, fn, arg, err);
+        if (rc) {
+            stmt_reset(st);
+            return rc;
+        }
+    }
+    return rc;
 }
 
 int store_list_sums(struct store *s, uint64_t experiment, store_sums_fn fn, void *arg,
                     struct err *err)
 {
-    return list_sums(s, STMT_SUMS_LABELS, STMT_SUMS_SCORES, experiment, fn, arg, err);
+    return list_sums(s, experiment, false, fn, arg, err);
 }
 
 int store_list_subset_sums(struct store *s, uint64_t experiment, store_sums_fn fn, void *arg,
                            struct err *err)
 {
-    return list_sums(s, STMT_SUBSET_SUMS_LABELS, STMT_SUBSET_SUMS_SCORES, experiment, fn, arg, err);
+    return list_sums(s, experiment, true, fn, arg, err);
 }
 
 /* NULL is NaN. */

@@ -4,7 +4,7 @@
  *
  *   WAITING --needs met--> READY --store_job_done--> DONE
  *      |                     |---store_attempt_end(final)--> FAILED
- *      |-- a need failed --> SKIPPED          (both) -- no live claim --> CANCELLED
+ *      |-- a need failed, or halving --> SKIPPED   (both) -- no live claim --> CANCELLED
  *
  * That a job runs is the coordinator's memory: here it stays READY. An attempt is one execution; it
  * is open until it has an outcome. Readiness counters fall in the transaction of the result that
@@ -19,6 +19,7 @@
 #include "common/base/buf.h"
 #include "common/base/digest.h"
 #include "common/base/err.h"
+#include "store/metric.h"
 #include "store/submit.h"
 
 struct store;
@@ -179,15 +180,11 @@ enum store_verdict {
 int store_example_result(struct store *s, const struct store_example_result *r,
                          enum store_verdict *ret, struct err *err) MUST_CHECK;
 
-struct store_metric {
-    const char *name;
-    uint64_t step;
-    double value; /* NaN and infinities are stored as NULL */
-};
-/* A repeated (attempt, name, step) is replaced. Only the effective attempt's metrics show in the
- * views. */
-int store_metrics(struct store *s, uint64_t attempt, const struct store_metric *metrics, size_t len,
-                  struct err *err) MUST_CHECK;
+/* The same for N results at once, cheaper. RET[i]: the verdict; RET_RC[i]: 0, or why R[i] was
+ * refused (ERR_STALE, ERR_INVALID: nothing of it is written, *ERR tells of the first). It fails
+ * (ERR_FULL, ERR_IO, ERR_CORRUPT, ERR_NOMEM) only where the caller has to roll back. */
+int store_example_results(struct store *s, const struct store_example_result *r, size_t n,
+                          enum store_verdict *ret, int *ret_rc, struct err *err) MUST_CHECK;
 
 struct store_output {
     const char *name;
@@ -218,7 +215,8 @@ int store_job_done(struct store *s, const struct store_result *r, enum store_ver
 
 /* Any other outcome: closes the attempt (nothing happens when it is closed). FAILED, OOM, TIMEOUT
  * spend a try; LOST, PREEMPTED count as losses; the job stays READY. FINAL: the job is FAILED and
- * every job behind it SKIPPED (*RET_SKIPPED, may be NULL, counts them). */
+ * every job behind it SKIPPED (*RET_SKIPPED, may be NULL, counts them), but for select jobs, which
+ * may become READY by it: look for ready jobs after one that was final. */
 int store_attempt_end(struct store *s, const struct store_result *r, bool final,
                       uint32_t *ret_skipped, struct err *err) MUST_CHECK;
 
@@ -226,7 +224,14 @@ int store_attempt_end(struct store *s, const struct store_result *r, bool final,
  *   {"id":"16 hex","task":"math","level":1,"index":0,"base_correct":true,"routing":"11021111"}
  * (routing null without label) of the job's families in their order, in each the examples with
  * index < N, sorted by id: the same bytes whatever the order in which shards came. ERR_NOT_FOUND: a
- * family has fewer rows than its N (the text counts them). */
+ * family has fewer rows than its N (the text counts them).
+ * For a select job: what the candidates that it has a claim of reached, one line each, sorted,
+ *   {"candidate":"64 hex","values":[by seed],"failed":0}
+ * with "out":true at the end for those that an earlier rung did not let go on,
+ * by the parameter measure: of the families that the run's jobs among its needs write accuracy,
+ * oracle, layers, or a metric of summary, over all examples; for jobs without families the last
+ * value of the training metric. A seed without a value, or one of whose jobs failed, counts as
+ * failed. */
 int store_collect(struct store *s, uint64_t job, struct buf *ret, struct err *err) MUST_CHECK;
 
 struct store_blob {

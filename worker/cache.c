@@ -24,13 +24,18 @@ struct verified {
     UT_hash_handle hh;
 };
 
+/* A look at all blobs takes some microseconds for each: what it finds free is taken in parts. So
+ * many processes may share a cache before it can grow, for a while, beyond its limit. */
+enum { SHARERS = 256 };
+
 struct cache {
     char dir[CACHE_PATH_MAX / 2]; /* leaves room for "/blob/ab/" and 64 digits */
     char run[CACHE_PATH_MAX];
     int run_lock;
     uint64_t limit_bytes;
-    pthread_mutex_t mutex; /* guards verified */
+    pthread_mutex_t mutex; /* guards what follows */
     struct verified *verified;
+    uint64_t spare_bytes; /* this process may take so much without looking at all blobs again */
 };
 
 static void blob_path(const struct cache *c, const struct digest *d, char path[CACHE_PATH_MAX])
@@ -195,11 +200,24 @@ int cache_get(struct cache *c, const struct digest *d, uint64_t size_bytes,
     return 0;
 }
 
+/* Is there room that was found by an earlier scan? */
+static bool take_spare(struct cache *c, uint64_t more_bytes)
+{
+    pthread_mutex_lock(&c->mutex);
+    const bool enough = more_bytes <= c->spare_bytes;
+    if (enough)
+        c->spare_bytes -= more_bytes;
+    pthread_mutex_unlock(&c->mutex);
+    return enough;
+}
+
 /* Room for MORE_BYTES, by removing what nobody uses, under the cache's lock. */
 static int make_room(struct cache *c, uint64_t more_bytes, struct err *err)
 {
     char path[CACHE_PATH_MAX];
 
+    if (take_spare(c, more_bytes))
+        return 0;
     if (more_bytes > c->limit_bytes)
         return err_set(
             err, ERR_LIMIT,
@@ -215,6 +233,11 @@ static int make_room(struct cache *c, uint64_t more_bytes, struct err *err)
     }
     uint64_t left = scan_shrink(c->dir, c->limit_bytes - more_bytes);
     close(fd);
+    if (left <= c->limit_bytes - more_bytes) {
+        pthread_mutex_lock(&c->mutex);
+        c->spare_bytes = (c->limit_bytes - more_bytes - left) / SHARERS;
+        pthread_mutex_unlock(&c->mutex);
+    }
     if (left > c->limit_bytes - more_bytes)
         return err_set(err, ERR_LIMIT,
                        "no room for %llu bytes in the cache %s: %llu of %llu are in use; raise "

@@ -11,6 +11,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/json.h"
+#include "common/base/manual.h"
 #include "common/base/mem.h"
 #include "worker/model/generate.h"
 #include "worker/search/search.h"
@@ -49,6 +50,7 @@ static const char doc[] =
     "for every layer, --skip and --repeat for those named; layers count from 0, and ranges are "
     "written 5-7. Without any, every layer is executed once. The text is the same for any number "
     "of threads and on every CPU; with a temperature it is a function of --seed.\n\n"
+    "Example:\n"
     "  drover generate --model Llama-3.2-1B \"The capital of France is\"\n"
     "  drover generate --model Qwen2.5-0.5B-Instruct --chat --skip 5,6 --repeat 20 \"Hello\"\n"
     "  drover generate --model stories260K.bin --tokenizer tok512.bin --path 1,1,0,2,1\n\n"
@@ -432,6 +434,10 @@ int main(int argc, char **argv)
     int rc;
 
     argp_err_exit_status = USAGE;
+    if (manual_asked(argc, argv,
+                     &(struct manual){ "drover-generate", "continue a text with a model",
+                                       DROVER_VERSION, "drover(1), drover-model(1)", &argp }))
+        return EXIT_SUCCESS;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL); /* a second one ends the process at once */

@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/digest.h"
 #include "common/base/json.h"
+#include "common/base/manual.h"
 #include "common/base/mem.h"
 #include "worker/checkpoint/checkpoint.h"
 #include "worker/kernels/kernels.h"
@@ -36,6 +37,9 @@ static const char doc[] =
     "show prints architecture, sizes, memory, tokenizer and the digest that is the model's "
     "identity in experiments. verify reads all: one line per tensor with type, shape and digest, "
     "and counts numbers that are not finite.\n\n"
+    "Example:\n"
+    "  drover model show Llama-3.2-1B\n"
+    "  drover model verify model.gguf\n\n"
     "Exit status: 0 done (verify: the model is whole), 1 failed or a problem was found, 2 wrong "
     "usage.";
 
@@ -461,6 +465,10 @@ int main(int argc, char **argv)
     struct err err = { 0 };
 
     argp_err_exit_status = USAGE;
+    if (manual_asked(argc, argv,
+                     &(struct manual){ "drover-model", "show or verify a model's files",
+                                       DROVER_VERSION, "drover(1), drover-generate(1)", &argp }))
+        return EXIT_SUCCESS;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     if (!run(&o, &err))
         return EXIT_SUCCESS;

@@ -10,6 +10,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/log.h"
+#include "common/base/manual.h"
 #include "worker/cache.h"
 #include "worker/host.h"
 #include "worker/joblog.h"
@@ -239,6 +240,10 @@ int main(int argc, char **argv)
                                    .times = agent_times_default() };
     argp_program_version = "drover-worker " DROVER_VERSION;
     argp_err_exit_status = 2;
+    if (manual_asked(argc, argv,
+                     &(struct manual){ "drover-worker", "run jobs of a coordinator", DROVER_VERSION,
+                                       "drover(1), drover-coordinator(1)", &argp }))
+        return 0;
     if (argp_parse(&argp, argc, argv, 0, NULL, &s) != 0)
         return 2;
     if (s.classes) {

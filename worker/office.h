@@ -23,6 +23,7 @@ struct office {
     struct transport *transport;
     struct loop *loop;
     int timer;
+    uint64_t disconnected_ms; /* since when the coordinator is gone; 0: it is there */
     struct cache *cache;
     struct stamps *stamps;
     struct blob_place *place;

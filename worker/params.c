@@ -24,6 +24,9 @@ static int set_param(struct params *p, const Drover__Param *x, struct err *err)
     case DROVER__PARAM__VALUE_INTS:
         v = (struct param_value){ .type = PARAM_INTS, .ints = x->ints->v, .len = x->ints->n_v };
         break;
+    case DROVER__PARAM__VALUE_REALS:
+        v = (struct param_value){ .type = PARAM_REALS, .reals = x->reals->v, .len = x->reals->n_v };
+        break;
     case DROVER__PARAM__VALUE__NOT_SET:
     case _DROVER__PARAM__VALUE__CASE_IS_INT_SIZE:
         return err_set(err, ERR_INVALID, "parameter %s has no value", x->name);

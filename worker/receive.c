@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "worker/office.h"
 
@@ -145,11 +146,14 @@ void office_receive(void *arg, const struct transport_event *t)
         break;
     case TRANSPORT_CONNECTED:
         log_info("connected", "coordinator=%s", o->conf->coordinator);
+        o->disconnected_ms = 0;
         office_step(o, &connected);
         break;
     case TRANSPORT_DISCONNECTED:
         log_warn("disconnected", "coordinator=%s why=\"%s\" retrying", o->conf->coordinator,
                  t->why);
+        if (o->disconnected_ms == 0)
+            o->disconnected_ms = clock_ms();
         office_step(o, &disconnected);
         break;
     case TRANSPORT_BAD:

@@ -15,16 +15,19 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/parent.h"
 #include "worker/cache.h"
 #include "worker/host.h"
 #include "worker/office.h"
-#include "worker/parent.h"
 #include "worker/stamps.h"
+
+enum { ALONE_MS = 15000 }; /* without a coordinator, once left alone */
 
 struct worker {
     struct office office;
     struct parent *parent;
-    bool parent_gone;
+    bool parent_over; /* LEFT or GONE was acted on */
+    int alone_timer;
     struct pin *pin;
     struct buf environment;
 };
@@ -90,17 +93,41 @@ static void take_posts(struct office *o, size_t i)
     office_step(o, &e);
 }
 
+/* Twice: nobody waits for the rest. */
+static void stop_now(struct worker *w, const char *why)
+{
+    drain(&w->office, why);
+    drain(&w->office, why);
+}
+
 static void on_wake(void *arg)
 {
     struct worker *w = arg;
 
     for (size_t i = 0; i < w->office.conf->slots; i++)
         take_posts(&w->office, i);
-    if (parent_is_gone(w->parent) && !w->parent_gone) {
-        w->parent_gone = true;
-        drain(&w->office, "parent_gone");
-        drain(&w->office, "parent_gone"); /* nobody waits for the rest */
+    if (parent_state(w->parent) == PARENT_HERE || w->parent_over)
+        return;
+    w->parent_over = true;
+    if (parent_state(w->parent) == PARENT_GONE) {
+        stop_now(w, "parent_gone");
+        return;
     }
+    log_info("left_alone", "until=\"the coordinator is gone\"");
+    loop_timer_set(w->office.loop, w->alone_timer, clock_ms() + ALONE_MS);
+}
+
+/* Left alone by the command that started us: its coordinator ends when the work is done, and nobody
+ * starts another. */
+static void on_alone(void *arg)
+{
+    struct worker *w = arg;
+    const uint64_t now = clock_ms();
+
+    if (w->office.disconnected_ms != 0 && now - w->office.disconnected_ms > ALONE_MS)
+        stop_now(w, "left_alone");
+    else
+        loop_timer_set(w->office.loop, w->alone_timer, now + 1000);
 }
 
 static void wake_loop(void *arg)
@@ -147,6 +174,7 @@ static int start_loop(struct worker *w, struct err *err)
     if (rc)
         return rc;
     o->timer = loop_add_timer(o->loop, on_timer, w);
+    w->alone_timer = loop_add_timer(o->loop, on_alone, w);
     loop_on_wake(o->loop, on_wake, w);
     loop_add_transport(o->loop, o->transport, office_receive, o);
     return 0;

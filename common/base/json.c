@@ -79,6 +79,11 @@ void json_cleanup(struct json **root)
     json_free(*root);
 }
 
+struct json *json_clone(const struct json *v)
+{
+    return built(json_deep_copy(theirs(v)));
+}
+
 bool json_is_object(const struct json *v)
 {
     return v && json_typeof(theirs(v)) == JSON_OBJECT;

@@ -22,6 +22,8 @@ int json_parse_file(const char *path, size_t limit_bytes, struct json **ret,
                     struct err *err) MUST_CHECK;
 void json_free(struct json *root); /* NULL is fine */
 void json_cleanup(struct json **root);
+/* A deep copy, the caller's own. */
+struct json *json_clone(const struct json *v);
 
 bool json_is_object(const struct json *v);
 bool json_is_array(const struct json *v);

@@ -13,12 +13,18 @@
 
 static const char *const type_names[PARAM_TYPES] = { "an integer",         "a number",
                                                      "true or false",      "text",
-                                                     "a list of integers", "a list of texts" };
+                                                     "a list of integers", "a list of texts",
+                                                     "a list of numbers" };
 
 const char *param_type_name(enum param_type type)
 {
     assert((unsigned)type < PARAM_TYPES);
     return type_names[type];
+}
+
+bool param_is_list(enum param_type type)
+{
+    return type == PARAM_INTS || type == PARAM_TEXTS || type == PARAM_REALS;
 }
 
 const struct kind *kind_find(const char *name)
@@ -86,12 +92,17 @@ static int check_value(const struct param_spec *spec, const struct param_value *
             if (!in_range(spec, (double)v->ints[i]))
                 return refuse_number(spec, (double)v->ints[i], err);
         break;
+    case PARAM_REALS:
+        for (size_t i = 0; i < v->len; i++)
+            if (!in_range(spec, v->reals[i]))
+                return refuse_number(spec, v->reals[i], err);
+        break;
     case PARAM_BOOL:
     case PARAM_TEXTS:
     case PARAM_TYPES:
         break;
     }
-    if ((spec->type == PARAM_INTS || spec->type == PARAM_TEXTS) && v->len == 0 &&
+    if (param_is_list(spec->type) && v->len == 0 &&
         !(spec->fallback && strcmp(spec->fallback, "[]") == 0))
         return err_set(err, ERR_INVALID, "%s: the list is empty", spec->name);
     return 0;
@@ -204,7 +215,7 @@ const struct param_value *kind_list(const struct kind *k, const struct params *p
 {
     const struct param_spec *spec = kind_param(k, name);
 
-    assert(spec && (spec->type == PARAM_INTS || spec->type == PARAM_TEXTS));
+    assert(spec && param_is_list(spec->type));
     return params_get(p, name);
 }
 
@@ -231,6 +242,11 @@ static void digest_value(const struct param_value *v, struct digester *d)
         digest_add_u64(d, v->len);
         for (size_t i = 0; i < v->len; i++)
             digest_add_text(d, v->texts[i]);
+        break;
+    case PARAM_REALS:
+        digest_add_u64(d, v->len);
+        for (size_t i = 0; i < v->len; i++)
+            digest_add_double(d, v->reals[i]);
         break;
     case PARAM_TYPES:
         assert(false);

@@ -22,6 +22,7 @@ enum param_type {
     PARAM_TEXT,
     PARAM_INTS,
     PARAM_TEXTS,
+    PARAM_REALS, /* a single number is a list of one */
     PARAM_TYPES
 };
 
@@ -36,6 +37,7 @@ struct param_value {
     char *s;       /* TEXT */
     int64_t *ints; /* INTS */
     char **texts;  /* TEXTS */
+    double *reals; /* REALS */
     size_t len;    /* of a list */
 };
 
@@ -50,7 +52,15 @@ struct param_spec {
     const char *help;         /* one sentence */
 };
 
-enum kind_id { KIND_PRETRAIN, KIND_SEARCH, KIND_COLLECT, KIND_EVALUATE, KINDS };
+enum kind_id {
+    KIND_PRETRAIN,
+    KIND_SEARCH,
+    KIND_COLLECT,
+    KIND_EVALUATE,
+    KIND_SELECT,
+    KIND_NOOP,
+    KINDS
+};
 
 struct kind {
     enum kind_id id;
@@ -64,22 +74,24 @@ struct kind {
     const char *seed_drives; /* what the run's seed changes, "" when nothing */
     bool shards;             /* works on examples, split in shards (search, evaluate) */
     bool trains;             /* its numeric class depends on the parameter gemm */
+    const char *optional;    /* inputs that may be missing */
 };
 
 /* "an integer", "a list of texts"... for messages. */
 const char *param_type_name(enum param_type type);
+bool param_is_list(enum param_type type); /* INTS, TEXTS, REALS */
 
 const struct kind *kind_at(enum kind_id id);
 const struct kind *kind_find(const char *name); /* NULL when unknown */
 const struct param_spec *kind_param(const struct kind *k, const char *name);
 
-/* A set of named values, sorted by name. Start with { 0 }. */
+/* A set of at most PARAMS_MAX named values, sorted by name. Start with { 0 }. */
 struct params {
-    struct {
+    struct params_entry {
         char *name;
         struct param_value value;
-    } entry[PARAMS_MAX];
-    size_t len;
+    } * entry;
+    size_t len, cap;
 };
 
 /* One value alone: what it owns is freed and it is zero again (also for CLEANUP); a deep copy. */

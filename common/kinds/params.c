@@ -13,6 +13,7 @@ void param_value_release(struct param_value *v)
 {
     free(v->s);
     free(v->ints);
+    free(v->reals);
     for (size_t i = 0; v->texts && i < v->len; i++)
         free(v->texts[i]);
     free(v->texts);
@@ -27,6 +28,8 @@ struct param_value param_value_copy(const struct param_value *v)
         copy.s = mem_strdup(v->s);
     if (v->type == PARAM_INTS && v->len)
         copy.ints = mem_dup(v->ints, v->len * sizeof(*v->ints));
+    if (v->type == PARAM_REALS && v->len)
+        copy.reals = mem_dup(v->reals, v->len * sizeof(*v->reals));
     if (v->type == PARAM_TEXTS) {
         copy.texts = mem_calloc(v->len ? v->len : 1, sizeof(*copy.texts));
         for (size_t i = 0; i < v->len; i++)
@@ -41,7 +44,8 @@ void params_release(struct params *p)
         free(p->entry[i].name);
         param_value_release(&p->entry[i].value);
     }
-    p->len = 0;
+    free(p->entry);
+    *p = (struct params){ 0 };
 }
 
 int params_set(struct params *p, const char *name, const struct param_value *v, struct err *err)
@@ -62,6 +66,10 @@ int params_set(struct params *p, const char *name, const struct param_value *v, 
     }
     if (p->len == PARAMS_MAX)
         return err_set(err, ERR_LIMIT, "%s: more than %d parameters", name, PARAMS_MAX);
+    if (p->len == p->cap) {
+        p->cap = p->cap ? 2 * p->cap : 8;
+        p->entry = mem_realloc(p->entry, p->cap, sizeof(*p->entry));
+    }
     memmove(&p->entry[at + 1], &p->entry[at], (p->len - at) * sizeof(p->entry[0]));
     p->len++;
     p->entry[at].name = mem_strdup(name);
@@ -135,11 +143,14 @@ void param_print(const struct param_value *v, struct buf *out)
         break;
     case PARAM_INTS:
     case PARAM_TEXTS:
+    case PARAM_REALS:
         buf_addc(out, '[');
         for (size_t i = 0; i < v->len; i++) {
             buf_adds(out, i ? ", " : "");
             if (v->type == PARAM_INTS)
                 buf_printf(out, "%lld", (long long)v->ints[i]);
+            else if (v->type == PARAM_REALS)
+                print_real(v->reals[i], out);
             else
                 print_text(v->texts[i], out);
         }

@@ -119,21 +119,60 @@ static const struct param_spec evaluate_params[] = {
       "Examples evaluated together. Changes no bit." },
 };
 
+static const char *const better_words[] = { "higher", "lower", NULL };
+
+static const struct param_spec select_params[] = {
+    { "measure", PARAM_TEXT, NO_LIMITS, "", NULL, NULL, true,
+      "What decides: accuracy, oracle, layers, a benchmark's metric (f1...), or the last value of "
+      "a "
+      "training metric (reward, loss...)." },
+    { "better", PARAM_TEXT, NO_LIMITS, "", "higher", better_words, true,
+      "Which values of the measure are better." },
+    { "keep", PARAM_REAL, LIMITS(0, 1), "share", "0.5", NULL, true,
+      "Share of all candidates that go on, rounded up, at least one; the k-th rung has keep^k." },
+};
+
+static const struct param_spec noop_params[] = {
+    { "schedule", PARAM_TEXT, NO_LIMITS, "", "constant", NULL, true,
+      "Any name; each has a merit of its own in the reward." },
+    { "gamma", PARAM_REAL, LIMITS(0, 1), "", "1", NULL, true,
+      "The reward is best in the middle of its range." },
+    { "weights", PARAM_REALS, LIMITS(-1e9, 1e9), "", "[1]", NULL, true,
+      "Numbers whose centre enters the reward." },
+    { "stage", PARAM_INT, LIMITS(0, 1e6), "", "0", NULL, true,
+      "How far training has come: the reward rises with it." },
+    { "points", PARAM_INT, LIMITS(0, 50000), "points", "8", NULL, true,
+      "Points of the metrics reward and loss that are reported." },
+    { "sleep_ms", PARAM_INT, LIMITS(0, 3.6e6), "ms", "0", NULL, false,
+      "Time to spend. Changes no bit." },
+};
+
 #define PARAMS(TABLE) TABLE, ARRAY_LEN(TABLE)
 
 static const struct kind kinds[KINDS] = {
     [KIND_PRETRAIN] = { KIND_PRETRAIN, "pretrain", 1, "Train an embedded model from scratch.",
                         PARAMS(pretrain_params), "", "model",
-                        "initial weights and the order of problems", false, true },
+                        "initial weights and the order of problems", false, true, "" },
     [KIND_SEARCH] = { KIND_SEARCH, "search", 1,
                       "Search the best routing of each example with Monte-Carlo tree search.",
-                      PARAMS(search_params), "model task_file", "", "the random child", true,
-                      false },
+                      PARAMS(search_params), "model task_file", "", "the random child", true, false,
+                      "task_file" },
     [KIND_COLLECT] = { KIND_COLLECT, "collect", 1, "Gather searched labels into a label set.",
-                       PARAMS(collect_params), "results", "labels", "", false, false },
+                       PARAMS(collect_params), "results", "labels", "", false, false, "" },
     [KIND_EVALUATE] = { KIND_EVALUATE, "evaluate", 1,
                         "Score a model on examples: by the base path, by one path, or by labels.",
-                        PARAMS(evaluate_params), "model labels task_file", "", "", true, false },
+                        PARAMS(evaluate_params), "model labels task_file", "", "", true, false,
+                        "labels task_file" },
+    [KIND_SELECT] = { KIND_SELECT, "select", 1,
+                      "Choose the candidates of a rung that go on. Added by halving; no step's "
+                      "job.",
+                      PARAMS(select_params), "results", "survivors", "", false, false, "" },
+    [KIND_NOOP] = { KIND_NOOP, "noop", 1,
+                    "Do nothing but give a small model and two metrics: a stand-in for training, "
+                    "to "
+                    "try recipes and clusters.",
+                    PARAMS(noop_params), "model", "model",
+                    "the metrics' noise and the model's bytes", false, false, "model" },
 };
 
 const struct kind *kind_at(enum kind_id id)

@@ -23,6 +23,7 @@ enum {
     WIRE_RUNS_MAX = 100000,      /* of a plan */
     WIRE_FAMILIES_MAX = 10000,   /* of a plan */
     WIRE_FILES_MAX = 10000,      /* of a plan */
+    WIRE_GATES_MAX = 1000000,    /* of a plan: 12 MB */
     WIRE_PARAMS_MAX = 64,        /* of a job */
     WIRE_LIST_MAX = 256,         /* values of a list parameter: a layer path */
     WIRE_INPUTS_MAX = 16,        /* of a job */

@@ -14,6 +14,7 @@ struct job {
     struct sched_job row; /* epoch: of the newest attempt */
     enum sched_job_state state;
     bool used;      /* the place in the pool is taken */
+    bool held;      /* LEASED: to the store, not to the ready jobs, when its attempt fails */
     uint32_t lease; /* LEASED, CANCELLING; else NONE */
     /* Pairing heap of the ready jobs of a class. PREV is the left sibling, or the parent of the
      * first child. A free place uses NEXT. */
@@ -131,6 +132,7 @@ void on_job(struct sched *s, const struct sched_event *e);
 void on_loaded(struct sched *s, const struct sched_event *e);
 void on_ready(struct sched *s, const struct sched_event *e);
 void on_cancel(struct sched *s, const struct sched_event *e);
+void on_change(struct sched *s, const struct sched_event *e);
 void window_load(struct sched *s); /* ask for more when the window runs low */
 
 /* lease.c */

@@ -12,6 +12,8 @@ enum sched_event_kind {
     EV_LOADED, /* .loaded: the answer's end */
     EV_READY,  /* .ready: jobs of the store became ready */
     EV_CANCEL, /* .cancel: nothing happens when the core does not know the job */
+    EV_CHANGE, /* .change: ready jobs go back to the store, which gives those that are wanted again;
+                * running ones go on. Unknown ones: nothing happens */
     EV_TICK,   /* time passes */
     /* From workers, with .peer. A peer without a Hello is answered Refuse ERR_STALE. */
     EV_HELLO,
@@ -49,6 +51,10 @@ struct sched_event {
         struct {
             uint64_t job;
         } cancel;
+        struct {
+            const struct sched_change *v;
+            size_t len;
+        } change;
         struct {
             uint64_t worker;  /* its 16 bytes as a number > 0; under a new peer it is still
                                * the same worker */

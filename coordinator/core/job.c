@@ -168,10 +168,14 @@ void job_move(struct sched *s, struct job *j, enum sched_job_state next, enum sc
         a->tries = j->row.tries;
         a->losses = j->row.losses;
     }
-    if (next == JOB_READY)
+    if (next == JOB_READY && !j->held) {
         ready_enter(s, j);
-    else if (may_become[next] == 0)
+    } else if (next == JOB_READY) {
+        s->more = s->more_since = true; /* the store gives it again when somebody wants it */
         release(s, j);
+    } else if (may_become[next] == 0) {
+        release(s, j);
+    }
 }
 
 void job_end_attempt(struct sched *s, struct job *j, enum sched_cause cause, bool counted)

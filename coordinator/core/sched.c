@@ -127,6 +127,9 @@ static void handle(struct sched *s, const struct sched_event *e)
     case EV_CANCEL:
         on_cancel(s, e);
         break;
+    case EV_CHANGE:
+        on_change(s, e);
+        break;
     case EV_TICK:
         break; /* every step looks at the time */
     case EV_HELLO:

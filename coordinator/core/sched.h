@@ -33,8 +33,11 @@
  *  4. LOAD want: EV_JOB for the first WANT jobs of the store, by priority (falling), then id, that
  *     are ready, have no open attempt and are unknown to sched_has_job(); then EV_LOADED with
  *     their number. A scan meets at most window + leases known rows for window / 2 new ones.
+ *     A job that is held (its experiment is paused) is not given.
  *  5. EV_READY when jobs of the store became ready (a submit, dependents of a result), after the
  *     commit.
+ *     EV_CHANGE when what the store says of jobs changed: in the step after, before their next LOAD
+ *     is answered; also after EV_OPEN of a job that is held.
  *  6. EV_TICK when sched_next_timeout() is due.
  *
  * The worker's duties:
@@ -83,9 +86,11 @@ enum sched_why_rule {
     WHY_NO_CLASS = BIT(4),   /* no connected worker offers its numeric class */
     WHY_NO_CREDIT = BIT(5),  /* those that do are full, draining, quiet, paused or unreachable */
     WHY_BEHIND = BIT(6),     /* .ahead ready jobs of its class come first */
+    WHY_HELD = BIT(7),       /* it runs, but would not be tried again now */
 };
 struct sched_why {
     unsigned rules;
+    uint8_t class;
     uint32_t ahead;
     uint32_t epoch;
     uint64_t worker, attempt, until_ms;
@@ -104,6 +109,7 @@ struct sched_worker_view {
     uint64_t worker, peer, heard_ms;
     uint32_t credits, used;
     bool quiet, paused; /* peer 0: unreachable until its next Hello */
+    uint64_t classes;
 };
 bool sched_worker(const struct sched *s, uint64_t worker, struct sched_worker_view *ret);
 

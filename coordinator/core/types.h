@@ -86,6 +86,13 @@ struct sched_job {
     uint32_t epoch;                  /* of its newest attempt, 0 if none */
 };
 
+/* What the store says anew of a job. HELD: nobody wants it for now. */
+struct sched_change {
+    uint64_t job;
+    int32_t priority;
+    bool held;
+};
+
 /* An attempt as its worker tells it. */
 struct sched_held {
     uint64_t attempt;

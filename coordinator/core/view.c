@@ -36,6 +36,7 @@ struct sched_why sched_why(const struct sched *s, uint64_t job)
         why.rules = WHY_NOT_HERE;
         return why;
     }
+    why.class = j->row.class;
     if (j->state == JOB_READY) {
         why.rules = why_ready(s, j, &why.ahead);
         return why;
@@ -49,6 +50,8 @@ struct sched_why sched_why(const struct sched *s, uint64_t job)
         why.rules = WHY_REATTACH;
     else
         why.rules = j->state == JOB_CANCELLING ? WHY_CANCELLING : WHY_RUNNING;
+    if (j->held)
+        why.rules |= WHY_HELD;
     return why;
 }
 
@@ -72,7 +75,8 @@ bool sched_worker(const struct sched *s, uint64_t worker, struct sched_worker_vi
                                        .credits = w->credits,
                                        .used = w->used_len,
                                        .quiet = w->quiet,
-                                       .paused = w->by_pause.linked };
+                                       .paused = w->by_pause.linked,
+                                       .classes = w->classes };
     return true;
 }
 
@@ -115,7 +119,7 @@ static bool job_ok(const struct sched *s, uint32_t i)
 
     if (map_get(&s->job_by_id, j->row.id) != i || j->state > JOB_CANCELLING)
         return false;
-    if (has_lease != (j->lease != NONE))
+    if (has_lease != (j->lease != NONE) || (j->held && !has_lease))
         return false;
     if (has_lease)
         return s->leases[j->lease].job == i && s->leases[j->lease].epoch == j->row.epoch;

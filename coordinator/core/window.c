@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* window.c - which of the store's jobs are here: loading, taking up what ran before a restart,
- * cancelling. */
+ * cancelling, pausing. */
 #include <assert.h>
 
 #include "coordinator/core/core.h"
@@ -121,4 +121,20 @@ void on_cancel(struct sched *s, const struct sched_event *e)
         lease_end(s, l, CAUSE_CANCELLED, false);
     else
         lease_send_cancel(s, l);
+}
+
+void on_change(struct sched *s, const struct sched_event *e)
+{
+    for (size_t i = 0; i < e->change.len; i++) {
+        const struct sched_change *c = &e->change.v[i];
+        struct job *j = job_find(s, c->job);
+
+        if (j && j->state == JOB_READY) {
+            job_forget(s, j);
+            store_has_more(s);
+        } else if (j) {
+            j->row.priority = c->priority;
+            j->held = c->held;
+        }
+    }
 }

@@ -8,16 +8,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "common/base/parent.h"
 
 struct start {
     const char *program;
     char *argv[CHILD_ARGS_MAX + 4];
     int log, null, pipe, report;
     pid_t parent;
-    bool die_with_parent;
 };
 
 /* Between fork and exec: only async-signal-safe calls. */
@@ -28,10 +28,8 @@ static _Noreturn void become(const struct start *s)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setpgid(0, 0);
-    if (s->die_with_parent)
-        prctl(PR_SET_PDEATHSIG, SIGTERM);
     bool ok = getppid() == s->parent && dup2(s->null, 0) == 0 && dup2(s->log, 1) == 1 &&
-              dup2(s->log, 2) == 2 && (s->pipe < 0 || fcntl(s->pipe, F_SETFD, 0) == 0);
+              dup2(s->log, 2) == 2 && fcntl(s->pipe, F_SETFD, 0) == 0;
     if (ok)
         execv(s->program, s->argv);
     int failure = errno;
@@ -73,7 +71,7 @@ static int launch(struct child *c, struct start *s, struct err *err)
 }
 
 int child_start(struct child *c, const char *program, const char *const *args, const char *log,
-                bool parent_fd, struct err *err)
+                struct err *err)
 {
     int log_fd CLEANUP(close_fd) = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     int null_fd CLEANUP(close_fd) = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -86,31 +84,35 @@ int child_start(struct child *c, const char *program, const char *const *args, c
     snprintf(c->log, sizeof(c->log), "%s", log);
     if (log_fd < 0 || null_fd < 0)
         return err_errno(err, errno, "%s", log_fd < 0 ? log : "/dev/null");
-    if (parent_fd && pipe2(ends, O_CLOEXEC) != 0)
+    if (pipe2(ends, O_CLOEXEC) != 0)
         return err_errno(err, errno, "pipe");
-    struct start s = { .program = program,
-                       .log = log_fd,
-                       .null = null_fd,
-                       .pipe = ends[0],
-                       .die_with_parent = !parent_fd };
+    struct start s = { .program = program, .log = log_fd, .null = null_fd, .pipe = ends[0] };
     s.argv[n++] = (char *)program;
     for (; args[n - 1]; n++) {
         assert(n < CHILD_ARGS_MAX);
         s.argv[n] = (char *)args[n - 1];
     }
-    if (parent_fd) {
-        snprintf(number, sizeof(number), "%d", ends[0]);
-        s.argv[n++] = option;
-        s.argv[n++] = number;
-    }
+    snprintf(number, sizeof(number), "%d", ends[0]);
+    s.argv[n++] = option;
+    s.argv[n++] = number;
     int rc = launch(c, &s, err);
-    if (ends[0] >= 0)
-        close(ends[0]);
-    if (rc && ends[1] >= 0)
+    close(ends[0]);
+    if (rc)
         close(ends[1]);
-    if (!rc)
+    else
         c->pipe = ends[1];
     return rc;
+}
+
+void child_leave(struct child *c)
+{
+    const char word = PARENT_GOODBYE;
+
+    if (c->pid == 0)
+        return;
+    (void)!write(c->pipe, &word, 1); /* a child that ended meanwhile needs no goodbye */
+    close(c->pipe);
+    *c = (struct child){ .pipe = -1 };
 }
 
 bool child_running(struct child *c)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* child.h - a daemon that this command started. It has a process group of its own, so that Ctrl-C
  * reaches only the command, which then stops its children in order; and it ends when the command is
- * gone, however it went. */
+ * gone, however it went, unless the command says goodbye first (common/base/parent.h). */
 #ifndef EXPERIMENTS_CLI_CHILD_H
 #define EXPERIMENTS_CLI_CHILD_H
 
@@ -14,16 +14,17 @@ enum { CHILD_ARGS_MAX = 16 };
 
 struct child {
     pid_t pid;  /* 0: not running */
-    int pipe;   /* open as long as we live, -1: none */
+    int pipe;   /* open as long as we live */
     int status; /* as waitpid() gives it, once ended */
     char log[4096 + 64];
 };
 
-/* Start PROGRAM with ARGS (ended by NULL, without the name); output is appended to LOG. With
- * PARENT_FD, "--parent-fd N" is added and the child sees that pipe close when we end; without, it
- * gets SIGTERM then. ERR_NOT_FOUND, ERR_IO. */
+/* Start PROGRAM with ARGS (ended by NULL, without the name) and "--parent-fd N": a pipe that it
+ * sees close when we end. Output is appended to LOG. ERR_NOT_FOUND, ERR_IO. */
 int child_start(struct child *c, const char *program, const char *const *args, const char *log,
-                bool parent_fd, struct err *err) MUST_CHECK;
+                struct err *err) MUST_CHECK;
+/* Let it go on without us: it is no longer ours. */
+void child_leave(struct child *c);
 /* Does it run? Takes its status when it ended. */
 bool child_running(struct child *c);
 void child_signal(struct child *c, int signal); /* nothing when it does not run */

@@ -10,6 +10,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/nearest.h"
+#include "experiments/cli/git.h"
 #include "experiments/cli/tables.h"
 
 error_t options_take(struct options *o, int key, char *arg, struct argp_state *state)
@@ -131,6 +132,7 @@ int cli_recipe(const char *name, const struct options *o, struct recipe **ret, s
 static int make_plan(const struct recipe *recipe, const struct env *env, struct plan **ret,
                      struct err *err)
 {
+    static char git[GIT_STATE_MAX]; /* one recipe per process */
     char folder[4096], cache[4128];
     struct plan_options options = { .openblas_class = cli_openblas_class, .arg = (void *)env };
 
@@ -138,7 +140,10 @@ static int make_plan(const struct recipe *recipe, const struct env *env, struct 
         snprintf(cache, sizeof(cache), "%s/digests", folder);
         options.digest_cache = cache;
     }
-    return plan_make(recipe, &options, ret, err);
+    int rc = plan_make(recipe, &options, ret, err);
+    if (!rc && *recipe->path) /* what comes with drover is in no repository of the user's */
+        (*ret)->git = cli_git_state(recipe->dir, git);
+    return rc;
 }
 
 int cli_plan(const char *name, const struct options *o, const struct env *env,

@@ -24,6 +24,7 @@ struct env {
 };
 
 typedef int (*command_fn)(int argc, char **argv, const struct env *env);
+/* One function and one argp each: help, completion and manual pages come from the argp. */
 int cmd_run(int argc, char **argv, const struct env *env);
 int cmd_evaluate(int argc, char **argv, const struct env *env);
 int cmd_tasks(int argc, char **argv, const struct env *env);
@@ -31,9 +32,34 @@ int cmd_plan(int argc, char **argv, const struct env *env);
 int cmd_submit(int argc, char **argv, const struct env *env);
 int cmd_status(int argc, char **argv, const struct env *env);
 int cmd_cancel(int argc, char **argv, const struct env *env);
+int cmd_pause(int argc, char **argv, const struct env *env);
+int cmd_resume(int argc, char **argv, const struct env *env);
+int cmd_retry(int argc, char **argv, const struct env *env);
+int cmd_priority(int argc, char **argv, const struct env *env);
+int cmd_why(int argc, char **argv, const struct env *env);
 int cmd_table(int argc, char **argv, const struct env *env);
+int cmd_cell(int argc, char **argv, const struct env *env);
+int cmd_plot(int argc, char **argv, const struct env *env);
+int cmd_completion(int argc, char **argv, const struct env *env);
 int cmd_query(int argc, char **argv, const struct env *env);
 int cmd_labels(int argc, char **argv, const struct env *env);
+int cmd_runs(int argc, char **argv, const struct env *env);
+int cmd_show(int argc, char **argv, const struct env *env);
+int cmd_diff(int argc, char **argv, const struct env *env);
+int cmd_lm_eval(int argc, char **argv, const struct env *env);
+extern const struct argp argp_lm_eval;
+int cmd_logs(int argc, char **argv, const struct env *env);
+int cmd_export(int argc, char **argv, const struct env *env);
+int cmd_import(int argc, char **argv, const struct env *env);
+int cmd_gc(int argc, char **argv, const struct env *env);
+int cmd_pin(int argc, char **argv, const struct env *env);
+int cmd_replay(int argc, char **argv, const struct env *env);
+int cmd_verify(int argc, char **argv, const struct env *env);
+extern const struct argp argp_export, argp_import, argp_gc, argp_pin, argp_replay, argp_verify;
+extern const struct argp argp_pause, argp_resume, argp_retry, argp_priority, argp_why;
+extern const struct argp argp_completion, argp_run, argp_evaluate, argp_tasks, argp_plan,
+    argp_submit, argp_status, argp_cancel, argp_plot, argp_table, argp_cell, argp_query,
+    argp_labels, argp_runs, argp_show, argp_diff, argp_logs;
 
 /* ---- options ---- */
 

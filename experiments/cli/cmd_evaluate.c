@@ -227,7 +227,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const struct argp parser = { rows, parse, NULL, doc, NULL, NULL, NULL };
+const struct argp argp_evaluate = { rows, parse, NULL, doc, NULL, NULL, NULL };
 
 /* "TEXT" as a libconfig string. */
 static void quote(const char *text, struct buf *out)
@@ -398,7 +398,7 @@ int cmd_evaluate(int argc, char **argv, const struct env *env)
 
     for (int i = 1; i < argc; i++) /* argp moves arguments: first what would go on with it */
         buf_printf(&again, "%s%s", i > 1 ? " " : "evaluate ", argv[i]);
-    argp_parse(&parser, argc, argv, 0, NULL, &a);
+    argp_parse(&argp_evaluate, argc, argv, 0, NULL, &a);
     a.r.again = buf_str(&again);
     if (write_recipe(&a, &text, &err) != 0)
         return cli_fail(env, &err);

@@ -40,7 +40,8 @@ static const char doc[] =
     "  drover labels --dump > labels.txt\n\n"
     "In a strip . is a skipped layer, | an executed one and 2 one that is executed twice; the "
     "first "
-    "layer stands left.";
+    "layer stands left.\n\n"
+    "Exit status: 0 done, 1 failed, 2 wrong usage.";
 
 struct arguments {
     struct options o;
@@ -94,7 +95,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const struct argp parser = { rows, parse, NULL, doc, NULL, NULL, NULL };
+const struct argp argp_labels = { rows, parse, NULL, doc, NULL, NULL, NULL };
 
 static const char *yes(bool b)
 {
@@ -317,7 +318,7 @@ int cmd_labels(int argc, char **argv, const struct env *env)
     struct store *s CLEANUP(store_cleanup) = NULL;
     struct err err = { 0 };
 
-    argp_parse(&parser, argc, argv, 0, NULL, &a);
+    argp_parse(&argp_labels, argc, argv, 0, NULL, &a);
     int rc = store_open_read(&s, options_store(&a.o), &err);
     if (!rc && a.experiment)
         rc = store_find_experiment(s, a.experiment, &a.filter.experiment, &err);

@@ -20,7 +20,8 @@ static const struct argp_option rows[] = {
     { "threads", 't', "N", 0,
       "Threads of each slot (default 1; for models above 256 MiB all cores)", 0 },
     { "quiet", 'q', NULL, 0, "No progress, only failures and tables", 0 },
-    { "detach", KEY_DETACH, NULL, 0, "With --coordinator: submit and return", 0 },
+    { "detach", KEY_DETACH, NULL, 0,
+      "Submit, start the workers, and return: it goes on in the background", 0 },
     OPTION_JSON,
     { 0 }
 };
@@ -69,16 +70,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (!a->recipe)
             argp_error(state, "which recipe? e.g. drover run quickstart");
-        if (a->r.detach && !a->r.o.coordinator)
-            argp_error(state, "--detach needs --coordinator: without one, drover run is what keeps "
-                              "the workers alive");
         return 0;
     default:
         return options_take(&a->r.o, key, arg, state);
     }
 }
 
-static const struct argp parser = { rows, parse, "RECIPE", doc, NULL, NULL, NULL };
+const struct argp argp_run = { rows, parse, "RECIPE", doc, NULL, NULL, NULL };
 
 int cmd_run(int argc, char **argv, const struct env *env)
 {
@@ -88,7 +86,7 @@ int cmd_run(int argc, char **argv, const struct env *env)
     struct buf again CLEANUP(buf_release) = { 0 };
     struct err err = { 0 };
 
-    argp_parse(&parser, argc, argv, 0, NULL, &a);
+    argp_parse(&argp_run, argc, argv, 0, NULL, &a);
     if (cli_plan(a.recipe, &a.r.o, env, &recipe, &plan, &err) != 0)
         return cli_fail(env, &err);
     buf_printf(&again, "run %s", a.recipe);

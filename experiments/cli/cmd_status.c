@@ -3,11 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/base/buf.h"
+#include "experiments/cli/ask.h"
 #include "experiments/cli/cli.h"
 #include "experiments/cli/client.h"
 #include "experiments/cli/sheet.h"
-#include "store/store.h"
 
 enum { ANSWER_MS = 10000 };
 
@@ -18,7 +17,11 @@ static const char doc[] =
     "workers; the store's file tells what is done.\v"
     "Example:\n"
     "  drover status\n"
-    "  drover status quickstart --coordinator tcp://localhost:7400";
+    "  drover status quickstart --coordinator tcp://localhost:7400\n\n"
+    "Without a name: all experiments (from the file: the 50 submitted last). Units are examples, "
+    "or "
+    "jobs where a job has none.\n\n"
+    "Exit status: 0 done, 1 no such experiment, no store or no coordinator, 2 wrong usage.";
 
 struct arguments {
     struct options o;
@@ -37,185 +40,225 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-static const struct argp parser = { rows, parse, "[EXPERIMENT]", doc, NULL, NULL, NULL };
+const struct argp argp_status = { rows, parse, "[EXPERIMENT]", doc, NULL, NULL, NULL };
 
-static const char *const columns[] = { "experiment", "step",    "job",    "jobs",
-                                       "done",       "running", "failed", "waiting",
-                                       "units",      "of",      "seconds" };
-
-struct report {
-    struct sheet *steps, *workers, *failures;
-    const char *experiment;
-    struct store *store;
-    struct err *err;
-};
-
-static void start(struct report *r)
+/* Both ways give one document: experiments, workers, running; the file has no workers. */
+static void set_number(struct json *o, const char *key, int64_t v)
 {
-    for (size_t i = 0; i < ARRAY_LEN(columns); i++)
-        sheet_column(r->steps, columns[i]);
-    sheet_column(r->workers, "worker");
-    sheet_column(r->workers, "slots");
-    sheet_column(r->workers, "running");
-    sheet_column(r->workers, "seen ms ago");
-    sheet_column(r->workers, "state");
-    sheet_column(r->failures, "experiment");
-    sheet_column(r->failures, "failure");
-}
-
-static void add_failure(struct report *r, const char *text)
-{
-    sheet_row(r->failures);
-    sheet_text(r->failures, r->experiment);
-    sheet_text(r->failures, text);
+    json_set(o, key, json_new_integer(v));
 }
 
 /* ---- from a coordinator ---- */
 
-static void add_step(struct sheet *t, const char *experiment, const Drover__StepStatus *s)
+static struct json *step_json(const Drover__StepStatus *s)
 {
-    sheet_row(t);
-    sheet_text(t, experiment);
-    sheet_text(t, s->step);
-    sheet_text(t, s->kind);
-    sheet_int(t, s->jobs);
-    sheet_int(t, s->done);
-    sheet_int(t, s->running);
-    sheet_int(t, s->failed);
-    sheet_int(t, (int64_t)s->waiting + s->ready);
-    sheet_int(t, (int64_t)s->units_done);
-    sheet_int(t, (int64_t)s->units_total);
-    sheet_real(t, s->seconds_spent, 1);
+    struct json *o = json_new_object();
+
+    json_set(o, "step", json_new_text(s->step));
+    json_set(o, "kind", json_new_text(s->kind));
+    set_number(o, "jobs", s->jobs);
+    set_number(o, "done", s->done);
+    set_number(o, "running", s->running);
+    set_number(o, "failed", s->failed);
+    set_number(o, "cancelled", s->cancelled);
+    set_number(o, "skipped", s->skipped);
+    set_number(o, "waiting", s->waiting);
+    set_number(o, "ready", s->ready);
+    set_number(o, "units_done", (int64_t)s->units_done);
+    set_number(o, "units_total", (int64_t)s->units_total);
+    json_set(o, "seconds", json_new_number(s->seconds_spent));
+    return o;
 }
 
-static int ask(const struct arguments *a, struct report *r)
+static struct json *running_json(const Drover__RunningJob *r)
+{
+    struct json *o = json_new_object();
+
+    set_number(o, "job", (int64_t)r->job);
+    json_set(o, "step", json_new_text(r->step));
+    json_set(o, "worker", json_new_text(r->worker));
+    json_set(o, "seconds", json_new_number(r->seconds));
+    set_number(o, "done", (int64_t)r->done);
+    set_number(o, "total", (int64_t)r->total);
+    return o;
+}
+
+static struct json *experiment_json(const Drover__ExperimentStatus *x)
+{
+    struct json *o = json_new_object(), *steps = json_new_array(), *failures = json_new_array();
+    struct json *running = json_new_array();
+
+    json_set(o, "name", json_new_text(x->name));
+    set_number(o, "revision", (int64_t)x->revision);
+    json_set(o, "cancelled", json_new_bool(x->cancelled));
+    json_set(o, "paused", json_new_bool(x->paused));
+    set_number(o, "priority", x->priority);
+    for (size_t i = 0; i < x->n_steps; i++)
+        json_push(steps, step_json(x->steps[i]));
+    for (size_t i = 0; i < x->n_failures; i++)
+        json_push(failures, json_new_text(x->failures[i]));
+    for (size_t i = 0; i < x->n_running; i++)
+        json_push(running, running_json(x->running[i]));
+    json_set(o, "steps", steps);
+    json_set(o, "finished", json_new_bool(x->finished));
+    json_set(o, "failures", failures);
+    json_set(o, "running", running);
+    set_number(o, "running_all", x->running_all);
+    return o;
+}
+
+static struct json *worker_json(const Drover__WorkerStatus *w)
+{
+    struct json *o = json_new_object();
+
+    json_set(o, "worker", json_new_text(w->name));
+    set_number(o, "slots", w->slots);
+    set_number(o, "running", w->running);
+    set_number(o, "seen_ms_ago", (int64_t)w->last_seen_ms);
+    json_set(o, "state", json_new_text(w->draining ? "draining" : "working"));
+    return o;
+}
+
+static int ask(const struct arguments *a, struct json **ret, struct err *err)
 {
     Drover__Envelope *answer CLEANUP(wire_cleanup) = NULL;
     Drover__StatusRequest request = DROVER__STATUS_REQUEST__INIT;
+    struct json *experiments, *workers;
 
     request.experiment = (char *)(a->name ? a->name : "");
     request.workers = true;
     int rc = client_call(a->o.coordinator, DROVER__ENVELOPE__BODY_STATUS_REQUEST, &request,
-                         DROVER__ENVELOPE__BODY_STATUS, ANSWER_MS, &answer, r->err);
+                         DROVER__ENVELOPE__BODY_STATUS, ANSWER_MS, &answer, err);
     if (rc)
         return rc;
     const Drover__Status *s = answer->status;
-    for (size_t e = 0; e < s->n_experiments; e++) {
-        const Drover__ExperimentStatus *x = s->experiments[e];
-        r->experiment = x->name;
-        for (size_t i = 0; i < x->n_steps; i++)
-            add_step(r->steps, x->name, x->steps[i]);
-        for (size_t i = 0; i < x->n_failures; i++)
-            add_failure(r, x->failures[i]);
-    }
-    for (size_t i = 0; i < s->n_workers; i++) {
-        sheet_row(r->workers);
-        sheet_text(r->workers, s->workers[i]->name);
-        sheet_int(r->workers, s->workers[i]->slots);
-        sheet_int(r->workers, s->workers[i]->running);
-        sheet_int(r->workers, (int64_t)s->workers[i]->last_seen_ms);
-        sheet_text(r->workers, s->workers[i]->draining ? "draining" : "working");
-    }
+    experiments = json_new_array();
+    workers = json_new_array();
+    for (size_t i = 0; i < s->n_experiments; i++)
+        json_push(experiments, experiment_json(s->experiments[i]));
+    for (size_t i = 0; i < s->n_workers; i++)
+        json_push(workers, worker_json(s->workers[i]));
+    *ret = json_new_object();
+    set_number(*ret, "version", 1);
+    json_set(*ret, "experiments", experiments);
+    json_set(*ret, "workers", workers);
     return 0;
 }
 
 /* ---- from the file ---- */
 
-static int on_step(const struct store_step_status *s, void *arg)
+static int look(const struct arguments *a, struct json **ret, struct err *err)
 {
-    struct report *r = arg;
+    struct json *arguments CLEANUP(json_cleanup) = json_new_object();
 
-    sheet_row(r->steps);
-    sheet_text(r->steps, r->experiment);
-    sheet_text(r->steps, s->step);
-    sheet_text(r->steps, s->kind);
-    sheet_int(r->steps, s->jobs);
-    sheet_int(r->steps, s->done);
-    sheet_text(r->steps, NULL); /* running: only the coordinator knows */
-    sheet_int(r->steps, s->failed);
-    sheet_int(r->steps, (int64_t)s->waiting + s->ready);
-    sheet_int(r->steps, (int64_t)s->units_done);
-    sheet_int(r->steps, (int64_t)s->units_total);
-    sheet_real(r->steps, s->seconds_spent, 1);
-    return 0;
+    if (a->name)
+        json_set(arguments, "experiment", json_new_text(a->name));
+    int rc = ask_report(&a->o, "status", arguments, ret, err);
+    if (!rc)
+        json_set(*ret, "workers", json_new_array());
+    return rc;
 }
 
-static int on_failure(const char *text, void *arg)
+/* ---- for people ---- */
+
+static bool truth(const struct json *o, const char *key)
 {
-    add_failure(arg, text);
-    return 0;
+    return json_bool(json_get(o, key), false);
 }
 
-static int on_experiment(const struct store_experiment *e, void *arg)
+static int64_t whole(const struct json *o, const char *key)
 {
-    struct report *r = arg;
-
-    r->experiment = e->name;
-    int rc = store_status(r->store, e->id, on_step, r, r->err);
-    return rc ? rc : store_failures(r->store, e->id, on_failure, r, r->err);
+    return json_integer(json_get(o, key), 0);
 }
 
-struct chosen {
-    struct report *r;
-    uint64_t id;
-};
-
-static int on_any_experiment(const struct store_experiment *e, void *arg)
+static void print_head(const struct json *x)
 {
-    struct chosen *c = arg;
-    return c->id == 0 || c->id == e->id ? on_experiment(e, c->r) : 0;
+    printf("%s, revision %lld: %s", json_text(json_get(x, "name")), (long long)whole(x, "revision"),
+           truth(x, "cancelled")  ? "cancelled"
+           : truth(x, "finished") ? "finished"
+           : truth(x, "paused")   ? "paused"
+                                  : "not finished");
+    if (whole(x, "priority"))
+        printf(", priority %lld", (long long)whole(x, "priority"));
+    putchar('\n');
 }
 
-static int look(const struct arguments *a, struct report *r)
+static void print_experiment(const struct json *x)
 {
-    struct store *s CLEANUP(store_cleanup) = NULL;
-    struct chosen c = { .r = r };
-    int rc = store_open_read(&s, options_store(&a->o), r->err);
+    const struct json *failures = json_get(x, "failures");
 
-    if (!rc && a->name)
-        rc = store_find_experiment(s, a->name, &c.id, r->err);
-    r->store = s;
-    return rc ? rc : store_list_experiments(s, on_any_experiment, &c, r->err);
+    print_head(x);
+    sheet_list(json_get(x, "steps"), NULL,
+               "step kind jobs done ?running ?ready ?waiting ?failed ?skipped ?cancelled ?diverged "
+               "units_done=units units_total=of seconds",
+               0, stdout);
+    sheet_list(json_get(x, "running"), "Running", "job step worker seconds done total=of", 20,
+               stdout);
+    if (json_len(failures))
+        putchar('\n');
+    for (size_t i = 0; i < json_len(failures); i++)
+        printf("failed: %s\n", json_text(json_at(failures, i)));
 }
 
-static void print(const struct report *r, bool json)
+static void print(const struct json *d)
 {
-    if (json) {
-        struct json *top = json_new_object();
-        json_set(top, "version", json_new_integer(1));
-        json_set(top, "steps", sheet_json(r->steps));
-        json_set(top, "workers", sheet_json(r->workers));
-        json_set(top, "failures", sheet_json(r->failures));
-        print_json(top, stdout);
-        return;
-    }
-    if (sheet_rows(r->steps) == 0)
+    const struct json *list = json_get(d, "experiments");
+
+    if (!json_len(list))
         puts("no experiments yet; try drover run quickstart");
-    else
-        sheet_print(r->steps, SHEET_TERMINAL, stdout);
-    if (sheet_rows(r->workers)) {
-        putchar('\n');
-        sheet_print(r->workers, SHEET_TERMINAL, stdout);
+    for (size_t i = 0; i < json_len(list); i++) {
+        if (i)
+            putchar('\n');
+        print_experiment(json_at(list, i));
     }
-    if (sheet_rows(r->failures)) {
-        putchar('\n');
-        sheet_print(r->failures, SHEET_TERMINAL, stdout);
+    if (truth(d, "more"))
+        puts("\n... and older ones; name one to see it");
+    sheet_list(json_get(d, "workers"), "Workers", "worker slots running seen_ms_ago state", 0,
+               stdout);
+}
+
+/* All steps and failures in one list each, with the experiment's name: easier for scripts. */
+static void add_lists(struct json *d)
+{
+    const struct json *list = json_get(d, "experiments");
+    struct json *steps = json_new_array(), *failures = json_new_array();
+
+    for (size_t i = 0; i < json_len(list); i++) {
+        const struct json *x = json_at(list, i), *of = json_get(x, "steps");
+        const struct json *failed = json_get(x, "failures");
+        const char *name = json_text(json_get(x, "name"));
+
+        for (size_t k = 0; k < json_len(of); k++) {
+            struct json *step = json_clone(json_at(of, k));
+            json_set(step, "experiment", json_new_text(name));
+            json_push(steps, step);
+        }
+        for (size_t k = 0; k < json_len(failed); k++) {
+            struct json *failure = json_new_object();
+            json_set(failure, "experiment", json_new_text(name));
+            json_set(failure, "failure", json_clone(json_at(failed, k)));
+            json_push(failures, failure);
+        }
     }
+    json_set(d, "steps", steps);
+    json_set(d, "failures", failures);
 }
 
 int cmd_status(int argc, char **argv, const struct env *env)
 {
     struct arguments a = { .name = NULL };
-    struct sheet *steps CLEANUP(sheet_cleanup) = sheet_new();
-    struct sheet *workers CLEANUP(sheet_cleanup) = sheet_new();
-    struct sheet *failures CLEANUP(sheet_cleanup) = sheet_new();
+    struct json *answer CLEANUP(json_cleanup) = NULL;
     struct err err = { 0 };
-    struct report r = { .steps = steps, .workers = workers, .failures = failures, .err = &err };
 
-    argp_parse(&parser, argc, argv, 0, NULL, &a);
-    start(&r);
-    if ((a.o.coordinator ? ask(&a, &r) : look(&a, &r)) != 0)
+    argp_parse(&argp_status, argc, argv, 0, NULL, &a);
+    if ((a.o.coordinator ? ask(&a, &answer, &err) : look(&a, &answer, &err)) != 0)
         return cli_fail(env, &err);
-    print(&r, a.o.json);
+    if (a.o.json) {
+        add_lists(answer);
+        print_json(answer, stdout);
+        answer = NULL;
+    } else {
+        print(answer);
+    }
     return CLI_DONE;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* drover submit and drover cancel - an experiment goes to a coordinator, or its jobs are withdrawn.
- */
+/* drover submit - an experiment goes to a coordinator. */
 #include <stdio.h>
 
 #include "experiments/cli/cli.h"
@@ -12,7 +11,6 @@ enum { ANSWER_MS = 30000 };
 static const struct argp_option submit_rows[] = {
     OPTION_COORDINATOR, OPTION_SET, OPTION_JSON, { 0 }
 };
-static const struct argp_option cancel_rows[] = { OPTION_COORDINATOR, OPTION_JSON, { 0 } };
 
 static const char submit_doc[] =
     "Hand a recipe to a running coordinator and return at once. Jobs that it has done already are "
@@ -20,13 +18,8 @@ static const char submit_doc[] =
     "Example:\n"
     "  drover coordinator --store results.db --listen tcp://*:7400 &\n"
     "  drover submit my.cfg --coordinator tcp://localhost:7400\n"
-    "  drover status --coordinator tcp://localhost:7400";
-
-static const char cancel_doc[] = "Withdraw the jobs of experiment NAME. What is done stays; "
-                                 "running jobs are stopped; submitting "
-                                 "the recipe again goes on from there.\v"
-                                 "Example:\n"
-                                 "  drover cancel quickstart --coordinator tcp://localhost:7400";
+    "  drover status --coordinator tcp://localhost:7400\n\n"
+    "Exit status: 0 submitted, 1 refused or nobody answers, 2 wrong usage.";
 
 struct arguments {
     struct options o;
@@ -54,11 +47,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const struct argp submit_parser = { submit_rows, parse, "RECIPE", submit_doc,
-                                           NULL,        NULL,  NULL };
-static const struct argp cancel_parser = {
-    cancel_rows, parse, "NAME", cancel_doc, NULL, NULL, NULL
-};
+const struct argp argp_submit = { submit_rows, parse, "RECIPE", submit_doc, NULL, NULL, NULL };
 
 static void print_submitted(const char *name, const Drover__Submitted *s, bool json)
 {
@@ -88,7 +77,7 @@ int cmd_submit(int argc, char **argv, const struct env *env)
     Drover__Envelope *answer CLEANUP(wire_cleanup) = NULL;
     struct err err = { 0 };
 
-    argp_parse(&submit_parser, argc, argv, 0, NULL, &a);
+    argp_parse(&argp_submit, argc, argv, 0, NULL, &a);
     int rc = cli_plan(a.name, &a.o, env, &r, &p, &err);
     if (!rc) {
         s = submission_new(p);
@@ -98,28 +87,5 @@ int cmd_submit(int argc, char **argv, const struct env *env)
     if (rc)
         return cli_fail(env, &err);
     print_submitted(p->name, answer->submitted, a.o.json);
-    return CLI_DONE;
-}
-
-int cmd_cancel(int argc, char **argv, const struct env *env)
-{
-    struct arguments a = { .name = NULL };
-    Drover__Envelope *answer CLEANUP(wire_cleanup) = NULL;
-    Drover__CancelRequest request = DROVER__CANCEL_REQUEST__INIT;
-    struct err err = { 0 };
-
-    argp_parse(&cancel_parser, argc, argv, 0, NULL, &a);
-    request.experiment = (char *)a.name;
-    if (client_call(a.o.coordinator, DROVER__ENVELOPE__BODY_CANCEL_REQUEST, &request,
-                    DROVER__ENVELOPE__BODY_CANCELLED, ANSWER_MS, &answer, &err) != 0)
-        return cli_fail(env, &err);
-    if (a.o.json) {
-        struct json *top = json_new_object();
-        json_set(top, "version", json_new_integer(1));
-        json_set(top, "jobs", json_new_integer(answer->cancelled->jobs));
-        print_json(top, stdout);
-    } else {
-        printf("%s: %u jobs withdrawn\n", a.name, answer->cancelled->jobs);
-    }
     return CLI_DONE;
 }

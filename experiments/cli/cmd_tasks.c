@@ -37,7 +37,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-static const struct argp parser = { rows, parse, "[TASK]", doc, NULL, NULL, NULL };
+const struct argp argp_tasks = { rows, parse, "[TASK]", doc, NULL, NULL, NULL };
 
 static void metrics_of(const struct task_spec *t, struct buf *out)
 {
@@ -112,7 +112,7 @@ int cmd_tasks(int argc, char **argv, const struct env *env)
     const struct task_spec *t = NULL;
     struct err err = { 0 };
 
-    argp_parse(&parser, argc, argv, 0, NULL, &a);
+    argp_parse(&argp_tasks, argc, argv, 0, NULL, &a);
     if (!a.task) {
         list(&a.o);
         return CLI_DONE;

@@ -64,7 +64,7 @@ static int start_coordinator(struct embedded *e, struct err *err)
     (void)unlink(e->ready_file); /* of a run that was killed */
     e->coordinator.wanted = true;
     e->coordinator.started_ms = clock_ms();
-    return child_start(&e->coordinator.child, program, args, log, false, err);
+    return child_start(&e->coordinator.child, program, args, log, err);
 }
 
 static int start_worker(struct embedded *e, size_t i, struct err *err)
@@ -79,7 +79,7 @@ static int start_worker(struct embedded *e, size_t i, struct err *err)
     buf_printf(&log, "%s/worker-%zu.log", e->logs, i + 1);
     e->worker[i].wanted = true;
     e->worker[i].started_ms = clock_ms();
-    return child_start(&e->worker[i].child, program, args, buf_str(&log), true, err);
+    return child_start(&e->worker[i].child, program, args, buf_str(&log), err);
 }
 
 static int died(struct member *m, const char *what, struct err *err)
@@ -256,6 +256,17 @@ void embedded_kill(struct embedded *e)
         child_signal(&e->worker[i].child, SIGKILL);
     }
     child_signal(&e->coordinator.child, SIGKILL);
+}
+
+void embedded_leave(struct embedded *e)
+{
+    e->stopping = true;
+    e->coordinator.wanted = false;
+    for (size_t i = 0; i < e->workers; i++) {
+        e->worker[i].wanted = false;
+        child_leave(&e->worker[i].child);
+    }
+    child_leave(&e->coordinator.child);
 }
 
 void embedded_stop(struct embedded *e)

@@ -43,6 +43,9 @@ int embedded_watch(struct embedded *e, uint64_t now_ms, void (*report)(void *arg
  * until it is true. */
 void embedded_stop(struct embedded *e);
 bool embedded_stopped(struct embedded *e);
+/* Let them go on without this command: the coordinator ends when nothing is left to do, the workers
+ * after it. Nothing of E runs any more as far as E knows. */
+void embedded_leave(struct embedded *e);
 /* End all of them now. Nothing that was acknowledged is lost. */
 void embedded_kill(struct embedded *e);
 

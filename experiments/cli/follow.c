@@ -7,10 +7,12 @@
 
 #include "common/base/clock.h"
 #include "common/net/loop.h"
+#include "experiments/cli/question.h"
 #include "store/store.h"
 
 enum {
     STATUS_MS = 250,
+    CANCEL_MS = 10000,
     LOST_MS = 3000,   /* of silence before a joined coordinator's lock is looked at */
     IDLE_MS = 3000,   /* without any worker before a joined coordinator gets some of ours */
     SUBMIT_MS = 60000 /* a plan of 100,000 jobs is written in less */
@@ -78,6 +80,7 @@ static void report(void *arg, const char *line)
 
 static void on_submitted(struct session *s, const Drover__Submitted *m)
 {
+    const uint32_t to_run = m->jobs - m->cached - m->skipped;
     char line[200];
     int n;
 
@@ -88,16 +91,19 @@ static void on_submitted(struct session *s, const Drover__Submitted *m)
     s->f->was_submitted = true;
     n = snprintf(line, sizeof(line), "%s: %u jobs: %u cached", s->f->experiment, m->jobs,
                  m->cached);
-    if (m->cached < m->jobs && n > 0)
-        snprintf(line + n, sizeof(line) - (size_t)n, ", %u to run", m->jobs - m->cached);
+    if (to_run > 0 && n > 0)
+        snprintf(line + n, sizeof(line) - (size_t)n, ", %u to run", to_run);
     if (!s->f->quiet)
         view_note(s->f->view, line);
-    if (m->cached < m->jobs && s->f->embedded && !embedded_working(s->f->embedded)) {
+    if (to_run > 0 && s->f->embedded && !embedded_working(s->f->embedded)) {
         int rc = embedded_work(s->f->embedded, &s->err);
         if (rc)
             fail(s, rc);
     }
-    ask_status(s);
+    if (s->f->detach)
+        end(s, to_run > 0 ? FOLLOW_LEFT : FOLLOW_FINISHED);
+    else
+        ask_status(s);
 }
 
 /* A joined coordinator whose own workers are gone would let us wait for ever. */
@@ -128,9 +134,12 @@ static void on_status(struct session *s, const Drover__Status *m)
         if (strcmp(x->name, s->f->experiment) != 0)
             continue;
         view_update(s->f->view, x, clock_ms());
-        s->f->failed = 0;
-        for (size_t k = 0; k < x->n_steps; k++)
-            s->f->failed += x->steps[k]->failed + x->steps[k]->cancelled + x->steps[k]->skipped;
+        s->f->failed = s->f->unchosen = 0;
+        for (size_t k = 0; k < x->n_steps; k++) {
+            s->f->failed += x->steps[k]->failed + x->steps[k]->cancelled + x->steps[k]->skipped -
+                            x->steps[k]->unchosen;
+            s->f->unchosen += x->steps[k]->unchosen;
+        }
         if (x->finished) {
             end(s, FOLLOW_FINISHED);
             return;
@@ -223,20 +232,41 @@ static void on_tick(void *arg)
     check_lost(s, now);
 }
 
+static void interrupt(struct session *s, int signal)
+{
+    const bool ours = s->f->embedded != NULL;
+    enum question_answer answer = ANSWER_STOP;
+
+    view_end(s->f->view);
+    if (signal == SIGINT && s->submitted && !s->f->quiet)
+        answer = question_ask(ours);
+    if (answer == ANSWER_STOP && ours)
+        view_note(s->f->view, "stopping: running jobs end at their next example; once more to "
+                              "stop at once");
+    end(s, answer == ANSWER_LEAVE    ? FOLLOW_LEFT
+           : answer == ANSWER_CANCEL ? FOLLOW_CANCELLED
+                                     : FOLLOW_INTERRUPTED);
+}
+
+static int cancel(const struct follow *f, struct err *err)
+{
+    Drover__Envelope *answer CLEANUP(wire_cleanup) = NULL;
+    Drover__CancelRequest request = DROVER__CANCEL_REQUEST__INIT;
+
+    request.experiment = (char *)f->experiment;
+    return client_call(f->endpoint, DROVER__ENVELOPE__BODY_CANCEL_REQUEST, &request,
+                       DROVER__ENVELOPE__BODY_CANCELLED, CANCEL_MS, &answer, err);
+}
+
 static void on_signal(void *arg, int signal)
 {
     struct session *s = arg;
 
-    (void)signal;
     s->signals++;
-    if (s->signals == 1) {
-        if (s->f->embedded)
-            view_note(s->f->view, "stopping: running jobs end at their next example; once more to "
-                                  "stop at once");
-        end(s, FOLLOW_INTERRUPTED);
-    } else if (s->f->embedded) {
+    if (s->signals == 1)
+        interrupt(s, signal);
+    else if (s->f->embedded)
         embedded_kill(s->f->embedded);
-    }
 }
 
 static void stop_embedded(struct session *s)
@@ -281,6 +311,10 @@ int follow(struct follow *f, enum follow_end *ret, struct err *err)
             *err = s.err;
     }
     view_end(f->view);
+    if (!rc && s.end == FOLLOW_CANCELLED)
+        rc = cancel(f, err);
+    if (!rc && s.end == FOLLOW_LEFT && f->embedded)
+        embedded_leave(f->embedded);
     stop_embedded(&s);
     if (s.t)
         loop_remove_transport(s.loop, s.t);

@@ -9,7 +9,9 @@
 
 enum follow_end {
     FOLLOW_FINISHED,    /* every job has ended */
-    FOLLOW_INTERRUPTED, /* SIGINT or SIGTERM */
+    FOLLOW_INTERRUPTED, /* SIGINT or SIGTERM: what is embedded was stopped */
+    FOLLOW_LEFT,        /* it goes on without us, by the user's answer or DETACH */
+    FOLLOW_CANCELLED,   /* by the user's answer: its jobs were withdrawn */
     FOLLOW_LOST,        /* the coordinator is gone (and is not ours to restart) */
 };
 
@@ -23,15 +25,18 @@ struct follow {
                                    while; workers 0: never */
     struct view *view;
     bool quiet;
+    bool detach; /* leave as soon as the plan is submitted and workers have started */
     /* Out: */
     Drover__Submitted submitted;
-    uint32_t failed; /* jobs that ended FAILED, CANCELLED or SKIPPED */
+    uint32_t failed;   /* jobs that ended FAILED, CANCELLED or SKIPPED, */
+    uint32_t unchosen; /* but for those that halving did not choose */
     bool was_submitted;
 };
 
 /* 0 and *RET; or an error (refused, a child that does not stay alive). Signals INT and TERM are
- * taken over. On return the embedded daemons are stopped: drained after FOLLOW_INTERRUPTED, and
- * killed when a second signal comes. */
+ * taken over. The first one asks what to do when there is a terminal. On return the embedded
+ * daemons are stopped (drained, and killed when a second signal comes) or, after FOLLOW_LEFT, go
+ * on. */
 int follow(struct follow *f, enum follow_end *ret, struct err *err) MUST_CHECK;
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main.c - the drover command: a table of subcommands. The daemons are programs of their own beside
- * this one. */
+/* main.c - the drover command: finds the subcommand in the table of commands.c and runs it. */
 #include <argp.h>
 #include <errno.h>
 #include <limits.h>
@@ -10,48 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/manual.h"
 #include "common/base/nearest.h"
-#include "experiments/cli/cli.h"
-
-static const struct command {
-    const char *name;
-    command_fn run; /* NULL: exec PROGRAM */
-    const char *program;
-    const char *help;
-} commands[] = {
-    { "run", cmd_run, NULL, "run a recipe and follow it; print its tables" },
-    { "evaluate", cmd_evaluate, NULL, "score a model on benchmarks: a recipe in one line" },
-    { "tasks", cmd_tasks, NULL, "list the benchmarks and synthetic tasks that drover knows" },
-    { "plan", cmd_plan, NULL, "show what a recipe would run, and what is there already" },
-    { "submit", cmd_submit, NULL, "hand a recipe to a running coordinator" },
-    { "status", cmd_status, NULL, "show how far experiments are" },
-    { "cancel", cmd_cancel, NULL, "withdraw an experiment's jobs" },
-    { "table", cmd_table, NULL, "print an experiment's tables" },
-    { "query", cmd_query, NULL, "ask the results database in SQL, read-only" },
-    { "labels", cmd_labels, NULL, "show routing labels as strips, or dump them all" },
-    { "coordinator", NULL, "drover-coordinator", "give out jobs and keep results" },
-    { "worker", NULL, "drover-worker", "run jobs of a coordinator" },
-    { "generate", NULL, "drover-generate", "continue a text with a model" },
-    { "model", NULL, "drover-model", "show what a checkpoint is, or verify every tensor of it" },
-};
-
-static int help(FILE *to)
-{
-    fputs("Usage: drover COMMAND [OPTION...] [ARGUMENT...]\n\n"
-          "Runs the experiments behind efficient-reasoning papers.\n\n",
-          to);
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].help);
-    fputs(
-        "  help         this text, or help COMMAND\n\n"
-        "First steps:\n"
-        "  drover run quickstart          train a small model, search labels, print the tables\n"
-        "  drover labels --limit 5        look at what was found\n"
-        "  drover query \"select * from accuracy\"\n\n"
-        "drover COMMAND --help explains a command. Exit codes: 0 done, 1 failed, 2 wrong usage.\n",
-        to);
-    return to == stdout ? CLI_DONE : CLI_USAGE;
-}
+#include "experiments/cli/commands.h"
 
 /* A result that did not reach its reader is a failure. */
 static int flushed(int code)
@@ -63,11 +23,22 @@ static int flushed(int code)
     return code;
 }
 
+static int help(FILE *to)
+{
+    struct buf text CLEANUP(buf_release) = { 0 };
+
+    commands_help(&text);
+    fputs(buf_str(&text), to);
+    return to == stdout ? CLI_DONE : CLI_USAGE;
+}
+
+enum { COMMANDS_MAX = 64 };
+
 static int unknown(const char *name)
 {
-    const char *names[ARRAY_LEN(commands) + 1] = { NULL };
+    const char *names[COMMANDS_MAX + 1] = { NULL };
 
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+    for (size_t i = 0; i < COMMANDS_MAX && commands[i].name; i++)
         names[i] = commands[i].name;
     const char *near = nearest_find(name, names);
     if (near)
@@ -81,20 +52,36 @@ static int dispatch(int argc, char **argv, const char *folder)
 {
     char title[64];
     struct env env = { .command = title, .folder = folder };
+    const struct command *c = command_find(argv[0]);
 
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        if (strcmp(commands[i].name, argv[0]) != 0)
-            continue;
-        if (!commands[i].run) {
-            argv[0] = (char *)commands[i].program; /* its help names itself */
-            return cli_exec(&env, commands[i].program, argv);
-        }
-        snprintf(title, sizeof(title), "drover %s", commands[i].name);
-        argv[0] = title;
-        program_invocation_name = title;
-        return flushed(commands[i].run(argc, argv, &env));
+    if (!c)
+        return unknown(argv[0]);
+    if (!c->run) {
+        argv[0] = (char *)c->program; /* its help names itself */
+        return cli_exec(&env, c->program, argv);
     }
-    return unknown(argv[0]);
+    snprintf(title, sizeof(title), "drover %s", c->name);
+    argv[0] = title;
+    program_invocation_name = title;
+    if (manual_asked(argc, argv,
+                     &(struct manual){ title, c->help, DROVER_VERSION, "drover(1)", c->argp }))
+        return flushed(CLI_DONE);
+    return flushed(c->run(argc, argv, &env));
+}
+
+/* What completion and the building of man pages ask for. */
+static bool manual(const char *what)
+{
+    struct buf text CLEANUP(buf_release) = { 0 };
+
+    if (strcmp(what, "--manual=man") == 0)
+        commands_man(&text);
+    else if (strcmp(what, "--manual=commands") == 0 || strcmp(what, "--manual=recipes") == 0)
+        commands_words(strcmp(what, "--manual=recipes") == 0, &text);
+    else
+        return false;
+    fputs(buf_str(&text), stdout);
+    return true;
 }
 
 /* The folder that this program lies in, in PATH. */
@@ -122,6 +109,8 @@ int main(int argc, char **argv)
         puts("drover " DROVER_VERSION);
         return flushed(CLI_DONE);
     }
+    if (argc == 2 && manual(argv[1]))
+        return flushed(CLI_DONE);
     bool asks = strcmp(argv[1], "help") == 0;
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || (asks && argc == 2))
         return flushed(help(stdout));

@@ -14,7 +14,9 @@
 
 enum {
     JOIN_MS = 3000, /* for the coordinator of another run to answer */
-    TRIES_MAX = 5   /* a joined coordinator may go away so often */
+    START_TRIES = 40,
+    START_WAIT_MS = 250, /* for a coordinator that starts or ends: 10 s */
+    TRIES_MAX = 5        /* a joined coordinator may go away so often */
 };
 
 static size_t allowed_cores(void)
@@ -84,17 +86,24 @@ static int find_coordinator(struct run *r, struct err *err)
     }
     for (int try = 0;; try++) {
         struct embedded_conf conf = conf_of(r, NULL);
-        if (store_lock_holder(store, &pid, r->endpoint, NULL) == 0)
-            return join(r, pid, err);
-        int rc = embedded_new(&conf, &r->embedded, err);
-        if (rc == 0) {
-            snprintf(r->endpoint, sizeof(r->endpoint), "%s", embedded_endpoint(r->embedded));
-            return 0;
+        int rc, now;
+
+        if (store_lock_holder(store, &pid, r->endpoint, NULL) != 0) {
+            rc = embedded_new(&conf, &r->embedded, err);
+            if (rc == 0)
+                snprintf(r->endpoint, sizeof(r->endpoint), "%s", embedded_endpoint(r->embedded));
+            /* Two runs started at once: the slower one joins. */
+            if (rc == 0 || try >= START_TRIES ||
+                store_lock_holder(store, &pid, r->endpoint, NULL) != 0)
+                return rc;
+        } else if (*r->endpoint || try >= START_TRIES) {
+            rc = join(r, pid, err);
+            /* One that ended meanwhile needs no joining. */
+            if (rc == 0 || try >= START_TRIES ||
+                (store_lock_holder(store, &now, r->endpoint, NULL) == 0 && now == pid))
+                return rc;
         }
-        /* Two runs started at once: the slower one joins. */
-        if (try == 1 || store_lock_holder(store, &pid, r->endpoint, NULL) != 0)
-            return rc;
-        clock_sleep_ms(500);
+        clock_sleep_ms(START_WAIT_MS); /* also for an endpoint: the holder is starting */
     }
 }
 
@@ -110,7 +119,8 @@ static int follow_once(struct run *r, enum follow_end *ret, struct err *err)
                             .submit = submission_message(r->submission),
                             .embedded = r->embedded,
                             .view = r->view,
-                            .quiet = r->a->quiet };
+                            .quiet = r->a->quiet || r->a->detach,
+                            .detach = r->a->detach };
     if (!r->a->o.coordinator)
         r->f.spare = conf_of(r, r->endpoint);
     r->own = r->embedded != NULL;
@@ -119,11 +129,13 @@ static int follow_once(struct run *r, enum follow_end *ret, struct err *err)
     return rc;
 }
 
-static void explain_interruption(const struct run *r)
+static void explain_interruption(const struct run *r, enum follow_end how)
 {
     const char *store = r->a->o.store;
 
-    if (!r->own)
+    if (how == FOLLOW_CANCELLED)
+        fprintf(stderr, "%s: cancelled; what was done stays in the store\n", r->plan->name);
+    else if (!r->own)
         fprintf(stderr,
                 "the experiment goes on at %s; see drover status %s --coordinator %s, or stop it "
                 "with drover cancel %s --coordinator %s\n",
@@ -159,6 +171,7 @@ static void print_summary_json(const struct run *r, double seconds)
     json_set(top, "jobs", json_new_integer(r->f.submitted.jobs));
     json_set(top, "cached", json_new_integer(r->f.submitted.cached));
     json_set(top, "failed", json_new_integer(r->f.failed));
+    json_set(top, "skipped", json_new_integer(r->f.unchosen));
     json_set(top, "seconds", json_new_number(seconds));
     print_json(top, stdout);
 }
@@ -167,18 +180,24 @@ static void print_summary_json(const struct run *r, double seconds)
 static int conclude(const struct run *r, double seconds, struct err *err)
 {
     const Drover__Submitted *s = &r->f.submitted;
+    char unchosen[64] = "";
     int rc = 0;
 
+    if (r->f.unchosen > 0)
+        snprintf(unchosen, sizeof(unchosen), ", %u skipped by halving", r->f.unchosen);
     if (r->a->o.json) {
         print_summary_json(r, seconds);
         return 0;
     }
     if (!r->a->quiet)
-        fprintf(stderr, "%s: %u jobs: %u cached, %u run, %u failed; %.1f s\n", r->plan->name,
-                s->jobs, s->cached, s->jobs - s->cached, r->f.failed, seconds);
+        fprintf(stderr, "%s: %u jobs: %u cached, %u run, %u failed%s; %.1f s\n", r->plan->name,
+                s->jobs, s->cached, s->jobs - s->cached - r->f.unchosen, r->f.failed, unchosen,
+                seconds);
     if (r->a->o.coordinator)
         return 0; /* the store is elsewhere */
     rc = tables_print(options_store(&r->a->o), r->plan->name, TABLE_TEXT, stdout, err);
+    if (rc == ERR_NOT_FOUND && r->plan->families_len == 0)
+        return 0; /* nothing with examples: no table is missed */
     if (!rc && !r->a->quiet && r->f.failed == 0)
         what_next(r);
     return rc;
@@ -199,17 +218,36 @@ static int run_and_follow(struct run *r, enum follow_end *ret_end, struct err *e
     return rc;
 }
 
-static int detach(const struct run *r, struct err *err)
+/* It goes on without this command. */
+static void explain_leaving(const struct run *r)
 {
-    Drover__Envelope *answer CLEANUP(wire_cleanup) = NULL;
-    int rc = client_call(r->a->o.coordinator, DROVER__ENVELOPE__BODY_SUBMIT,
-                         submission_message(r->submission), DROVER__ENVELOPE__BODY_SUBMITTED, 30000,
-                         &answer, err);
+    const char *store = options_store(&r->a->o), *name = r->plan->name;
+    struct buf where CLEANUP(buf_release) = { 0 };
 
-    if (!rc)
-        printf("%s: %u jobs: %u cached; it runs at %s\n", r->plan->name, answer->submitted->jobs,
-               answer->submitted->cached, r->a->o.coordinator);
-    return rc;
+    if (r->a->o.json) {
+        struct json *top = json_new_object();
+        json_set(top, "version", json_new_integer(1));
+        json_set(top, "experiment", json_new_text(name));
+        json_set(top, "endpoint", json_new_text(r->endpoint));
+        json_set(top, "jobs", json_new_integer(r->f.submitted.jobs));
+        json_set(top, "cached", json_new_integer(r->f.submitted.cached));
+        print_json(top, stdout);
+        return;
+    }
+    if (r->f.submitted.cached == r->f.submitted.jobs) {
+        printf("%s: %u jobs, all of them done\n", name, r->f.submitted.jobs);
+        return;
+    }
+    if (r->a->o.coordinator)
+        buf_printf(&where, "--coordinator %s", r->endpoint);
+    else
+        buf_printf(&where, "--store %s", store);
+    printf("%s: %u jobs: %u cached; it goes on in the background at %s\n"
+           "  look:          drover status %s %s\n"
+           "  follow again:  drover %s %s\n"
+           "  withdraw:      drover cancel %s %s\n",
+           name, r->f.submitted.jobs, r->f.submitted.cached, r->endpoint, name, buf_str(&where),
+           r->a->again, buf_str(&where), name, buf_str(&where));
 }
 
 static void free_view(struct view **v)
@@ -247,13 +285,15 @@ int runner_run(struct runner *a, const struct env *env, const struct plan *plan)
 
     runner_share(a, largest_file(plan), allowed_cores());
     r.submission = submission = submission_new(plan);
-    if (a->detach)
-        return detach(&r, &err) ? cli_fail(env, &err) : CLI_DONE;
-    r.view = view = view_new(stderr, a->quiet);
+    r.view = view = view_new(stderr, a->quiet || a->detach);
     if (run_and_follow(&r, &how, &err) != 0)
         return cli_fail(env, &err);
-    if (how == FOLLOW_INTERRUPTED) {
-        explain_interruption(&r);
+    if (how == FOLLOW_LEFT || (how == FOLLOW_FINISHED && a->detach)) {
+        explain_leaving(&r);
+        return CLI_DONE;
+    }
+    if (how == FOLLOW_INTERRUPTED || how == FOLLOW_CANCELLED) {
+        explain_interruption(&r, how);
         return CLI_FAILED;
     }
     if (conclude(&r, (double)(clock_ms() - started_ms) / 1000, &err) != 0)

@@ -79,6 +79,13 @@ static void put_value(struct submission *s, const struct param_value *v, Drover_
         to->ints->n_v = v->len;
         to->ints->v = v->ints;
         break;
+    case PARAM_REALS:
+        to->value_case = DROVER__PARAM__VALUE_REALS;
+        to->reals = get(s, 1, sizeof(*to->reals));
+        drover__real_list__init(to->reals);
+        to->reals->n_v = v->len;
+        to->reals->v = v->reals;
+        break;
     case PARAM_TEXTS:
         to->value_case = DROVER__PARAM__VALUE_TEXTS;
         to->texts = get(s, 1, sizeof(*to->texts));
@@ -176,11 +183,12 @@ static void put_run(struct submission *s, const struct plan_run *r, Drover__Plan
 {
     to->seed = r->seed;
     to->digest = wire_bytes(&r->digest);
-    to->n_params = r->params_len;
     to->params = LIST(s, Drover__RunParam, DROVER__RUN_PARAM__INIT, r->params_len);
     for (size_t i = 0; i < r->params_len; i++) {
-        to->params[i]->name = text(r->name[i]);
-        to->params[i]->value = text(r->value[i]);
+        if (!*r->value[i])
+            continue; /* a parameter of a step that is no part of the run */
+        to->params[to->n_params]->name = text(r->name[i]);
+        to->params[to->n_params++]->value = text(r->value[i]);
     }
     to->n_families = r->families_len;
     to->families = LIST(s, Drover__StepFamily, DROVER__STEP_FAMILY__INIT, r->families_len);
@@ -188,6 +196,26 @@ static void put_run(struct submission *s, const struct plan_run *r, Drover__Plan
         to->families[i]->step = text(r->family[i].step);
         to->families[i]->family = r->family[i].family;
         to->families[i]->examples = r->family[i].examples;
+    }
+}
+
+static void put_halving(struct submission *s)
+{
+    const struct plan *p = s->plan;
+
+    s->message.n_gates = p->gates_len;
+    s->message.gates = LIST(s, Drover__Gate, DROVER__GATE__INIT, p->gates_len);
+    for (size_t i = 0; i < p->gates_len; i++) {
+        s->message.gates[i]->run = p->gate[i].run;
+        s->message.gates[i]->job = p->gate[i].job;
+        s->message.gates[i]->by = p->gate[i].by;
+    }
+    s->message.n_candidates = p->candidates_len;
+    s->message.candidates = LIST(s, Drover__Candidate, DROVER__CANDIDATE__INIT, p->candidates_len);
+    for (size_t i = 0; i < p->candidates_len; i++) {
+        s->message.candidates[i]->by = p->candidate[i].by;
+        s->message.candidates[i]->run = p->candidate[i].run;
+        s->message.candidates[i]->candidate = wire_bytes(&p->candidate[i].candidate);
     }
 }
 
@@ -229,7 +257,9 @@ struct submission *submission_new(const struct plan *p)
     for (size_t i = 0; i < p->runs_len; i++)
         put_run(s, &p->run[i], s->message.runs[i]);
     put_jobs(s);
+    put_halving(s);
     put_files(s);
+    s->message.git = text(p->git);
     return s;
 }
 

@@ -3,70 +3,97 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/mem.h"
 #include "common/base/nearest.h"
+#include "experiments/cli/ask.h"
 #include "store/store.h"
 
-/* The specifications in force: the recipe's, else the default. */
-static int specs_of(struct store *s, uint64_t experiment, struct table_spec **ret, size_t *ret_len,
-                    struct err *err)
+int tables_subject_open(struct tables_subject *t, const char *what, const char *experiment,
+                        struct err *err)
 {
-    struct buf text CLEANUP(buf_release) = { 0 };
     struct conf *c CLEANUP(conf_cleanup) = NULL;
-    int rc = store_recipe(s, experiment, &text, err);
+    bool file = what && (strstr(what, ".cfg") || what[0] == '.' || what[0] == '/' ||
+                         access(what, R_OK) == 0);
 
-    rc = rc ? rc : conf_open_text(&c, "the stored recipe", text.data, text.len, err);
+    t->experiment = experiment ? experiment : what && !file ? what : "";
+    if (!file)
+        return 0;
+    int rc = conf_open(&c, what, err);
     if (rc)
         return rc;
-    const struct conf_value *tables = conf_get(conf_root(c), "tables");
-    if (tables && conf_len(tables) > 0)
-        return table_specs_read(tables, ret, ret_len, err);
-    return table_specs_default(s, experiment, ret, ret_len, err);
-}
-
-static int print_one(struct store *s, uint64_t experiment, const struct table_spec *spec,
-                     enum table_format format, struct buf *out, struct err *err)
-{
-    struct table *t CLEANUP(table_cleanup) = NULL;
-    int rc = table_make(s, experiment, spec, &t, err);
-
-    if (rc)
-        return err_wrap(err, rc, "table \"%s\"", spec->title);
-    table_print(t, format, out);
+    t->spec_name = what;
+    t->spec_text = mem_strdup(conf_source(c));
     return 0;
 }
 
-int tables_print(const char *path, const char *experiment, enum table_format format, FILE *to,
-                 struct err *err)
+void tables_subject_release(struct tables_subject *t)
 {
-    struct store *s CLEANUP(store_cleanup) = NULL;
-    struct table_spec *spec CLEANUP(mem_cleanup) = NULL;
-    struct buf out CLEANUP(buf_release) = { 0 };
-    uint64_t id;
-    size_t len = 0;
-    int rc = store_open_read(&s, path, err);
+    free(t->spec_text);
+    *t = (struct tables_subject){ 0 };
+}
 
-    rc = rc ? rc : store_find_experiment(s, experiment, &id, err);
-    rc = rc ? rc : specs_of(s, id, &spec, &len, err);
+static int show_remote(const struct options *o, const struct tables_subject *t,
+                       const struct table_options *how, enum table_format format, FILE *to,
+                       struct err *err)
+{
+    struct json *arguments CLEANUP(json_cleanup) = json_new_object();
+    struct json *answer CLEANUP(json_cleanup) = NULL;
+
+    if (t->spec_text) {
+        json_set(arguments, "spec", json_new_text(t->spec_text));
+        json_set(arguments, "spec_name", json_new_text(t->spec_name));
+    }
+    json_set(arguments, "experiment", json_new_text(t->experiment));
+    json_set(arguments, "format", json_new_text(table_format_words()[format]));
+    json_set(arguments, "strict", json_new_bool(how->strict));
+    json_set(arguments, "no_footer", json_new_bool(how->no_footer));
+    json_set(arguments, "csv_footer", json_new_bool(how->csv_footer));
+    json_set(arguments, "ansi", json_new_bool(how->ansi));
+    json_set(arguments, "only", json_new_integer((int64_t)how->only));
+    int rc = ask_report(o, "table", arguments, &answer, err);
     if (rc)
         return rc;
-    if (format == TABLE_JSON)
-        buf_adds(&out, "{\"version\": 1, \"tables\": [\n");
-    for (size_t i = 0; !rc && i < len; i++) {
-        if (i > 0)
-            buf_adds(&out, format == TABLE_JSON ? ",\n" : "\n");
-        rc = print_one(s, id, &spec[i], format, &out, err);
-    }
-    if (format == TABLE_JSON)
-        buf_adds(&out, "]}\n");
+    const char *text = json_text(json_get(answer, "text"));
+    fputs(text ? text : "", to);
+    return 0;
+}
+
+static int show_local(const char *path, const struct tables_subject *t,
+                      const struct table_options *how, enum table_format format, FILE *to,
+                      struct err *err)
+{
+    struct store *s CLEANUP(store_cleanup) = NULL;
+    struct buf out CLEANUP(buf_release) = { 0 };
+    int rc = store_open_read(&s, path, err);
+
+    if (!rc)
+        rc = tables_text(s, t->spec_text, t->spec_name, t->experiment, how, format, &out, err);
     /* What could be made is shown, also when a later table fails. */
     if (!rc || format != TABLE_JSON)
         fputs(buf_str(&out), to);
     return rc;
 }
 
-static int check_step(const struct conf_value *tables, const struct recipe *r, const char *step,
+int tables_show(const struct options *o, const struct tables_subject *t,
+                const struct table_options *how, enum table_format format, FILE *to,
+                struct err *err)
+{
+    return o->coordinator ? show_remote(o, t, how, format, to, err)
+                          : show_local(options_store(o), t, how, format, to, err);
+}
+
+int tables_print(const char *path, const char *experiment, enum table_format format, FILE *to,
+                 struct err *err)
+{
+    const struct tables_subject t = { .experiment = experiment };
+    const struct table_options how = { .ansi = format == TABLE_TEXT && isatty(fileno(to)) };
+
+    return show_local(path, &t, &how, format, to, err);
+}
+
+static int check_step(const struct conf_value *at, const struct recipe *r, const char *step,
                       struct err *err)
 {
     const char *ids[RECIPE_STEPS_MAX + 1] = { NULL };
@@ -76,13 +103,12 @@ static int check_step(const struct conf_value *tables, const struct recipe *r, c
     for (size_t i = 0; i < r->steps_len; i++)
         ids[i] = r->step[i].id;
     const char *near = nearest_find(step, ids);
-    return near ? conf_error(err, tables, "no step is called \"%s\"; did you mean \"%s\"?", step,
-                             near)
-                : conf_error(err, tables, "no step is called \"%s\"", step);
+    return near ? conf_error(err, at, "no step is called \"%s\"; did you mean \"%s\"?", step, near)
+                : conf_error(err, at, "no step is called \"%s\"", step);
 }
 
 /* A column names one step, or several divided by blanks. */
-static int check_steps(const struct conf_value *tables, const struct recipe *r, const char *list,
+static int check_steps(const struct conf_value *at, const struct recipe *r, const char *list,
                        struct err *err)
 {
     int rc = 0;
@@ -92,7 +118,7 @@ static int check_steps(const struct conf_value *tables, const struct recipe *r, 
         size_t len = strcspn(list, " ");
 
         snprintf(step, sizeof(step), "%.*s", (int)len, list);
-        rc = check_step(tables, r, step, err);
+        rc = check_step(at, r, step, err);
         list += len;
     }
     return rc;
@@ -101,12 +127,13 @@ static int check_steps(const struct conf_value *tables, const struct recipe *r, 
 int tables_check(const struct conf *c, const struct recipe *r, struct err *err)
 {
     const struct conf_value *tables = conf_get(conf_root(c), "tables");
-    struct table_spec *spec CLEANUP(mem_cleanup) = NULL;
+    struct table_spec *spec = NULL;
     size_t len = 0;
     int rc = tables ? table_specs_read(tables, &spec, &len, err) : 0;
 
     for (size_t i = 0; !rc && i < len; i++)
         for (size_t k = 0; !rc && k < spec[i].columns_len; k++)
-            rc = check_steps(tables, r, spec[i].column[k].step, err);
+            rc = check_steps(spec[i].column[k].source, r, spec[i].column[k].step, err);
+    table_specs_free(spec, len);
     return rc;
 }

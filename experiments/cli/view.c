@@ -4,12 +4,14 @@
 #include <langinfo.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "common/base/mem.h"
 #include "experiments/cli/pace.h"
 
 enum { STEPS_MAX = 128, BAR_CELLS = 24 };
+enum { LINES_FALLBACK = 22, RUNNING_LINES = 4, RUNNING_SHOWN_S = 2 };
 /* Lines: at most so often while something moves, and at least so often while something runs. */
 enum { LINE_PAUSE_MS = 5000, LINE_QUIET_MS = 30000 };
 
@@ -135,23 +137,75 @@ static void erase(struct view *v)
     v->drawn = 0;
 }
 
+/* Lines that the terminal has for us: one is kept for the cursor, one for a note. */
+static size_t lines_free(const struct view *v)
+{
+    struct winsize size;
+
+    if (ioctl(fileno(v->to), TIOCGWINSZ, &size) != 0 || size.ws_row < 8)
+        return LINES_FALLBACK;
+    return size.ws_row - 2u;
+}
+
+static void draw_step(struct view *v, const Drover__StepStatus *st, uint64_t now_ms)
+{
+    const struct row *r = row_of(v, st->step);
+    char state[160], count[48];
+
+    if (!r)
+        return;
+    print_state(r, st, now_ms, state, sizeof(state));
+    fprintf(v->to, "  %-16.16s ", st->step);
+    print_bar(v, st);
+    print_count(st, count, sizeof(count));
+    /* Never wider than the narrowest terminal that people use. */
+    fprintf(v->to, " %13s  %.38s\n", count, state);
+    v->drawn++;
+}
+
+/* Jobs that run for a while: short ones would only flicker. */
+static void draw_running(struct view *v, const Drover__ExperimentStatus *s, size_t lines)
+{
+    for (size_t i = 0; i < s->n_running && lines > 0; i++) {
+        const Drover__RunningJob *j = s->running[i];
+        char time[32], share[48] = "";
+
+        if (j->seconds < RUNNING_SHOWN_S)
+            continue;
+        print_duration(time, sizeof(time), j->seconds);
+        if (j->total > 0)
+            snprintf(share, sizeof(share), "%llu/%llu", (unsigned long long)j->done,
+                     (unsigned long long)j->total);
+        fprintf(v->to, "    #%-8llu %-20.20s %-20.20s %13s %8s\n", (unsigned long long)j->job,
+                j->step, j->worker, share, time);
+        v->drawn++;
+        lines--;
+    }
+}
+
 static void draw(struct view *v, const Drover__ExperimentStatus *s, uint64_t now_ms)
 {
-    char state[160], count[48];
+    size_t lines = lines_free(v), hidden = 0;
+    bool all = s->n_steps + RUNNING_LINES <= lines;
 
     for (size_t i = 0; i < s->n_steps; i++) {
         const Drover__StepStatus *st = s->steps[i];
-        const struct row *r = row_of(v, st->step);
-        if (!r)
-            break;
-        print_state(r, st, now_ms, state, sizeof(state));
-        fprintf(v->to, "  %-16.16s ", st->step);
-        print_bar(v, st);
-        print_count(st, count, sizeof(count));
-        /* Never wider than the narrowest terminal that people use. */
-        fprintf(v->to, " %13s  %.38s\n", count, state);
+        bool over = st->done == st->jobs || (st->waiting == st->jobs);
+
+        if (all || (!over && v->drawn + RUNNING_LINES < lines))
+            draw_step(v, st, now_ms);
+        else
+            hidden++;
+    }
+    if (hidden > 0) {
+        fprintf(v->to, "  ... and %zu steps that are done or wait\n", hidden);
         v->drawn++;
     }
+    if (s->paused) {
+        fprintf(v->to, "  paused; go on with: drover resume %.50s\n", s->name);
+        v->drawn++;
+    }
+    draw_running(v, s, MIN(lines - MIN(lines, v->drawn), (size_t)RUNNING_LINES));
     fflush(v->to);
 }
 

@@ -7,6 +7,7 @@
 #include <uthash.h>
 
 #include "common/base/mem.h"
+#include "experiments/plan/halving.h"
 #include "experiments/plan/memory.h"
 
 struct key_index {
@@ -32,6 +33,8 @@ void build_release(struct build *b)
     free_index(&b->jobs);
     free_index(&b->files);
     memo_release(b);
+    halving_free(b->halving);
+    b->halving = NULL;
     outside_free(b->outside);
     b->outside = NULL;
 }
@@ -141,4 +144,23 @@ int build_file(struct build *b, const struct digest *key, uint32_t *ret, bool *r
         return err_set(err, ERR_LIMIT, "more than %d outside files", PLAN_FILES_MAX);
     p->file[*ret].digest = *key;
     return 0;
+}
+
+void build_digest_params(const struct plan_run *run, struct digester *d)
+{
+    const char *last = NULL;
+
+    for (;;) {
+        size_t next = run->params_len;
+
+        for (size_t i = 0; i < run->params_len; i++)
+            if (*run->value[i] && (!last || strcmp(run->name[i], last) > 0) &&
+                (next == run->params_len || strcmp(run->name[i], run->name[next]) < 0))
+                next = i;
+        if (next == run->params_len)
+            return;
+        last = run->name[next];
+        digest_add_text(d, last);
+        digest_add_text(d, run->value[next]);
+    }
 }

@@ -8,14 +8,31 @@
 #include "experiments/plan/plan.h"
 #include "experiments/plan/step.h"
 
+/* What a step became in the run at hand. */
+struct built {
+    const char *id;
+    struct plan_list jobs;
+    struct {
+        uint32_t index;
+        uint64_t examples;
+    } * family;
+    size_t families_len, family_cap;
+    int64_t maker; /* the job whose output others name: its own, or a search's collect; -1 */
+};
+
+/* A plan's steps: the recipe's, a collect of each, and the select steps. */
+enum { BUILD_STEPS_MAX = 2 * RECIPE_STEPS_MAX + RECIPE_RUNGS_MAX };
+
 struct build {
     struct plan *plan;
     const struct recipe *r;
     const struct plan_options *o;
     struct outside *outside;
-    struct key_index *families, *jobs, *files; /* hash: digest -> index in the plan */
-    struct memo_model *models;                 /* hash: source -> input: models, task files */
-    struct memo_count *counts;                 /* hash: source -> examples available */
+    struct key_index *families, *jobs, *files;    /* hash: digest -> index in the plan */
+    struct memo_model *models;                    /* hash: source -> input: models, task files */
+    struct memo_count *counts;                    /* hash: source -> examples available */
+    struct halving *halving;                      /* NULL: the recipe halves nothing */
+    bool reads[BUILD_STEPS_MAX][BUILD_STEPS_MAX]; /* step of the plan I reads step K in some run */
     char openblas_class[128];
     size_t family_cap, job_cap, file_cap, step_cap;
 };
@@ -65,7 +82,21 @@ struct digest key_of_job(const struct plan_job *job, const struct plan *p, bool 
 
 /* ---- expand.c: one run ---- */
 
+/* The plan's step ID, added when it is new: its index. */
+size_t build_step(struct build *b, const char *id, const struct kind *kind);
+/* Step ID reads step OTHER; both are there. */
+void build_reads(struct build *b, const char *id, const char *other);
+
 int build_run(struct build *b, const struct point *p, struct plan_run *run, uint32_t run_index,
               struct err *err) MUST_CHECK;
+
+/* ---- steps.c: the plan's steps when all runs are built ---- */
+
+/* What each step reads, and an order in which it follows that. */
+void steps_finish(struct build *b);
+
+/* The swept parameters that RUN has, by name: the order of a recipe's axes is no part of a point.
+ */
+void build_digest_params(const struct plan_run *run, struct digester *d);
 
 #endif

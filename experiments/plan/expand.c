@@ -8,18 +8,7 @@
 #include "common/base/buf.h"
 #include "common/base/mem.h"
 #include "experiments/plan/build.h"
-
-/* What a step became in the run at hand. */
-struct built {
-    const char *id;
-    struct plan_list jobs;
-    struct {
-        uint32_t index;
-        uint64_t examples;
-    } * family;
-    size_t families_len, family_cap;
-    int64_t maker; /* the job whose output others name: its own, or a search's collect; -1 */
-};
+#include "experiments/plan/halving.h"
 
 struct expansion {
     struct build *b;
@@ -37,21 +26,6 @@ static int at_key(struct expansion *x, const struct step *s, const char *name, i
     return rc ? step_error(x->p, s->from, err, rc, name, "%.390s", inner->text) : 0;
 }
 
-static size_t step_slot(struct build *b, const char *id, const struct kind *kind)
-{
-    struct plan *p = b->plan;
-
-    for (size_t i = 0; i < p->steps_len; i++)
-        if (strcmp(p->step[i].id, id) == 0)
-            return i;
-    if (p->steps_len == b->step_cap) {
-        b->step_cap = b->step_cap ? 2 * b->step_cap : 16;
-        p->step = mem_realloc(p->step, b->step_cap, sizeof(*p->step));
-    }
-    p->step[p->steps_len] = (struct plan_step){ .id = build_text(b, id), .kind = kind };
-    return p->steps_len++;
-}
-
 /* Enter job J under KEY unless it is there, and claim it for the run. */
 static int enter_job(struct expansion *x, const struct plan_job *j, const struct digest *key,
                      struct built *out, uint32_t *ret, struct err *err)
@@ -63,7 +37,7 @@ static int enter_job(struct expansion *x, const struct plan_job *j, const struct
     if (rc)
         return rc;
     struct plan_job *to = &p->job[*ret];
-    struct plan_step *slot = &p->step[step_slot(x->b, j->step, j->kind)];
+    struct plan_step *slot = &p->step[build_step(x->b, j->step, j->kind)];
     if (is_new) {
         *to = *j;
         to->key = *key;
@@ -105,7 +79,7 @@ static int class_of(struct expansion *x, const struct step *s, struct plan_job *
     return 0;
 }
 
-static void add_produced(struct plan_job *j, const char *name, uint32_t producer)
+static void add_produced(struct plan_job *j, const char *name, uint32_t producer, bool folder)
 {
     assert(j->inputs_len < PLAN_INPUTS_MAX);
     j->input[j->inputs_len++] = (struct plan_input){ .name = name,
@@ -113,7 +87,7 @@ static void add_produced(struct plan_job *j, const char *name, uint32_t producer
                                                      .path = "",
                                                      .producer = producer,
                                                      .output = name,
-                                                     .folder = strcmp(name, "model") == 0 };
+                                                     .folder = folder };
     build_list_add(&j->needs, producer);
 }
 
@@ -169,6 +143,8 @@ static int enter_collect(struct expansion *x, const char *id, const int *steps, 
     collect_families(x, steps, steps_len, &j, &examples);
     struct digest key = key_of_job(&j, x->b->plan, false, examples);
     int rc = enter_job(x, &j, &key, out, &index, err);
+    for (size_t i = 0; !rc && i < steps_len; i++)
+        build_reads(x->b, id, x->built[steps[i]].id);
     if (!rc) {
         struct plan_job *to = &x->b->plan->job[index];
         /* enter_job sorts by index; here the order by key counts */
@@ -183,6 +159,11 @@ static int enter_collect(struct expansion *x, const char *id, const int *steps, 
     return rc;
 }
 
+static void collect_id(const char *search, char *out, size_t size)
+{
+    snprintf(out, size, "%.100s.collect", search);
+}
+
 /* The job that makes the labels of step INDEX: a search gets its collect when somebody first asks.
  */
 static int labels_maker(struct expansion *x, int index, uint32_t *ret, struct err *err)
@@ -193,7 +174,7 @@ static int labels_maker(struct expansion *x, int index, uint32_t *ret, struct er
 
     if (made->maker < 0) {
         struct built collect = { .maker = -1 };
-        snprintf(id, sizeof(id), "%.100s.collect", made->id);
+        collect_id(made->id, id, sizeof(id));
         int rc = enter_collect(x, id, &index, 1, &none, x->steps[index].retries, &collect, err);
         free(collect.jobs.v);
         if (rc)
@@ -330,7 +311,10 @@ static int add_inputs(struct expansion *x, const struct step *s, struct plan_job
 
     if (s->model_step >= 0) {
         assert(x->built[s->model_step].maker >= 0);
-        add_produced(j, "model", (uint32_t)x->built[s->model_step].maker);
+        /* a noop's model is 64 bytes, any other's a folder */
+        add_produced(j, "model", (uint32_t)x->built[s->model_step].maker,
+                     x->steps[s->model_step].kind->id != KIND_NOOP);
+        build_reads(x->b, s->from->id, x->built[s->model_step].id);
     } else if (s->model_path) {
         rc = build_model_input(x->b, s->model_path, s->tokenizer, &j->input[j->inputs_len], &inner);
         if (rc)
@@ -339,10 +323,14 @@ static int add_inputs(struct expansion *x, const struct step *s, struct plan_job
         j->inputs_len++;
     }
     if (s->labels_step >= 0) {
+        const struct step *from = &x->steps[s->labels_step];
+        char id[160];
         rc = labels_maker(x, s->labels_step, &maker, err);
         if (rc)
             return rc;
-        add_produced(j, "labels", maker);
+        collect_id(from->from->id, id, sizeof(id));
+        build_reads(x->b, s->from->id, from->kind->id == KIND_SEARCH ? id : from->from->id);
+        add_produced(j, "labels", maker, false);
     }
     return 0;
 }
@@ -389,10 +377,10 @@ static int expand_step(struct expansion *x, const struct step *s, struct built *
     if (s->kind->id == KIND_COLLECT)
         return enter_collect(x, s->from->id, s->results_step, s->results_len, &s->params,
                              s->retries, out, err);
+    (void)build_step(x->b, s->from->id, s->kind); /* shown even when all its jobs are another's */
     int rc = check_files(x, s, err);
     rc = rc ? rc : class_of(x, s, &j, err);
     rc = rc ? rc : add_inputs(x, s, &j, err);
-    (void)step_slot(x->b, s->from->id, s->kind); /* shown even when all its jobs are another's */
     if (!rc)
         rc = s->kind->shards ? shard_step(x, s, &j, out, err) : enter_plain(x, s, &j, out, err);
     free(j.needs.v);
@@ -436,20 +424,71 @@ static void finish_run(struct expansion *x)
     const size_t len = x->p->r->steps_len;
     struct digest part[RECIPE_STEPS_MAX];
     struct digester d;
+    size_t parts = 0;
 
     for (size_t i = 0; i < len; i++)
-        part[i] = step_identity(x->b->plan, &x->built[i]);
-    qsort(part, len, sizeof(*part), digest_order);
+        if (!point_lacks(x->p, i))
+            part[parts++] = step_identity(x->b->plan, &x->built[i]);
+    qsort(part, parts, sizeof(*part), digest_order);
     digest_begin(&d);
     digest_add_text(&d, "point-1");
     digest_add_u64(&d, run->seed);
-    for (size_t i = 0; i < run->params_len; i++) {
-        digest_add_text(&d, run->name[i]);
-        digest_add_text(&d, run->value[i]);
-    }
-    for (size_t i = 0; i < len; i++)
+    build_digest_params(run, &d);
+    for (size_t i = 0; i < parts; i++)
         digest_add_bytes(&d, part[i].b, DIGEST_BYTES);
     run->digest = digest_end(&d);
+}
+
+/* A step of the run needs no step that is no part of it. */
+static int check_present(const struct point *p, const struct step *s, struct err *err)
+{
+    const struct recipe_step *missing = NULL;
+    const char *key = "results";
+
+    for (size_t i = 0; i < s->results_len; i++)
+        if (point_lacks(p, (size_t)s->results_step[i]))
+            missing = &p->r->step[s->results_step[i]];
+    if (s->labels_step >= 0 && point_lacks(p, (size_t)s->labels_step)) {
+        missing = &p->r->step[s->labels_step];
+        key = "labels";
+    }
+    if (s->model_step >= 0 && point_lacks(p, (size_t)s->model_step)) {
+        missing = &p->r->step[s->model_step];
+        key = "model";
+    }
+    if (!missing)
+        return 0;
+    return step_error(p, s->from, err, ERR_INVALID, key,
+                      "\"%s\" needs \"%s\", which is no part of a run where not %s; give \"%s\" "
+                      "the same condition",
+                      s->from->id, missing->id, missing->when.text, s->from->id);
+}
+
+/* The steps of the run, checked, in the order in which they need each other. */
+static int make_steps(struct expansion *x, size_t *order, size_t *ret_len, struct err *err)
+{
+    const struct point *p = x->p;
+    size_t all[RECIPE_STEPS_MAX];
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < p->r->steps_len; i++) {
+        /* released by build_run(), also after an error */
+        x->steps[i] = (struct step){ .model_step = -1, .labels_step = -1 };
+        if (!point_lacks(p, i))
+            rc = step_make(p, i, &x->steps[i], err);
+    }
+    if (!rc)
+        rc = step_order(p, x->steps, p->r->steps_len, all, err);
+    *ret_len = 0;
+    for (size_t i = 0; !rc && i < p->r->steps_len; i++)
+        if (!point_lacks(p, all[i]))
+            order[(*ret_len)++] = all[i];
+    for (size_t i = 0; !rc && i < p->r->steps_len; i++)
+        if (!point_lacks(p, i)) {
+            rc = check_present(p, &x->steps[i], err);
+            rc = rc ? rc : step_check_targets(p, &x->steps[i], err);
+        }
+    return rc;
 }
 
 int build_run(struct build *b, const struct point *p, struct plan_run *run, uint32_t run_index,
@@ -457,22 +496,18 @@ int build_run(struct build *b, const struct point *p, struct plan_run *run, uint
 {
     const size_t len = p->r->steps_len;
     struct expansion x = { .b = b, .p = p, .run = run, .run_index = run_index };
-    size_t order[RECIPE_STEPS_MAX], made = 0;
-    int rc = 0;
+    size_t order[RECIPE_STEPS_MAX], order_len;
 
     x.steps = mem_calloc(len, sizeof(*x.steps));
     x.built = mem_calloc(len, sizeof(*x.built));
-    for (; !rc && made < len; made++)
-        rc = step_make(p, made, &x.steps[made], err);
-    if (!rc)
-        rc = step_order(p, x.steps, len, order, err);
-    for (size_t i = 0; !rc && i < len; i++)
-        rc = step_check_targets(p, &x.steps[i], err);
-    for (size_t i = 0; !rc && i < len; i++)
+    int rc = make_steps(&x, order, &order_len, err);
+    for (size_t i = 0; !rc && i < order_len; i++)
         rc = expand_step(&x, &x.steps[order[i]], &x.built[order[i]], err);
     if (!rc)
         finish_run(&x);
-    for (size_t i = 0; i < made; i++) {
+    if (!rc)
+        rc = halving_add_run(b, p, x.steps, x.built, order, order_len, run_index, err);
+    for (size_t i = 0; i < len; i++) {
         step_release(&x.steps[i]);
         free(x.built[i].jobs.v);
         free(x.built[i].family);

@@ -5,57 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/buf.h"
 #include "common/base/mem.h"
+#include "experiments/plan/halving.h"
 #include "experiments/plan/memory.h"
-
-/* A run whose recipe sweeps no seed. */
-enum { SEED_DEFAULT = 1 };
-
-static int count_runs(const struct recipe *r, size_t *ret, struct err *err)
-{
-    size_t n = 1;
-
-    for (size_t a = 0; a < r->axes_len; a++) {
-        n *= r->axis[a].len;
-        if (n > PLAN_RUNS_MAX)
-            return err_set(err, ERR_LIMIT, "%s: the sweep has more than %d runs", r->axis[a].where,
-                           PLAN_RUNS_MAX);
-    }
-    *ret = n;
-    return 0;
-}
-
-/* The next point in order: the last axis runs fastest. */
-static void next_point(struct point *p)
-{
-    for (size_t a = p->r->axes_len; a-- > 0;) {
-        if (++p->at[a] < p->r->axis[a].len)
-            return;
-        p->at[a] = 0;
-    }
-}
-
-static void name_run(struct build *b, struct point *p, struct plan_run *run)
-{
-    const struct recipe *r = p->r;
-
-    p->seed = SEED_DEFAULT;
-    run->name = mem_calloc(r->axes_len + 1, sizeof(*run->name));
-    run->value = mem_calloc(r->axes_len + 1, sizeof(*run->value));
-    for (size_t a = 0; a < r->axes_len; a++) {
-        struct buf text CLEANUP(buf_release) = { 0 };
-        const struct param_value *v = &r->axis[a].value[p->at[a]];
-        if (r->axis[a].step < 0) {
-            p->seed = (uint64_t)v->i;
-            continue;
-        }
-        param_print(v, &text);
-        run->name[run->params_len] = build_text(b, r->axis[a].target);
-        run->value[run->params_len++] = build_text(b, buf_str(&text));
-    }
-    run->seed = p->seed;
-}
+#include "experiments/plan/naming.h"
+#include "experiments/plan/points.h"
 
 static int digest_order(const void *a, const void *b)
 {
@@ -74,25 +28,63 @@ static struct digest revision_of(const struct plan *p)
     digest_add_text(&d, "revision-1");
     for (size_t i = 0; i < p->runs_len; i++)
         digest_add_bytes(&d, run[i].b, DIGEST_BYTES);
+    for (size_t i = 0; i < p->jobs_len; i++) /* the same points halved otherwise are another */
+        if (p->job[i].kind->id == KIND_SELECT)
+            digest_add_bytes(&d, p->job[i].key.b, DIGEST_BYTES);
     free(run);
     return digest_end(&d);
 }
 
-static int expand(struct build *b, struct err *err)
+static int too_many(const struct recipe *r, struct err *err)
+{
+    return err_set(err, ERR_LIMIT, "%s: the sweep has more than %d runs",
+                   r->entries_len ? r->entry[0].where : r->path, PLAN_RUNS_MAX);
+}
+
+static int build_runs(struct build *b, const struct points *points, struct naming *naming,
+                      struct err *err)
 {
     struct plan *p = b->plan;
-    struct point at = { .r = b->r };
-    size_t runs = 0;
-    int rc = count_runs(b->r, &runs, err);
+    size_t cap = 0;
+    int rc = 0;
 
-    if (rc)
-        return rc;
-    p->run = mem_calloc(runs, sizeof(*p->run));
-    for (; !rc && p->runs_len < runs; next_point(&at)) {
-        struct plan_run *run = &p->run[p->runs_len++];
-        name_run(b, &at, run);
-        rc = build_run(b, &at, run, (uint32_t)(p->runs_len - 1), err);
+    for (size_t i = 0; !rc && i < points->len; i++) {
+        struct plan_run run = { 0 };
+        struct point at;
+        bool dropped;
+        rc = points_get(b->r, points, i, &at, &dropped, err);
+        if (rc || dropped || !naming_run(naming, &at, &run))
+            continue;
+        if (p->runs_len == cap) {
+            cap = cap ? 2 * cap : 16;
+            p->run = mem_realloc(p->run, cap, sizeof(*p->run));
+        }
+        p->run[p->runs_len++] = run;
+        rc = p->runs_len > PLAN_RUNS_MAX ? too_many(b->r, err) : 0;
+        rc =
+            rc ? rc : build_run(b, &at, &p->run[p->runs_len - 1], (uint32_t)(p->runs_len - 1), err);
     }
+    if (!rc && p->runs_len == 0)
+        rc = err_set(err, ERR_INVALID, "%s: no run is left: %s",
+                     b->r->excludes_len ? b->r->exclude[0].where : b->r->step[0].where,
+                     b->r->excludes_len ? "every point of the sweep is excluded"
+                                        : "no step's condition holds anywhere");
+    return rc;
+}
+
+static int expand(struct build *b, struct err *err)
+{
+    struct naming *naming CLEANUP(naming_cleanup) = naming_new(b);
+    struct points points CLEANUP(points_release) = { 0 };
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < b->r->steps_len; i++)
+        rc = step_check_names(b->r, &b->r->step[i], err);
+    rc = rc ? rc : points_list(b->r, &points, err);
+    rc = rc ? rc : build_runs(b, &points, naming, err);
+    rc = rc ? rc : halving_finish(b, err);
+    if (!rc)
+        steps_finish(b);
     return rc;
 }
 
@@ -108,9 +100,6 @@ int plan_make(const struct recipe *r, const struct plan_options *o, struct plan 
     b.plan->name = build_text(&b, r->name);
     b.plan->recipe = build_text(&b, r->text);
     b.plan->recipe_path = build_text(&b, r->path);
-    for (size_t a = 0; a < r->axes_len; a++)
-        if (r->axis[a].step >= 0)
-            b.plan->axis[b.plan->axes_len++] = build_text(&b, r->axis[a].target);
     int rc = expand(&b, err);
     build_release(&b);
     if (rc) {
@@ -146,7 +135,6 @@ void plan_free(struct plan *p)
     if (!p)
         return;
     for (size_t i = 0; i < p->runs_len; i++) {
-        free(p->run[i].name);
         free(p->run[i].value);
         free(p->run[i].family);
     }
@@ -160,7 +148,12 @@ void plan_free(struct plan *p)
     free(p->job);
     free(p->family);
     free(p->file);
+    for (size_t i = 0; i < p->steps_len; i++)
+        free(p->step[i].needs.v);
     free(p->step);
+    free(p->gate);
+    free(p->candidate);
+    free(p->rung);
     free_memory(p->memory);
     free(p);
 }

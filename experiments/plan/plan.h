@@ -31,7 +31,8 @@ enum {
     PLAN_RUNS_MAX = 100000,
     PLAN_JOBS_MAX = 100000,
     PLAN_FAMILIES_MAX = 10000,
-    PLAN_FILES_MAX = 10000
+    PLAN_FILES_MAX = 10000,
+    PLAN_GATES_MAX = 1000000 /* WIRE_GATES_MAX */
 };
 
 /* The numeric class of everything that runs on the packed kernel. */
@@ -97,8 +98,9 @@ struct plan_step_family {
 
 struct plan_run {
     uint64_t seed;
-    const char **name,
-        **value; /* swept parameters (without the seed) in axis order, as recipe text */
+    /* Of every axis of the plan, in its order, as recipe text: what the sweep gave, else the step's
+     * own value, else the kind's default; "" when the run has none (its step is absent). */
+    const char **name, **value;
     size_t params_len;
     struct digest
         digest; /* of the point: its parameters, seed, families with counts and other keys */
@@ -115,13 +117,37 @@ struct plan_file {
     const char *manifest; /* text of the manifest, else NULL */
 };
 
-/* One step of the recipe, for displays. The planner's own collect steps are listed too. */
+/* One step of the recipe, for displays. The planner's own collect and select steps are listed too.
+ */
 struct plan_step {
     const char *id;
     const struct kind *kind;
-    uint64_t jobs;   /* distinct */
-    uint64_t units;  /* distinct examples, or jobs for kinds without shards */
-    uint64_t claims; /* jobs had nothing been shared between runs */
+    uint64_t jobs;          /* distinct */
+    uint64_t units;         /* distinct examples, or jobs for kinds without shards */
+    uint64_t claims;        /* jobs had nothing been shared between runs */
+    struct plan_list needs; /* steps that it reads, ascending indexes of the plan's steps */
+};
+
+/* Halving. RUN's claim on JOB holds only if the select job BY chooses the run. A job whose every
+ * claim is gated also needs the first of its gates' select jobs (scheduling only: no part of its
+ * key). */
+struct plan_gate {
+    uint32_t run, job, by;
+};
+
+/* RUN is one of those that the select job BY chooses among; runs of one candidate differ by their
+ * seed alone. Sorted by (by, candidate, seed). The jobs (and their families) that decide are those
+ * of BY's needs that the run claims. Every select job chooses among all candidates, dropped ones
+ * included: the k-th keeps keep^k of them. */
+struct plan_candidate {
+    uint32_t by, run;
+    struct digest candidate; /* of the point without its seed */
+};
+
+/* A rung, for displays: CANDIDATES arrive (as far as is known now), SURVIVORS go on. */
+struct plan_rung {
+    const char *step, *score;
+    uint64_t candidates, survivors; /* the same for the last rung, which has no select job */
 };
 
 struct plan {
@@ -140,6 +166,13 @@ struct plan {
     size_t files_len;
     struct plan_step *step; /* in an order in which every step follows what it needs */
     size_t steps_len;
+    struct plan_gate *gate; /* by (job, run); empty without halving, as the next two */
+    size_t gates_len;
+    struct plan_candidate *candidate;
+    size_t candidates_len;
+    struct plan_rung *rung;
+    size_t rungs_len;
+    const char *git; /* Plan.git: set by the caller of plan_make(), who owns it; NULL: unknown */
     struct plan_memory *memory;
 };
 
@@ -161,5 +194,12 @@ int plan_make(const struct recipe *r, const struct plan_options *o, struct plan 
               struct err *err) MUST_CHECK;
 void plan_free(struct plan *p); /* NULL is fine */
 void plan_cleanup(struct plan **p);
+
+/* ---- graph.c ---- */
+
+/* P's steps as a graph in DOT: a node per step with its jobs and examples (select jobs as
+ * diamonds), an edge to each from what it needs; appended to OUT. */
+struct buf;
+void plan_graph_print(const struct plan *p, struct buf *out);
 
 #endif

@@ -10,16 +10,40 @@
 #include "common/base/buf.h"
 #include "common/base/mem.h"
 #include "common/base/nearest.h"
+#include "common/conf/cond.h"
+#include "experiments/plan/keys_table.h"
 
 /* Names become rows, file names and words on the command line. */
 enum { NAME_BYTES_MAX = 100 };
 
-static char *place_of(const struct conf_value *v)
+char *recipe_place(const struct conf_value *v)
 {
     struct buf b = { 0 };
 
     buf_printf(&b, "%s:%u", conf_file(v), conf_line(v));
     return buf_detach(&b);
+}
+
+int recipe_read_cond(const struct conf_value *v, struct recipe_cond *ret, struct err *err)
+{
+    struct buf where = { 0 };
+    const char *text;
+    int rc = conf_text(v, &text, err);
+
+    if (rc)
+        return rc;
+    buf_printf(&where, "%s:%u: ", conf_file(v), conf_line(v));
+    conf_key(v, &where);
+    *ret = (struct recipe_cond){ .text = mem_strdup(text), .where = buf_detach(&where) };
+    return 0;
+}
+
+void recipe_cond_release(struct recipe_cond *c)
+{
+    free(c->text);
+    free(c->where);
+    cond_free(c->cond);
+    *c = (struct recipe_cond){ 0 };
 }
 
 /* WITH: further characters allowed in a name besides letters, digits, '_' and '-'. */
@@ -46,7 +70,7 @@ static int read_entry(struct recipe_set *s, const struct conf_value *v, const ch
                       struct err *err)
 {
     struct param_value value CLEANUP(param_value_release) = { 0 };
-    char *where CLEANUP(mem_cleanup) = place_of(v);
+    char *where CLEANUP(mem_cleanup) = recipe_place(v);
     int rc = value_read(v, &value, err);
 
     return rc ? rc : set_put(s, name, &value, where, err);
@@ -74,12 +98,17 @@ static int read_kind(const struct conf_value *v, const struct kind **ret, struct
     if (rc)
         return rc;
     *ret = kind_find(text);
+    if (*ret && (*ret)->id == KIND_SELECT)
+        return conf_error(err, v, "select jobs are no steps; say halving = { ... }");
     if (*ret)
         return 0;
     struct buf list CLEANUP(buf_release) = { 0 };
-    for (int i = 0; i < KINDS; i++) {
-        names[i] = kind_at((enum kind_id)i)->name;
-        buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
+    for (int i = 0, n = 0; i < KINDS; i++) {
+        if (i == KIND_SELECT)
+            continue;
+        names[n] = kind_at((enum kind_id)i)->name;
+        buf_printf(&list, "%s%s", n ? ", " : "", names[n]);
+        n++;
     }
     const char *near = nearest_find(text, names);
     return near ? conf_error(err, v, "unknown job kind \"%s\"; did you mean \"%s\"? (%s)", text,
@@ -100,13 +129,16 @@ static int read_step(struct recipe *r, const struct conf_value *v, struct err *e
     if (rc)
         return rc;
     s->index = r->steps_len;
-    s->where = place_of(v);
+    s->where = recipe_place(v);
     for (size_t i = 0; i < r->steps_len; i++)
         if (strcmp(r->step[i].id, s->id) == 0)
             return conf_error(err, id, "two steps are called \"%s\"", s->id);
+    r->steps_len++;
     if (strcmp(s->id, "paths") == 0 || strcmp(s->id, "vars") == 0)
         return conf_error(err, id, "\"%s\" names variables; call the step something else", s->id);
-    r->steps_len++;
+    if (strcmp(s->id, "seed") == 0 || strcmp(s->id, "halving") == 0)
+        return conf_error(err, id, "\"%s\" has a meaning of its own; call the step something else",
+                          s->id);
     for (size_t i = 0; !rc && i < conf_len(v); i++) {
         const struct conf_value *entry = conf_at(v, i);
         if (entry == id || entry == job)
@@ -134,7 +166,7 @@ static int read_steps(struct recipe *r, const struct conf_value *root, struct er
     return rc;
 }
 
-/* ---- sweep ---- */
+/* ---- names ---- */
 
 int recipe_target(const struct recipe *r, const char *target, const char *where, int *ret_step,
                   const char **ret_name, struct err *err)
@@ -160,77 +192,6 @@ int recipe_target(const struct recipe *r, const char *target, const char *where,
                 : err_set(err, ERR_INVALID, "%s: no step is called \"%s\"", where, id);
 }
 
-int recipe_check_axis(const struct recipe_axis *a, struct err *err)
-{
-    for (size_t i = 0; i < a->len; i++) {
-        struct buf text CLEANUP(buf_release) = { 0 };
-        param_print(&a->value[i], &text);
-        if (a->step < 0 && (a->value[i].type != PARAM_INT || a->value[i].i < 0))
-            return err_set(err, ERR_INVALID, "%s: seed: %s is no integer of at least 0", a->where,
-                           buf_str(&text));
-        for (size_t k = 0; k < i; k++)
-            if (value_equal(&a->value[i], &a->value[k]))
-                return err_set(err, ERR_INVALID, "%s: %s: the value %s appears twice", a->where,
-                               a->target, buf_str(&text));
-    }
-    return 0;
-}
-
-static int read_axis(struct recipe *r, const struct conf_value *v, struct err *err)
-{
-    static const char *const known[] = { "set", "values", NULL };
-    const struct conf_value *set, *values;
-    struct recipe_axis *a = &r->axis[r->axes_len];
-    const char *target, *name;
-    int rc = conf_expect(v, CONF_GROUP, err);
-
-    rc = rc ? rc : conf_check_keys(v, known, err);
-    rc = rc ? rc : conf_need(v, "set", CONF_TEXT, &set, err);
-    rc = rc ? rc : conf_text(set, &target, err);
-    rc = rc ? rc : conf_need(v, "values", CONF_ARRAY, &values, err);
-    if (rc)
-        return rc;
-    for (size_t i = 0; i < r->axes_len; i++)
-        if (strcmp(r->axis[i].target, target) == 0)
-            return conf_error(err, set, "\"%s\" is swept twice", target);
-    if (conf_len(values) == 0 || conf_len(values) > RECIPE_VALUES_MAX)
-        return conf_error(err, values, "1 to %d values are allowed", RECIPE_VALUES_MAX);
-    r->axes_len++;
-    a->where = place_of(set);
-    a->target = mem_strdup(target);
-    a->step = -1;
-    if (strcmp(target, "seed") != 0) {
-        rc = recipe_target(r, target, a->where, &a->step, &name, err);
-        if (rc)
-            return rc;
-        a->name = mem_strdup(name);
-    }
-    a->value = mem_calloc(conf_len(values), sizeof(*a->value));
-    for (size_t i = 0; i < conf_len(values); i++) {
-        rc = value_read(conf_at(values, i), &a->value[i], err);
-        if (rc)
-            return rc;
-        a->len++;
-    }
-    return 0;
-}
-
-static int read_sweep(struct recipe *r, const struct conf_value *root, struct err *err)
-{
-    const struct conf_value *sweep = conf_get(root, "sweep");
-    int rc = 0;
-
-    if (!sweep)
-        return 0;
-    rc = conf_expect(sweep, CONF_LIST, err);
-    if (!rc && conf_len(sweep) > RECIPE_AXES_MAX)
-        return conf_error(err, sweep, "%zu axes, at most %d are allowed", conf_len(sweep),
-                          RECIPE_AXES_MAX);
-    for (size_t i = 0; !rc && i < conf_len(sweep); i++)
-        rc = read_axis(r, conf_at(sweep, i), err);
-    return rc;
-}
-
 /* ---- the rest ---- */
 
 static int read_variables(struct recipe_set *s, const struct conf_value *root, const char *name,
@@ -253,10 +214,9 @@ static int read_variables(struct recipe_set *s, const struct conf_value *root, c
 
 int recipe_read(struct recipe *r, const struct conf *c, struct err *err)
 {
-    static const char *const known[] = { "name",  "description", "paths",  "vars",
-                                         "steps", "sweep",       "tables", NULL };
+    const char *known[RECIPE_KEYS_MAX];
     const struct conf_value *root = conf_root(c), *name;
-    int rc = conf_check_keys(root, known, err);
+    int rc = conf_check_keys(root, recipe_key_names(KEYS_ROOT, known), err);
 
     rc = rc ? rc : conf_need(root, "name", CONF_TEXT, &name, err);
     rc = rc ? rc : read_name(name, "/.", &r->name, err);
@@ -265,5 +225,6 @@ int recipe_read(struct recipe *r, const struct conf *c, struct err *err)
     rc = rc ? rc : read_variables(&r->paths, root, "paths", true, err);
     rc = rc ? rc : read_variables(&r->vars, root, "vars", false, err);
     rc = rc ? rc : read_steps(r, root, err);
-    return rc ? rc : read_sweep(r, root, err);
+    rc = rc ? rc : recipe_read_sweep(r, root, err);
+    return rc ? rc : recipe_read_halving(r, root, err);
 }

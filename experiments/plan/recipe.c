@@ -48,7 +48,9 @@ static int make(const struct conf *c, const char *path, char *dir, const char *c
         rc = recipe_override(r, sets[i], err);
     rc = rc ? rc : recipe_substitute(r, err);
     for (size_t i = 0; !rc && i < r->axes_len; i++)
-        rc = recipe_check_axis(&r->axis[i], err);
+        rc = recipe_check_axis(r, &r->axis[i], err);
+    rc = rc ? rc : recipe_compile(r, err);
+    rc = rc ? rc : recipe_check_halving(r, err);
     if (rc) {
         recipe_free(r);
         return rc;
@@ -79,12 +81,33 @@ int recipe_parse(const char *text, const char *name, const char *const *sets, si
 
 static void free_axis(struct recipe_axis *a)
 {
-    for (size_t i = 0; i < a->len; i++)
-        param_value_release(&a->value[i]);
-    free(a->value);
+    recipe_axis_clear(a);
     free(a->target);
     free(a->where);
     free(a->name);
+}
+
+static void free_halving(struct recipe_halving *h)
+{
+    for (size_t i = 0; i < h->rungs_len; i++) {
+        free(h->rung[i].step);
+        free(h->rung[i].score);
+        free(h->rung[i].where);
+    }
+    free(h->where);
+    set_release(&h->set);
+}
+
+static void free_sweep(struct recipe *r)
+{
+    for (size_t i = 0; i < r->axes_len; i++)
+        free_axis(&r->axis[i]);
+    for (size_t i = 0; i < r->entries_len; i++) {
+        free(r->entry[i].where);
+        recipe_cond_release(&r->entry[i].when);
+    }
+    for (size_t i = 0; i < r->excludes_len; i++)
+        recipe_cond_release(&r->exclude[i]);
 }
 
 void recipe_free(struct recipe *r)
@@ -95,9 +118,10 @@ void recipe_free(struct recipe *r)
         free(r->step[i].id);
         free(r->step[i].where);
         set_release(&r->step[i].set);
+        recipe_cond_release(&r->step[i].when);
     }
-    for (size_t i = 0; i < r->axes_len; i++)
-        free_axis(&r->axis[i]);
+    free_sweep(r);
+    free_halving(&r->halving);
     set_release(&r->paths);
     set_release(&r->vars);
     free(r->name);

@@ -6,6 +6,9 @@
 
 #include "common/base/buf.h"
 
+/* The job kinds alone. */
 void plan_reference(struct buf *out);
+/* Everything a recipe may say: its own keys, steps, forms of the sweep, halving, job kinds. */
+void recipe_reference_print(struct buf *out);
 
 #endif

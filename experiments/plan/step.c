@@ -2,7 +2,6 @@
 #include "experiments/plan/step.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,20 +9,21 @@
 
 #include "common/base/buf.h"
 #include "common/base/mem.h"
+#include "experiments/plan/reading.h"
 
 enum { RETRIES_DEFAULT = 2 };
 
-/* The value of entry NAME: the axis that sweeps it, else what the step says; NULL when neither. */
 const struct param_value *step_value(const struct point *p, const struct recipe_step *s,
                                      const char *name, const char **ret_where)
 {
     for (size_t a = 0; a < p->r->axes_len; a++) {
         const struct recipe_axis *x = &p->r->axis[a];
-        if (x->step >= 0 && &p->r->step[x->step] == s && strcmp(x->name, name) == 0) {
-            if (ret_where)
-                *ret_where = x->where;
-            return &x->value[p->at[a]];
-        }
+        if (!p->value[a] || x->step < 0 || &p->r->step[x->step] != s || strcmp(x->name, name) != 0)
+            continue;
+        const size_t row = (size_t)(p->value[a] - x->value);
+        if (ret_where)
+            *ret_where = x->at && x->at[row] ? x->at[row] : x->where;
+        return p->value[a];
     }
     if (ret_where)
         *ret_where = recipe_where(&s->set, name, s->where);
@@ -58,19 +58,6 @@ bool step_has_word(const char *list, const char *word)
 
 /* ---- the kind's own parameters ---- */
 
-/* 3 for 3.0 and 1e3 for 1000: what a person writes is not always of the table's type. */
-static struct param_value coerce(const struct param_spec *spec, const struct param_value *v)
-{
-    struct param_value out = *v;
-
-    if (spec->type == PARAM_REAL && v->type == PARAM_INT)
-        out = (struct param_value){ .type = PARAM_REAL, .r = (double)v->i };
-    if (spec->type == PARAM_INT && v->type == PARAM_REAL && fabs(v->r) < 9e15 &&
-        v->r == floor(v->r))
-        out = (struct param_value){ .type = PARAM_INT, .i = (int64_t)v->r };
-    return out;
-}
-
 /* kind_check() begins its text with the parameter's name: find the place by it. */
 static int kind_error(const struct point *p, const struct recipe_step *s, int code, struct err *err)
 {
@@ -95,7 +82,7 @@ static int take_params(const struct point *p, struct step *st, struct err *err)
         const struct param_value *v = step_value(p, s, spec->name, NULL);
         if (!v || step_planner_param(st->kind, spec->name))
             continue;
-        struct param_value typed = coerce(spec, v);
+        struct param_value typed CLEANUP(param_value_release) = value_coerce(spec, v);
         rc = params_set(&st->params, spec->name, &typed, err);
     }
     return rc;
@@ -221,9 +208,8 @@ int step_path(const struct point *p, const struct recipe_step *s, const char *na
 static int fill(const struct point *p, struct step *st, struct err *err)
 {
     uint64_t retries;
-    int rc = step_check_names(p, st->from, err);
+    int rc = take_params(p, st, err);
 
-    rc = rc ? rc : take_params(p, st, err);
     rc = rc ? rc : check_params(p, st, err);
     rc = rc ? rc : drop_idle_params(st, err);
     rc = rc ? rc : take_seed(p, st, err);

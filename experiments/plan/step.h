@@ -9,12 +9,23 @@
 #include "common/tasks/task.h"
 #include "experiments/plan/recipe.h"
 
-/* Which value each axis has at a point; seed is the run's. */
+/* A point of the sweep: the value of each axis, NULL where the step's own counts; the run's seed;
+ * the steps that are no part of the run, a bit each. */
 struct point {
     const struct recipe *r;
-    size_t at[RECIPE_AXES_MAX];
+    const struct param_value *value[RECIPE_AXES_MAX];
     uint64_t seed;
+    uint64_t absent;
 };
+
+static inline bool point_lacks(const struct point *p, size_t step)
+{
+    return p->absent >> step & 1;
+}
+
+/* *RET: does C hold at P? True when there is no condition. */
+int point_holds(const struct point *p, const struct recipe_cond *c, bool *ret,
+                struct err *err) MUST_CHECK;
 
 enum { STEP_TASKS_MAX = 64, STEP_LEVELS_MAX = 16, STEP_RESULTS_MAX = 16 };
 
@@ -72,7 +83,12 @@ int step_path(const struct point *p, const struct recipe_step *s, const char *na
               const char *text, char **ret, struct err *err) MUST_CHECK;
 
 /* The parts of step_make(). */
-int step_check_names(const struct point *p, const struct recipe_step *s,
+enum { STEP_NAMES_MAX = PARAMS_MAX + 32 };
+/* Every name that a step of kind K may have (but files.TASK), ended by NULL; how many. */
+size_t step_known_names(const struct kind *k, const char *out[STEP_NAMES_MAX]);
+bool step_knows_name(const struct kind *k, const char *name);
+/* Whatever the point, the names of S and of the axes that sweep it must be known. */
+int step_check_names(const struct recipe *r, const struct recipe_step *s,
                      struct err *err) MUST_CHECK;
 bool step_planner_param(const struct kind *k,
                         const char *name); /* filled in by the planner: no key of a recipe */

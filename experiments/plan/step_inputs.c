@@ -36,6 +36,8 @@ int step_model(const struct point *p, struct step *st, struct err *err)
         return rc;
     if (id && path)
         return step_error(p, s, err, ERR_INVALID, "model", "given twice");
+    if (!id && !path && step_has_word(st->kind->optional, "model"))
+        return 0;
     if (!id && !path)
         return step_error(p, s, err, ERR_INVALID, NULL,
                           "model: missing; name a step that makes one, or { path = \"...\"; }");
@@ -129,6 +131,11 @@ int step_check_targets(const struct point *p, const struct step *st, struct err 
     if (st->model_step >= 0 && !step_has_word(all[st->model_step].kind->outputs, "model"))
         return step_error(p, s, err, ERR_INVALID, "model", "step \"%s\" (%s) makes no model",
                           all[st->model_step].id, all[st->model_step].kind->name);
+    if (st->model_step >= 0 && all[st->model_step].kind->id == KIND_NOOP &&
+        st->kind->id != KIND_NOOP)
+        return step_error(p, s, err, ERR_INVALID, "model",
+                          "step \"%s\" does nothing: its model is for noop steps only",
+                          all[st->model_step].id);
     if (st->labels_step >= 0 && all[st->labels_step].kind->id != KIND_SEARCH &&
         !step_has_word(all[st->labels_step].kind->outputs, "labels"))
         return step_error(p, s, err, ERR_INVALID, "labels", "step \"%s\" (%s) makes no labels",

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/nearest.h"
+#include "experiments/plan/keys_table.h"
 #include "experiments/plan/step.h"
 
 /* Parameters of a shard job that the planner fills in from tasks and levels. */
@@ -12,68 +13,65 @@ bool step_planner_param(const struct kind *k, const char *name)
     return k->shards && (strcmp(name, "task") == 0 || strcmp(name, "level") == 0);
 }
 
-/* Every name that a step of kind K may have, ended by NULL. */
-static size_t known_names(const struct kind *k, const char **out, size_t out_len)
+size_t step_known_names(const struct kind *k, const char *out[STEP_NAMES_MAX])
 {
-    size_t n = 0;
+    size_t n = 0, len;
+    const struct recipe_key *keys = recipe_keys(KEYS_STEP, &len);
 
-    out[n++] = "id";
-    out[n++] = "job";
-    out[n++] = "retries";
-    if (*k->seed_drives)
-        out[n++] = "seed";
-    if (step_has_word(k->inputs, "model")) {
-        out[n++] = "model";
-        out[n++] = "model.path";
-        out[n++] = "model.tokenizer";
-    }
-    if (step_has_word(k->inputs, "labels"))
-        out[n++] = "labels";
-    if (step_has_word(k->inputs, "results"))
-        out[n++] = "results";
-    if (k->shards) {
-        out[n++] = "tasks";
-        out[n++] = "levels";
-        out[n++] = "shard";
-        out[n++] = "files";
-    }
+    for (size_t i = 0; i < len; i++)
+        if (recipe_key_fits(&keys[i], k))
+            out[n++] = keys[i].name;
     for (size_t i = 0; i < k->params_len; i++)
         if (!step_planner_param(k, k->params[i].name))
             out[n++] = k->params[i].name;
-    assert(n < out_len);
+    assert(n < STEP_NAMES_MAX);
     out[n] = NULL;
     return n;
 }
 
-static int check_name(const struct point *p, const struct recipe_step *s, const char *name,
-                      struct err *err)
+bool step_knows_name(const struct kind *k, const char *name)
 {
-    const char *known[PARAMS_MAX + 16];
-    size_t len = known_names(s->kind, known, ARRAY_LEN(known));
+    const char *known[STEP_NAMES_MAX];
+    size_t len = step_known_names(k, known);
 
-    if (s->kind->shards && strncmp(name, "files.", 6) == 0)
-        return 0;
+    if (k->shards && strncmp(name, "files.", 6) == 0)
+        return true;
     for (size_t i = 0; i < len; i++)
         if (strcmp(known[i], name) == 0)
-            return 0;
-    if (strcmp(name, "seed") == 0)
-        return step_error(p, s, err, ERR_INVALID, name,
-                          "a %s job draws no random numbers; leave the seed out", s->kind->name);
-    const char *near = nearest_find(name, known);
-    return near ? step_error(p, s, err, ERR_INVALID, name,
-                             "a %s step has no such key; did you mean %s?", s->kind->name, near)
-                : step_error(p, s, err, ERR_INVALID, name, "a %s step has no such key",
-                             s->kind->name);
+            return true;
+    return false;
 }
 
-int step_check_names(const struct point *p, const struct recipe_step *s, struct err *err)
+static int check_name(const struct recipe_step *s, const char *name, const char *where,
+                      struct err *err)
+{
+    const char *known[STEP_NAMES_MAX];
+
+    if (step_knows_name(s->kind, name))
+        return 0;
+    if (strcmp(name, "seed") == 0)
+        return err_set(err, ERR_INVALID,
+                       "%s: steps[%zu].seed: a %s job draws no random numbers; leave the seed out",
+                       where, s->index, s->kind->name);
+    step_known_names(s->kind, known);
+    const char *near = nearest_find(name, known);
+    return near ? err_set(err, ERR_INVALID,
+                          "%s: steps[%zu].%s: a %s step has no such key; did you mean %s?", where,
+                          s->index, name, s->kind->name, near)
+                : err_set(err, ERR_INVALID, "%s: steps[%zu].%s: a %s step has no such key", where,
+                          s->index, name, s->kind->name);
+}
+
+int step_check_names(const struct recipe *r, const struct recipe_step *s, struct err *err)
 {
     int rc = 0;
 
-    for (size_t i = 0; !rc && i < s->set.values.len; i++)
-        rc = check_name(p, s, s->set.values.entry[i].name, err);
-    for (size_t a = 0; !rc && a < p->r->axes_len; a++)
-        if (p->r->axis[a].step >= 0 && &p->r->step[p->r->axis[a].step] == s)
-            rc = check_name(p, s, p->r->axis[a].name, err);
+    for (size_t i = 0; !rc && i < s->set.values.len; i++) {
+        const char *name = s->set.values.entry[i].name;
+        rc = check_name(s, name, recipe_where(&s->set, name, s->where), err);
+    }
+    for (size_t a = 0; !rc && a < r->axes_len; a++)
+        if (r->axis[a].step >= 0 && &r->step[r->axis[a].step] == s)
+            rc = check_name(s, r->axis[a].name, r->axis[a].where, err);
     return rc;
 }

@@ -1,11 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/buf.h"
 #include "common/base/mem.h"
 #include "experiments/plan/reading.h"
+
+/* Integers, numbers when one of them has a fraction, else texts. */
+static enum param_type list_type(const struct conf_value *v)
+{
+    enum param_type type = conf_len(v) ? PARAM_INTS : PARAM_TEXTS;
+
+    for (size_t i = 0; i < conf_len(v); i++) {
+        const enum conf_type t = conf_type(conf_at(v, i));
+        if (t == CONF_REAL && type != PARAM_TEXTS)
+            type = PARAM_REALS;
+        else if (t != CONF_INT && t != CONF_REAL)
+            type = PARAM_TEXTS;
+    }
+    return type;
+}
 
 static int read_list(const struct conf_value *v, struct param_value *ret, struct err *err)
 {
@@ -16,16 +32,18 @@ static int read_list(const struct conf_value *v, struct param_value *ret, struct
     if (len > PARAM_LIST_MAX)
         return conf_error(err, v, "a list of %zu values, at most %d are allowed", len,
                           PARAM_LIST_MAX);
-    *ret = (struct param_value){ .type = PARAM_TEXTS };
-    if (len && conf_type(conf_at(v, 0)) == CONF_INT) {
-        ret->type = PARAM_INTS;
+    *ret = (struct param_value){ .type = list_type(v) };
+    if (ret->type == PARAM_INTS)
         ret->ints = mem_calloc(len, sizeof(*ret->ints));
-    } else {
+    else if (ret->type == PARAM_REALS)
+        ret->reals = mem_calloc(len, sizeof(*ret->reals));
+    else
         ret->texts = mem_calloc(len + 1, sizeof(*ret->texts));
-    }
     for (size_t i = 0; !rc && i < len; i++) {
         if (ret->type == PARAM_INTS) {
             rc = conf_int(conf_at(v, i), 1, 0, &ret->ints[i], err);
+        } else if (ret->type == PARAM_REALS) {
+            rc = conf_real(conf_at(v, i), 1, 0, &ret->reals[i], err);
         } else {
             rc = conf_text(conf_at(v, i), &text, err);
             if (!rc)
@@ -36,6 +54,51 @@ static int read_list(const struct conf_value *v, struct param_value *ret, struct
     if (rc)
         param_value_release(ret);
     return rc;
+}
+
+struct param_value value_coerce(const struct param_spec *spec, const struct param_value *v)
+{
+    const enum param_type want = spec ? spec->type : v->type;
+    struct param_value out = { .type = want };
+
+    if (want == v->type)
+        return param_value_copy(v);
+    if (param_is_list(want) && v->type == PARAM_TEXTS && v->len == 0)
+        return out; /* an empty list is one of anything */
+    if (want == PARAM_REAL && v->type == PARAM_INT) {
+        out.r = (double)v->i;
+        return out;
+    }
+    if (want == PARAM_INT && v->type == PARAM_REAL && fabs(v->r) < 9e15 && v->r == floor(v->r)) {
+        out.i = (int64_t)v->r;
+        return out;
+    }
+    const bool one = v->type == PARAM_INT || v->type == PARAM_REAL;
+    if (want != PARAM_REALS || (!one && v->type != PARAM_INTS))
+        return param_value_copy(v);
+    out.len = one ? 1 : v->len;
+    out.reals = mem_calloc(out.len, sizeof(*out.reals));
+    for (size_t i = 0; i < out.len; i++)
+        out.reals[i] = v->type == PARAM_REAL  ? v->r
+                       : v->type == PARAM_INT ? (double)v->i
+                                              : (double)v->ints[i];
+    return out;
+}
+
+struct param_value value_default(const struct param_spec *spec)
+{
+    struct param_value v = { .type = spec->type };
+
+    assert(spec->fallback && !param_is_list(spec->type));
+    if (spec->type == PARAM_INT)
+        v.i = strtoll(spec->fallback, NULL, 10);
+    else if (spec->type == PARAM_REAL)
+        v.r = strtod(spec->fallback, NULL);
+    else if (spec->type == PARAM_BOOL)
+        v.i = strcmp(spec->fallback, "true") == 0;
+    else
+        v.s = mem_strdup(spec->fallback);
+    return v;
 }
 
 int value_read(const struct conf_value *v, struct param_value *ret, struct err *err)
@@ -70,15 +133,6 @@ int value_read(const struct conf_value *v, struct param_value *ret, struct err *
         break;
     }
     return conf_error(err, v, "is a group; a value is needed");
-}
-
-bool value_equal(const struct param_value *a, const struct param_value *b)
-{
-    struct buf x CLEANUP(buf_release) = { 0 }, y CLEANUP(buf_release) = { 0 };
-
-    param_print(a, &x);
-    param_print(b, &y);
-    return strcmp(buf_str(&x), buf_str(&y)) == 0;
 }
 
 const char *recipe_where(const struct recipe_set *s, const char *name, const char *fallback)

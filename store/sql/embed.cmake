@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 # cmake -DIN=store/sql -DOUT=gen/store -P embed.cmake: SQL files become C.
-#   queries.sql      -> sql_queries.h     SQL_QUERIES(X): X(NAME, "name", "text") for each "-- name:" block
+#   queries*.sql     -> sql_queries.h     SQL_QUERIES(X): X(NAME, "name", "text") for each "-- name:" block
 #   NNNN_what.sql    -> sql_migrations.h  bytes (string literals of that length are not portable) and a table of them
 # SQL here has no square brackets and no backslashes: CMake's lists would trip over them.
-file(READ ${IN}/queries.sql text)
+file(GLOB files ${IN}/queries*.sql)
+list(SORT files)
+set(text "")
+foreach(file IN LISTS files)
+    file(READ ${file} part)
+    string(APPEND text "${part}\n")
+endforeach()
 if(text MATCHES "[][\\]")
-    message(FATAL_ERROR "queries.sql: brackets and backslashes are not allowed (see embed.cmake)")
+    message(FATAL_ERROR "queries*.sql: brackets and backslashes are not allowed (see embed.cmake)")
 endif()
 string(REPLACE ";" "<semicolon>" text "${text}")
 string(REPLACE "\"" "\\\"" text "${text}")
 string(REPLACE "\n" ";" lines "${text}")
-set(out "/* Made from store/sql/queries.sql by embed.cmake. */\n#define SQL_QUERIES(X)")
+set(out "/* Made from store/sql/queries*.sql by embed.cmake. */\n#define SQL_QUERIES(X)")
 set(open "")
 foreach(line IN LISTS lines)
     if(line MATCHES "^-- name: ([a-z0-9_]+)$")

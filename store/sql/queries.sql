@@ -103,7 +103,7 @@ RETURNING id
 DELETE FROM job_need WHERE job = :job
 
 -- name: job_need_put
-INSERT INTO job_need (job, need) VALUES (:job, :need) ON CONFLICT DO NOTHING
+INSERT INTO job_need (job, need, gate) VALUES (:job, :need, :gate) ON CONFLICT DO NOTHING
 
 -- name: job_input_put
 INSERT INTO job_input (job, place, name, source, blob, producer, output)
@@ -113,12 +113,17 @@ VALUES (:job, :place, :name, :source, nullif(:blob, 0), nullif(:producer, 0), :o
 INSERT INTO job_family (job, place, family, examples) VALUES (:job, :place, :family, :examples)
 
 -- name: run_job_put
-INSERT INTO run_job (run, job, step, live) VALUES (:run, :job, :step, 1)
-ON CONFLICT (run, job) DO UPDATE SET live = 1, step = :step
+INSERT INTO run_job (run, job, step, live) VALUES (:run, :job, :step, :live)
+ON CONFLICT (run, job) DO UPDATE SET live = :live, step = :step
 
+-- A select job's needs are met by any end of theirs, but the decision in front of it must be there.
 -- name: job_unmet
-SELECT coalesce(sum(need.state <> 'DONE'), 0), coalesce(sum(need.state = 'DONE' AND need.diverged), 0)
-FROM job_need JOIN job AS need ON need.id = job_need.need WHERE job_need.job = :job
+SELECT coalesce(sum(CASE WHEN job.kind = 'select' THEN need.state IN ('WAITING', 'READY')
+                         ELSE need.state <> 'DONE' END), 0),
+       coalesce(sum((job.kind <> 'select' OR need.kind = 'select')
+                    AND (need.state = 'DONE' AND need.diverged OR need.state IN ('FAILED', 'SKIPPED', 'CANCELLED'))), 0)
+FROM job_need JOIN job ON job.id = job_need.job JOIN job AS need ON need.id = job_need.need
+WHERE job_need.job = :job AND job_need.gate = 0
 
 -- name: job_restart
 UPDATE job SET state = :state, waiting = :waiting, tries = 0, losses = 0, priority = :priority, retries = :retries
@@ -158,22 +163,25 @@ WHERE run.experiment = :experiment AND job.state IN ('WAITING', 'READY')
   AND NOT EXISTS (SELECT 1 FROM run_job AS claim WHERE claim.job = job.id AND claim.live = 1)
 ORDER BY job.id
 
+-- Those that a decision took stay: they show what was skipped.
 -- name: claims_dropped
-DELETE FROM run_job WHERE live = 0 AND run IN (SELECT id FROM run WHERE revision = :revision)
+DELETE FROM run_job
+WHERE live = 0 AND run IN (SELECT id FROM run WHERE revision = :revision)
+  AND NOT EXISTS (SELECT 1 FROM gate WHERE gate.run = run_job.run AND gate.job = run_job.job)
 
 -- Ready jobs and leases.
 
 -- name: ready_all
 SELECT id, priority, kind, class, tries, losses, retries, max(range_end - range_begin, 1)
 FROM job
-WHERE state = 'READY' AND priority <= :priority AND (priority < :priority OR id > :id)
+WHERE state = 'READY' AND paused = 0 AND priority <= :priority AND (priority < :priority OR id > :id)
   AND EXISTS (SELECT 1 FROM run_job AS claim WHERE claim.job = job.id AND claim.live = 1)
 ORDER BY priority DESC, id LIMIT :max
 
 -- name: ready_of
 SELECT id, priority, kind, class, tries, losses, retries, max(range_end - range_begin, 1)
 FROM job
-WHERE state = 'READY' AND priority <= :priority AND (priority < :priority OR id > :id)
+WHERE state = 'READY' AND paused = 0 AND priority <= :priority AND (priority < :priority OR id > :id)
   AND EXISTS (SELECT 1 FROM run_job AS claim JOIN run ON run.id = claim.run
               WHERE claim.job = job.id AND claim.live = 1 AND run.experiment = :experiment)
 ORDER BY priority DESC, id LIMIT :max
@@ -260,10 +268,6 @@ SELECT coalesce(environment, '') FROM attempt WHERE id = :id
 -- name: log_put
 INSERT INTO log (attempt, text) VALUES (:attempt, :text) ON CONFLICT (attempt) DO UPDATE SET text = :text
 
--- name: metric_put
-INSERT INTO metric (attempt, name, step, value) VALUES (:attempt, :name, :step, :value)
-ON CONFLICT (attempt, name, step) DO UPDATE SET value = :value
-
 -- name: job_spend
 UPDATE job SET tries = tries + :tries, losses = losses + :losses WHERE id = :id
 
@@ -275,19 +279,23 @@ INSERT INTO job_output (job, name, blob) VALUES (:job, :name, :blob)
 
 -- name: dependents
 SELECT job.id, job.state FROM job_need JOIN job ON job.id = job_need.job
-WHERE job_need.need = :job AND job.state = 'WAITING' ORDER BY job.id
+WHERE job_need.need = :job AND job_need.gate = 0 AND job.state = 'WAITING' AND job.kind <> 'select' ORDER BY job.id
 
 -- name: job_fall
 UPDATE job SET waiting = waiting - 1, state = CASE WHEN waiting = 1 THEN 'READY' ELSE 'WAITING' END
 WHERE id = :id AND state = 'WAITING' RETURNING state
 
+-- Not behind select jobs: they can do without.
 -- name: skip_behind
 WITH RECURSIVE behind (id) AS (
-    SELECT job FROM job_need WHERE need = :job
+    SELECT job_need.job FROM job_need JOIN job ON job.id = job_need.job
+    WHERE job_need.need = :job AND job_need.gate = 0 AND job.kind <> 'select'
     UNION
     SELECT job_need.job FROM behind JOIN job_need ON job_need.need = behind.id
+    JOIN job ON job.id = job_need.job
+    WHERE job_need.gate = 0 AND job.kind <> 'select'
 )
-UPDATE job SET state = 'SKIPPED' WHERE id IN (SELECT id FROM behind) AND state IN ('WAITING', 'READY')
+UPDATE job SET state = 'SKIPPED' WHERE id IN (SELECT id FROM behind) AND state IN ('WAITING', 'READY') RETURNING id
 
 -- name: changes
 SELECT changes()
@@ -324,7 +332,7 @@ INSERT INTO label (family, example, idx, attempt, base_correct, has_label, routi
                    evaluations, layer_rows, layer_rows_whole, base_answer, label_answer, wall_us, digest)
 VALUES (:family, :example, :idx, :attempt, :base_correct, :has_label, :routing, :layers, :label_layers, :simulations,
         :evaluations, :layer_rows, :layer_rows_whole, :base_answer, :label_answer, :wall_us, :digest)
-RETURNING id
+ON CONFLICT DO NOTHING RETURNING id
 
 -- name: search_log_put
 INSERT INTO search_log (label, place, parent, routing, reward, visits, value, answer)
@@ -348,21 +356,8 @@ SELECT idx FROM score WHERE family = :family AND idx >= :idx ORDER BY idx
 -- name: family_complete_set
 UPDATE family SET complete = :complete WHERE id = :family
 
--- name: summaries_due
-SELECT DISTINCT examples FROM run_family
-WHERE family = :family AND examples > :begin AND examples <= :complete
-  AND NOT EXISTS (SELECT 1 FROM summary
-                  WHERE summary.family = run_family.family AND summary.examples = run_family.examples)
-ORDER BY examples
-
 -- name: summary_known
 SELECT EXISTS (SELECT 1 FROM summary WHERE family = :family AND examples = :examples)
-
--- name: summary_rows
-SELECT score.correct, score.correct_norm, score.metrics, coalesce(score.pick, -1), coalesce(score.gold_class, -1),
-       score.whole_set, score.truncated, score.logprob, example.subset
-FROM score JOIN example ON example.id = score.example
-WHERE score.family = :family AND score.idx < :examples ORDER BY score.idx
 
 -- name: summary_put
 INSERT INTO summary (family, examples, metric, value, stderr, stderr_pooled, n, truncated)
@@ -377,16 +372,9 @@ WHERE label.family = :family AND label.idx < :examples
 
 -- name: experiments
 SELECT experiment.id, experiment.name, experiment.revision, revision.number, experiment.cancelled,
-       experiment.submitted_ms,
-       (SELECT count(*) FROM run WHERE run.revision = experiment.revision),
-       count(DISTINCT job.id),
-       count(DISTINCT CASE WHEN job.state = 'DONE' THEN job.id END),
-       count(DISTINCT CASE WHEN job.state IN ('FAILED', 'SKIPPED') THEN job.id END)
+       experiment.submitted_ms
 FROM experiment JOIN revision ON revision.id = experiment.revision
-LEFT JOIN run ON run.revision = revision.id
-LEFT JOIN run_job ON run_job.run = run.id
-LEFT JOIN job ON job.id = run_job.job
-GROUP BY experiment.id ORDER BY experiment.submitted_ms, experiment.id
+ORDER BY experiment.submitted_ms, experiment.id
 
 -- name: experiment_find
 SELECT id FROM experiment WHERE name = :name
@@ -395,7 +383,7 @@ SELECT id FROM experiment WHERE name = :name
 SELECT id FROM experiment ORDER BY submitted_ms DESC, id DESC LIMIT 1
 
 -- name: experiment_names
-SELECT name FROM experiment ORDER BY submitted_ms DESC, id DESC LIMIT 8
+SELECT name FROM experiment ORDER BY submitted_ms DESC, id DESC LIMIT 10000
 
 -- name: recipe
 SELECT revision.recipe FROM experiment JOIN revision ON revision.id = experiment.revision
@@ -407,38 +395,51 @@ SELECT id, seed, superseded,
                  FROM (SELECT name, value FROM param WHERE param.run = run.id ORDER BY name)), '')
 FROM run WHERE experiment = :experiment AND superseded <= :superseded ORDER BY id
 
--- name: status_jobs
-SELECT DISTINCT run_job.step, job.kind, job.id, job.state, job.diverged, job.range_begin, job.range_end,
-       coalesce((SELECT family FROM job_family WHERE job_family.job = job.id AND place = 0), 0)
-FROM experiment
-JOIN run ON run.revision = experiment.revision AND run.superseded = 0
-JOIN run_job ON run_job.run = run.id
-JOIN job ON job.id = run_job.job
-WHERE experiment.id = :experiment ORDER BY job.id
+-- Of shards that are not done, the examples that are stored.
 
--- name: status_seconds
-SELECT coalesce(sum(coalesce(wall_ms, ended_ms - started_ms)), 0) / 1000.0 FROM attempt
-WHERE job = :job AND outcome <> 'RUNNING'
+-- name: status_steps
+WITH claimed (step, job, live) AS MATERIALIZED (
+    SELECT run_job.step, run_job.job, max(run_job.live)
+    FROM experiment JOIN run ON run.revision = experiment.revision AND run.superseded = 0
+    JOIN run_job ON run_job.run = run.id
+    WHERE experiment.id = :experiment
+    GROUP BY run_job.step, run_job.job
+)
+SELECT claimed.step, job.kind, count(*), sum(job.state = 'DONE'), sum(job.state = 'FAILED'),
+       sum(job.state = 'CANCELLED'), sum(job.state = 'SKIPPED'), sum(job.state = 'WAITING'), sum(job.state = 'READY'),
+       sum(job.diverged), sum(max(job.range_end - job.range_begin, 1)),
+       sum(CASE WHEN job.state = 'DONE' THEN max(job.range_end - job.range_begin, 1)
+                WHEN job.range_end <= job.range_begin THEN 0
+                WHEN job.kind = 'search'
+                THEN (SELECT count(*) FROM job_family JOIN label ON label.family = job_family.family
+                          AND label.idx >= job.range_begin AND label.idx < job.range_end
+                      WHERE job_family.job = job.id AND job_family.place = 0)
+                ELSE (SELECT count(*) FROM job_family JOIN score ON score.family = job_family.family
+                          AND score.idx >= job.range_begin AND score.idx < job.range_end
+                      WHERE job_family.job = job.id AND job_family.place = 0) END),
+       sum(coalesce((SELECT sum(coalesce(wall_ms, ended_ms - started_ms)) FROM attempt
+                     WHERE attempt.job = job.id AND outcome <> 'RUNNING'), 0)) / 1000.0,
+       sum(job.state = 'SKIPPED' AND claimed.live = 0)
+FROM claimed JOIN job ON job.id = claimed.job
+GROUP BY claimed.step, job.kind ORDER BY min(job.id)
 
 -- name: unfinished
 SELECT EXISTS (SELECT 1 FROM experiment
                JOIN run ON run.revision = experiment.revision AND run.superseded = 0
-               JOIN run_job ON run_job.run = run.id
-               JOIN job ON job.id = run_job.job
-               WHERE experiment.id = :experiment AND job.state IN ('WAITING', 'READY'))
+               JOIN run_summary ON run_summary.run = run.id AND run_summary.waiting + run_summary.ready > 0
+               WHERE experiment.id = :experiment
+                 AND EXISTS (SELECT 1 FROM run_job JOIN job ON job.id = run_job.job
+                             WHERE run_job.run = run.id AND run_job.live = 1 AND job.state IN ('WAITING', 'READY')))
 
 -- name: failures
 SELECT DISTINCT job.id, run_job.step, attempt.outcome, coalesce(attempt.text, '')
 FROM experiment
 JOIN run ON run.revision = experiment.revision AND run.superseded = 0
+JOIN run_summary ON run_summary.run = run.id AND run_summary.failed > 0
 JOIN run_job ON run_job.run = run.id
 JOIN job ON job.id = run_job.job AND job.state = 'FAILED'
 JOIN attempt ON attempt.job = job.id AND attempt.epoch = job.epoch
 WHERE experiment.id = :experiment ORDER BY job.id
-
--- name: expected_ms
-SELECT coalesce(sum(attempt.wall_ms) * 1.0 / sum(max(job.range_end - job.range_begin, 1)), 0)
-FROM job JOIN attempt ON attempt.id = job.attempt WHERE job.kind = :kind AND attempt.outcome = 'DONE'
 
 -- name: labels
 SELECT DISTINCT experiment.name, run_family.step, min(run.id), min(run.seed), family.task, family.level, family.split,
@@ -458,63 +459,7 @@ GROUP BY experiment.id, run_family.step, family.id, label.id
 ORDER BY experiment.name, run_family.step, family.task, family.level, family.split, family.id, label.idx
 LIMIT :max
 
--- Tables. A family has labels (search) or scores.
-
--- name: sums_labels
-SELECT run.id, run.seed, run_family.step, family.key, family.task, family.level, family.split, run_family.examples,
-       count(label.id), coalesce(sum(label.base_correct), 0), 0, coalesce(sum(label.has_label), 0),
-       coalesce(sum(label.base_correct AND label.has_label), 0),
-       coalesce(sum(NOT label.base_correct AND label.has_label), 0),
-       coalesce(sum(CASE WHEN label.has_label THEN label.label_layers END), 0),
-       coalesce(sum(label.label_layers), 0), coalesce(sum(label.layers), 0), coalesce(sum(label.repeats), 0), 0, ''
-FROM run
-JOIN run_family ON run_family.run = run.id
-JOIN family ON family.id = run_family.family AND family.kind = 'search'
-LEFT JOIN label ON label.family = family.id AND label.idx < run_family.examples
-WHERE run.experiment = :experiment AND run.superseded = 0
-GROUP BY run.id, run_family.step, family.id
-ORDER BY run.id, run_family.step, family.task, family.level, family.split, family.key
-
--- name: sums_scores
-SELECT run.id, run.seed, run_family.step, family.key, family.task, family.level, family.split, run_family.examples,
-       count(score.id), coalesce(sum(score.correct), 0), coalesce(sum(score.correct_norm), 0), 0, 0, 0,
-       coalesce(sum(score.layers), 0), coalesce(sum(score.layers), 0), 0, coalesce(sum(score.repeats), 0),
-       coalesce(sum(score.truncated > 0), 0), ''
-FROM run
-JOIN run_family ON run_family.run = run.id
-JOIN family ON family.id = run_family.family AND family.kind <> 'search'
-LEFT JOIN score ON score.family = family.id AND score.idx < run_family.examples
-WHERE run.experiment = :experiment AND run.superseded = 0
-GROUP BY run.id, run_family.step, family.id
-ORDER BY run.id, run_family.step, family.task, family.level, family.split, family.key
-
--- name: subset_sums_labels
-SELECT run.id, run.seed, run_family.step, family.key, family.task, family.level, family.split, count(*),
-       count(*), sum(label.base_correct), 0, sum(label.has_label),
-       sum(label.base_correct AND label.has_label), sum(NOT label.base_correct AND label.has_label),
-       coalesce(sum(CASE WHEN label.has_label THEN label.label_layers END), 0),
-       sum(label.label_layers), sum(label.layers), sum(label.repeats), 0, example.subset
-FROM run
-JOIN run_family ON run_family.run = run.id
-JOIN family ON family.id = run_family.family AND family.kind = 'search'
-JOIN label ON label.family = family.id AND label.idx < run_family.examples
-JOIN example ON example.id = label.example
-WHERE run.experiment = :experiment AND run.superseded = 0
-GROUP BY run.id, run_family.step, family.id, example.subset
-ORDER BY run.id, run_family.step, family.task, family.level, family.split, family.key, example.subset
-
--- name: subset_sums_scores
-SELECT run.id, run.seed, run_family.step, family.key, family.task, family.level, family.split, count(*),
-       count(*), sum(score.correct), sum(score.correct_norm), 0, 0, 0,
-       sum(score.layers), sum(score.layers), 0, sum(score.repeats), sum(score.truncated > 0), example.subset
-FROM run
-JOIN run_family ON run_family.run = run.id
-JOIN family ON family.id = run_family.family AND family.kind <> 'search'
-JOIN score ON score.family = family.id AND score.idx < run_family.examples
-JOIN example ON example.id = score.example
-WHERE run.experiment = :experiment AND run.superseded = 0
-GROUP BY run.id, run_family.step, family.id, example.subset
-ORDER BY run.id, run_family.step, family.task, family.level, family.split, family.key, example.subset
+-- Tables; their sums are in queries_scale.sql.
 
 -- name: summaries
 SELECT run.id, run_family.step, family.key, summary.metric, summary.value, summary.stderr, summary.stderr_pooled,

@@ -2,58 +2,60 @@
 /* cell.c - the number in a cell, its interval and its text. */
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "store/tables/pivot.h"
-#include "store/tables/stats.h"
+#include "common/stats/stats.h"
+#include "store/tables/making.h"
+#include "store/tables/spec_private.h"
+
+/* Aligned two-level intervals cost in proportion to seeds * examples; beyond this the counts alone
+ * are used (wider than a thousandth no more). */
+enum { ALIGNED_MAX = 1 << 20 };
+
+enum table_stat stat_plain(enum table_stat stat)
+{
+    return stat == TABLE_ACCURACY_CI        ? TABLE_ACCURACY
+           : stat == TABLE_ACCURACY_NORM_CI ? TABLE_ACCURACY_NORM
+           : stat == TABLE_ORACLE_CI        ? TABLE_ORACLE
+           : stat == TABLE_METRIC_SE        ? TABLE_METRIC
+                                            : stat;
+}
+
+bool stat_is_share(enum table_stat stat)
+{
+    stat = stat_plain(stat);
+    return stat == TABLE_ACCURACY || stat == TABLE_ACCURACY_NORM || stat == TABLE_ORACLE ||
+           stat == TABLE_PRESERVED || stat == TABLE_IMPROVED;
+}
 
 /* How many of U's examples STAT counts; only for shares. */
 static uint64_t hits(const struct unit *u, enum table_stat stat)
 {
-    switch (stat) {
-    case TABLE_ACCURACY:
-    case TABLE_ACCURACY_CI:
-        return u->correct;
-    case TABLE_ACCURACY_NORM:
-    case TABLE_ACCURACY_NORM_CI:
-        return u->norm;
-    case TABLE_ORACLE:
-    case TABLE_ORACLE_CI:
-        return u->labelled;
-    case TABLE_PRESERVED:
-        return u->preserved;
-    case TABLE_IMPROVED:
-        return u->improved;
-    case TABLE_N:
-    case TABLE_SEEDS:
-    case TABLE_LAYERS:
-    case TABLE_LAYERS_ALL:
-    case TABLE_LAYERS_BASE:
-    case TABLE_REPEATS:
-    case TABLE_METRIC:
-    case TABLE_METRIC_SE:
-    case TABLE_STATS_LEN:
-        break;
-    }
-    assert(false && "no share");
-    return 0;
+    stat = stat_plain(stat);
+    assert(stat_is_share(stat));
+    return stat == TABLE_ACCURACY        ? u->correct
+           : stat == TABLE_ACCURACY_NORM ? u->norm
+           : stat == TABLE_ORACLE        ? u->labelled
+           : stat == TABLE_PRESERVED     ? u->preserved
+                                         : u->improved;
 }
 
 /* Can a result of this kind say it? */
 static bool applies(const struct unit *u, enum table_stat stat)
 {
-    switch (stat) {
+    switch (stat_plain(stat)) {
     case TABLE_ORACLE:
-    case TABLE_ORACLE_CI:
     case TABLE_PRESERVED:
     case TABLE_IMPROVED:
     case TABLE_LAYERS_ALL:
     case TABLE_LAYERS_BASE:
         return u->search;
     case TABLE_ACCURACY_NORM:
-    case TABLE_ACCURACY_NORM_CI:
+    case TABLE_TOKENS:
+    case TABLE_GENERATED:
         return !u->search;
     case TABLE_LAYERS:
         return !u->search || u->labelled > 0;
@@ -61,80 +63,241 @@ static bool applies(const struct unit *u, enum table_stat stat)
     case TABLE_SEEDS:
     case TABLE_ACCURACY:
     case TABLE_ACCURACY_CI:
+    case TABLE_ACCURACY_NORM_CI:
+    case TABLE_ORACLE_CI:
     case TABLE_REPEATS:
     case TABLE_METRIC:
     case TABLE_METRIC_SE:
+    case TABLE_TRAINING:
+    case TABLE_SECONDS:
     case TABLE_STATS_LEN:
         break;
     }
     return true;
 }
 
-static double one(const struct unit *u, enum table_stat stat)
+const char *vector_name(const struct table_column *c, const struct sums *x)
 {
-    if (stat == TABLE_LAYERS)
-        return u->layers_label / (double)(u->search ? u->labelled : u->n);
-    if (stat == TABLE_LAYERS_ALL)
-        return u->layers_all / (double)u->n;
-    if (stat == TABLE_LAYERS_BASE)
-        return u->layers_base / (double)u->n;
-    return (double)hits(u, stat) / (double)u->n;
+    const char *metric;
+
+    switch (stat_plain(c->stat)) {
+    case TABLE_ACCURACY:
+        return x->search ? "base" : "correct";
+    case TABLE_ACCURACY_NORM:
+        return x->search ? NULL : "correct_norm";
+    case TABLE_ORACLE:
+        return x->search ? "oracle" : NULL;
+    case TABLE_PRESERVED:
+        return x->search ? "preserved" : NULL;
+    case TABLE_IMPROVED:
+        return x->search ? "improved" : NULL;
+    case TABLE_LAYERS:
+        return "layers";
+    case TABLE_LAYERS_ALL:
+        return x->search ? "layers_all" : NULL;
+    case TABLE_LAYERS_BASE:
+        return x->search ? "layers_base" : NULL;
+    case TABLE_TOKENS:
+        return x->search ? NULL : "tokens";
+    case TABLE_GENERATED:
+        return x->search ? NULL : "generated";
+    case TABLE_METRIC:
+        metric = metric_name(c, x->task);
+        return x->search || metric_of_whole_set(x->task, metric) ? NULL : metric;
+    case TABLE_N:
+    case TABLE_SEEDS:
+    case TABLE_REPEATS:
+    case TABLE_TRAINING:
+    case TABLE_SECONDS:
+    case TABLE_ACCURACY_CI:
+    case TABLE_ACCURACY_NORM_CI:
+    case TABLE_ORACLE_CI:
+    case TABLE_METRIC_SE:
+    case TABLE_STATS_LEN:
+        break;
+    }
+    return NULL;
 }
 
-static bool wants_interval(enum table_stat stat)
+static double number_value(const struct table_column *c, const struct unit *u)
 {
-    return stat == TABLE_ACCURACY_CI || stat == TABLE_ACCURACY_NORM_CI || stat == TABLE_ORACLE_CI;
+    double ret = NAN, sum = 0.0;
+
+    for (size_t i = 0; i < u->facts; i++) {
+        const struct sums *x = u->fact[i];
+
+        if (c->stat == TABLE_SECONDS || c->take == TABLE_LAST)
+            ret = x->last; /* of the last step named */
+        else if (c->take == TABLE_LEAST)
+            ret = fmin(ret, x->least);
+        else if (c->take == TABLE_MOST)
+            ret = fmax(ret, x->most);
+        sum += x->average;
+    }
+    return c->take == TABLE_AVERAGE && c->stat == TABLE_TRAINING ? sum / (double)u->facts : ret;
 }
 
-static void add_interval(struct table_cell *cell, enum table_stat stat, const struct unit *units,
-                         size_t len)
+/* The mean of U's examples by their vectors. */
+static double vector_value(struct making *m, const struct table_column *c, const struct unit *u,
+                           double *ret_error)
 {
-    uint64_t *h = mem_calloc(len, sizeof *h), *n = mem_calloc(len, sizeof *n);
-    double *mean = mem_calloc(len, sizeof *mean);
-    bool single = len > 1;
-    struct stats_interval i;
+    CLEANUP(mem_cleanup) double *all = mem_calloc(MAX(u->promised, 1), sizeof *all);
+    size_t n = 0;
 
-    for (size_t k = 0; k < len; k++) {
-        h[k] = hits(&units[k], stat);
-        n[k] = units[k].n;
-        mean[k] = one(&units[k], stat);
+    for (size_t i = 0; i < u->facts; i++) {
+        const struct sums *x = u->fact[i];
+        const double *v = vectors_get(&m->vectors, m->s, x, vector_name(c, x));
+
+        for (uint64_t k = 0; v && k < x->promised; k++) {
+            if (!isnan(v[k]))
+                all[n++] = v[k];
+        }
+    }
+    *ret_error = n > 1 ? stats_se(all, n) : NAN;
+    return n > 0 ? stats_mean(all, n) : NAN;
+}
+
+/* A group's row says what its members' examples add up to, or the mean over tasks; what belongs to
+ * searches has neither. */
+static bool fits_group(enum table_stat stat)
+{
+    stat = stat_plain(stat);
+    return stat == TABLE_METRIC || stat == TABLE_ACCURACY || stat == TABLE_ACCURACY_NORM ||
+           stat_is_number(stat);
+}
+
+double unit_value(struct making *m, const struct table_column *c, const struct backing *s,
+                  const struct unit *u, double *ret_error)
+{
+    enum table_stat stat = stat_plain(c->stat);
+    struct metric_value v;
+    double error = NAN, value;
+
+    if (!applies(u, stat) || (s->fold == FOLD_MEAN && !fits_group(stat))) {
+        value = NAN;
+    } else if (stat_is_number(stat)) {
+        value = number_value(c, u);
+    } else if (stat == TABLE_TOKENS || stat == TABLE_GENERATED) {
+        value = vector_value(m, c, u, &error);
+    } else if (stat_needs_members(stat, s->fold)) {
+        value = members_fold(u, s->fold, &v) ? v.value : NAN;
+        error = v.stderr_;
+    } else if (stat == TABLE_LAYERS) {
+        value = u->layers_label / (double)(u->search ? u->labelled : u->n);
+    } else if (stat == TABLE_LAYERS_ALL) {
+        value = u->layers_all / (double)u->n;
+    } else if (stat == TABLE_LAYERS_BASE) {
+        value = u->layers_base / (double)u->n;
+    } else {
+        double h = (double)hits(u, stat);
+
+        value = h / (double)u->n;
+        error = metric_mean_sums(u->n, h, h).stderr_;
+    }
+    if (ret_error)
+        *ret_error = error;
+    return value;
+}
+
+/* ---- over seeds ---- */
+
+unsigned column_shows(const struct table_column *c)
+{
+    unsigned shows = c->show ? c->show : TABLE_SHOW_VALUE;
+
+    if (c->stat != stat_plain(c->stat) && c->stat != TABLE_METRIC_SE)
+        shows |= TABLE_SHOW_CI;
+    if (c->stat == TABLE_METRIC_SE && !c->show)
+        shows |= TABLE_SHOW_SE | TABLE_SHOW_CI;
+    return c->aggregate == TABLE_CI ? shows | TABLE_SHOW_CI : shows;
+}
+
+static double aggregate(enum table_aggregate how, const double *x, size_t n, double plain_mean)
+{
+    switch (how) {
+    case TABLE_SD:
+        return stats_sd(x, n);
+    case TABLE_SE:
+        return stats_se(x, n);
+    case TABLE_MEDIAN:
+        return stats_median(x, n);
+    case TABLE_MIN:
+        return stats_quantile(x, n, 0.0);
+    case TABLE_MAX:
+        return stats_quantile(x, n, 1.0);
+    case TABLE_SUM:
+        return stats_sum(x, n);
+    case TABLE_MEAN:
+    case TABLE_CI:
+    case TABLE_COUNT:
+    case TABLE_RUNS:
+    case TABLE_AGGREGATES:
+        break;
+    }
+    return plain_mean;
+}
+
+/* Vectors of all seeds, of the same examples each; false when some are not there. */
+static bool aligned(struct making *m, const struct table_column *c, const struct backing *s,
+                    const double **ret, size_t *ret_n)
+{
+    for (size_t i = 0; i < s->units; i++) {
+        const struct unit *u = &s->unit[i];
+        const struct sums *x = u->fact[0], *first = s->unit[0].fact[0];
+        const char *name = vector_name(c, x);
+
+        if (m->pivot.subsets || u->facts != 1 || !name || x->task != first->task ||
+            x->level != first->level || x->split != first->split ||
+            x->promised != first->promised || x->n != x->promised)
+            return false;
+        ret[i] = vectors_get(&m->vectors, m->s, x, name);
+        if (!ret[i])
+            return false;
+        for (uint64_t k = 0; k < x->promised; k++) {
+            if (isnan(ret[i][k]))
+                return false;
+        }
+        ret_n[i] = x->promised;
+    }
+    return true;
+}
+
+static struct stats_interval by_counts(const struct table_column *c, const struct backing *s,
+                                       const double *value)
+{
+    CLEANUP(mem_cleanup) uint64_t *h = mem_calloc(s->units, sizeof *h);
+    CLEANUP(mem_cleanup) uint64_t *n = mem_calloc(s->units, sizeof *n);
+    bool single = s->units > 1;
+
+    for (size_t k = 0; k < s->units; k++) {
+        h[k] = hits(&s->unit[k], c->stat);
+        n[k] = s->unit[k].n;
         single = single && n[k] == 1;
     }
-    i = single ? stats_seeds(mean, len)
-               : stats_two_level(h, n, len); /* nothing below the seeds: t interval */
-    cell->interval = i.valid;
-    cell->lo = i.lo;
-    cell->hi = i.hi;
-    free(h);
-    free(n);
-    free(mean);
+    return single ? stats_seeds(value, s->units) /* nothing below the seeds */
+                  : stats_two_level(h, n, s->units);
 }
 
-static int digits_of(const struct table_column *c)
+static struct stats_interval interval(struct making *m, const struct table_column *c,
+                                      const struct backing *s, const double *value)
 {
-    if (c->digits >= 0)
-        return c->digits;
-    if (stat_is_percent(c->stat))
-        return 1;
-    return c->stat == TABLE_LAYERS || c->stat == TABLE_LAYERS_ALL || c->stat == TABLE_LAYERS_BASE
-               ? 2
-               : 0;
-}
+    CLEANUP(mem_cleanup) const double **x = NULL;
+    CLEANUP(mem_cleanup) size_t *n = NULL;
+    bool t = c->interval == TABLE_INTERVAL_T || stat_is_number(c->stat) ||
+             (c->stat == TABLE_METRIC_SE && c->interval == TABLE_INTERVAL_AUTO);
 
-static char *print_cell(const struct table_cell *cell, const struct table_column *c)
-{
-    double scale = stat_is_percent(c->stat) ? 100.0 : 1.0;
-    int digits = digits_of(c);
-    struct buf b = { 0 };
-
-    if (!cell->known)
-        return mem_strdup("-");
-    buf_printf(&b, "%.*f", digits, scale * cell->value);
-    if (cell->has_error)
-        buf_printf(&b, " \xc2\xb1 %.*f", digits, scale * cell->error);
-    if (cell->interval)
-        buf_printf(&b, " [%.*f, %.*f]", digits, scale * cell->lo, digits, scale * cell->hi);
-    return buf_detach(&b);
+    if (t || s->units == 2)
+        return stats_seeds(value, s->units);
+    if (stat_is_share(c->stat) && s->fold == FOLD_SUM &&
+        (s->units == 1 || s->unit[0].n * s->units > ALIGNED_MAX))
+        return by_counts(c, s, value);
+    x = mem_calloc(s->units, sizeof(*x));
+    n = mem_calloc(s->units, sizeof *n);
+    if (s->fold == FOLD_SUM && s->unit[0].n > 1 && aligned(m, c, s, x, n))
+        return s->units == 1 ? stats_bca(x[0], n[0]) : stats_two_level_values(x, n, s->units, true);
+    if (stat_is_share(c->stat) && s->fold == FOLD_SUM)
+        return by_counts(c, s, value);
+    return stats_seeds(value, s->units);
 }
 
 static int compare_digests(const void *a, const void *b)
@@ -142,17 +305,19 @@ static int compare_digests(const void *a, const void *b)
     return memcmp(a, b, sizeof(struct digest));
 }
 
-static void trace(struct table_cell *cell, const struct unit *units, size_t len)
+static void trace(struct table_cell *cell, const struct backing *s)
 {
     size_t n = 0, kept = 0;
 
-    for (size_t i = 0; i < len; i++)
-        n += units[i].families_len;
+    for (size_t i = 0; i < s->units; i++)
+        n += s->unit[i].number ? 0 : s->unit[i].families_len;
     cell->family = mem_calloc(MAX(n, 1), sizeof *cell->family);
+    if (n == 0)
+        return;
     n = 0;
-    for (size_t i = 0; i < len; i++) {
-        memcpy(cell->family + n, units[i].family, units[i].families_len * sizeof *cell->family);
-        n += units[i].families_len;
+    for (size_t i = 0; i < s->units; i++) {
+        memcpy(cell->family + n, s->unit[i].family, s->unit[i].families_len * sizeof *cell->family);
+        n += s->unit[i].families_len;
     }
     qsort(cell->family, n, sizeof *cell->family, compare_digests);
     for (size_t i = 0; i < n; i++) {
@@ -162,78 +327,133 @@ static void trace(struct table_cell *cell, const struct unit *units, size_t len)
     cell->families_len = kept;
 }
 
-/* Of metrics and of groups' means: the mean over seeds of what each seed's members make. */
-static void fill_members(struct table_cell *cell, const struct table_column *c,
-                         const struct unit *units, size_t len, enum fold fold)
+static void fill_values(struct making *m, struct table_cell *cell, const struct table_column *c,
+                        const struct backing *s)
 {
-    double *value = mem_calloc(MAX(len, 1), sizeof *value), sum = 0.0;
-    struct metric_value one = { 0 };
-    struct stats_interval i;
+    CLEANUP(mem_cleanup) double *value = mem_calloc(MAX(s->units, 1), sizeof *value);
+    unsigned shows = column_shows(c);
+    double sum = 0.0, error = NAN;
+    struct stats_interval i = { 0 };
     size_t said = 0;
 
-    for (size_t k = 0; k < len; k++) {
-        if (!members_fold(&units[k], fold, &one))
-            continue;
-        value[said++] = one.value;
-        sum += one.value;
+    for (size_t k = 0; k < s->units; k++) {
+        value[said] = unit_value(m, c, s, &s->unit[k], &error);
+        if (!isnan(value[said]))
+            sum += value[said++];
     }
-    cell->known = said > 0;
-    cell->value = said > 0 ? sum / (double)said : 0.0;
-    if (c->stat == TABLE_METRIC_SE && len == 1 && said == 1 && isfinite(one.stderr_)) {
-        cell->has_error = true;
-        cell->error = one.stderr_;
+    cell->value = said ? aggregate(c->aggregate, value, said, sum / (double)said) : NAN;
+    cell->known = isfinite(cell->value);
+    if (!cell->known)
+        cell->value = 0.0;
+    if (shows & TABLE_SHOW_SD && said > 1) {
+        cell->sd = stats_sd(value, said);
+        cell->has_sd = isfinite(cell->sd);
     }
-    if (c->stat == TABLE_METRIC_SE && said == len) {
-        i = stats_seeds(value, said);
-        cell->interval = i.valid;
-        cell->lo = i.lo;
-        cell->hi = i.hi;
+    if (shows & TABLE_SHOW_SE) {
+        cell->error = said > 1 ? stats_se(value, said) : error;
+        cell->has_error = said > 0 && isfinite(cell->error) &&
+                          !(c->stat == TABLE_METRIC_SE && !c->show && s->units > 1);
     }
-    free(value);
+    if (shows & TABLE_SHOW_CI && said > 0 && said == s->units &&
+        !(c->stat == TABLE_METRIC_SE && s->units == 1 && !c->show))
+        i = interval(m, c, s, value);
+    cell->interval = i.valid;
+    cell->lo = i.lo;
+    cell->hi = i.hi;
 }
 
-/* A group's row says what its members' examples add up to, or the mean over tasks; what belongs to
- * searches has neither. */
-static bool fits_group(enum table_stat stat)
+void cell_fill(struct making *m, struct table_cell *cell, const struct table_column *c,
+               const struct backing *s)
 {
-    return stat == TABLE_N || stat == TABLE_SEEDS || stat == TABLE_REPEATS ||
-           stat == TABLE_METRIC || stat == TABLE_METRIC_SE || stat == TABLE_ACCURACY ||
-           stat == TABLE_ACCURACY_CI || stat == TABLE_ACCURACY_NORM ||
-           stat == TABLE_ACCURACY_NORM_CI;
+    double repeats = 0.0;
+
+    *cell = (struct table_cell){ .seeds = (uint32_t)s->units,
+                                 .wanted = (uint32_t)s->wanted,
+                                 .diverged = (uint32_t)s->diverged,
+                                 .missing = s->units == 0 };
+    trace(cell, s);
+    for (size_t i = 0; i < s->units; i++) {
+        if (!s->unit[i].number)
+            cell->n = MAX(cell->n, s->unit[i].n);
+        repeats += (double)s->unit[i].repeats;
+    }
+    if (c->stat == TABLE_N || c->stat == TABLE_SEEDS || c->stat == TABLE_REPEATS ||
+        c->aggregate == TABLE_COUNT || c->aggregate == TABLE_RUNS) {
+        cell->known = s->units > 0;
+        cell->value = c->stat == TABLE_REPEATS                               ? repeats
+                      : c->stat == TABLE_SEEDS || c->aggregate == TABLE_RUNS ? (double)s->units
+                                                                             : (double)cell->n;
+        return;
+    }
+    fill_values(m, cell, c, s);
 }
 
-void cell_fill(struct table_cell *cell, const struct table_column *c, const struct unit *units,
-               size_t len, enum fold fold)
-{
-    double sum = 0.0;
-    size_t said = 0;
+/* ---- text ---- */
 
-    *cell = (struct table_cell){ .seeds = (uint32_t)len };
-    trace(cell, units, len);
-    for (size_t i = 0; i < len; i++)
-        cell->n = MAX(cell->n, units[i].n);
-    if (c->stat == TABLE_N || c->stat == TABLE_SEEDS || c->stat == TABLE_REPEATS) {
-        cell->known = len > 0;
-        for (size_t i = 0; i < len; i++)
-            sum += (double)units[i].repeats;
-        cell->value = c->stat == TABLE_N       ? (double)cell->n
-                      : c->stat == TABLE_SEEDS ? (double)len
-                                               : sum;
-    } else if (fold == FOLD_MEAN && !fits_group(c->stat)) {
-        cell->known = false;
-    } else if (stat_needs_members(c->stat, fold)) {
-        fill_members(cell, c, units, len, fold);
-    } else {
-        for (size_t i = 0; i < len; i++) {
-            if (applies(&units[i], c->stat)) {
-                sum += one(&units[i], c->stat);
-                said++;
-            }
-        }
-        cell->known = said > 0;
-        cell->value = said ? sum / (double)said : 0.0;
-        if (cell->known && wants_interval(c->stat))
-            add_interval(cell, c->stat, units, len);
+static bool counts(const struct table_column *c)
+{
+    return c->stat == TABLE_N || c->stat == TABLE_SEEDS || c->stat == TABLE_REPEATS ||
+           c->aggregate == TABLE_COUNT || c->aggregate == TABLE_RUNS;
+}
+
+int column_digits(const struct table_column *c)
+{
+    if (c->digits >= 0)
+        return c->digits;
+    if (counts(c))
+        return 0;
+    if (stat_is_percent(c->stat) || c->stat == TABLE_TOKENS || c->stat == TABLE_GENERATED ||
+        c->stat == TABLE_SECONDS)
+        return 1;
+    return c->stat == TABLE_TRAINING ? 3 : 2;
+}
+
+double column_scale(const struct table_column *c)
+{
+    if (c->scale > 0.0)
+        return c->scale;
+    return stat_is_percent(c->stat) && !counts(c) ? 100.0 : 1.0;
+}
+
+int column_better(const struct table_column *c)
+{
+    if (c->better || counts(c) || c->aggregate == TABLE_SD || c->aggregate == TABLE_SE)
+        return c->better;
+    return stat_better(c->stat);
+}
+
+void cell_number(const struct table_head *h, double value, char *out, size_t size)
+{
+    snprintf(out, size, "%.*f", h->digits, h->scale * value);
+}
+
+void cell_text(struct table_cell *cell, const struct table_head *h)
+{
+    unsigned shows = column_shows(h->column);
+    struct buf b = { 0 };
+
+    free(cell->text);
+    if (!cell->known) {
+        cell->text = mem_strdup(NO_CELL);
+        return;
     }
-    cell->text = print_cell(cell, c);
+    buf_printf(&b, "%.*f", h->digits, h->scale * cell->value);
+    if (cell->has_sd)
+        buf_printf(&b, " \xc2\xb1 %.*f", h->digits, h->scale * cell->sd);
+    else if (cell->has_error)
+        buf_printf(&b, " \xc2\xb1 %.*f", h->digits, h->scale * cell->error);
+    if (cell->interval)
+        buf_printf(&b, " [%.*f, %.*f]", h->digits, h->scale * cell->lo, h->digits,
+                   h->scale * cell->hi);
+    if (shows & TABLE_SHOW_DIFFERENCE && cell->compared.made)
+        buf_printf(&b, " (%+.*f)", h->digits, h->scale * cell->compared.difference);
+    if (stat_is_number(h->column->stat))
+        shows &= ~(unsigned)TABLE_SHOW_N; /* there are no examples */
+    if (shows & TABLE_SHOW_N && shows & TABLE_SHOW_SEEDS)
+        buf_printf(&b, " (n %llu, %u seeds)", (unsigned long long)cell->n, cell->seeds);
+    else if (shows & TABLE_SHOW_N)
+        buf_printf(&b, " (n %llu)", (unsigned long long)cell->n);
+    else if (shows & TABLE_SHOW_SEEDS)
+        buf_printf(&b, " (%u seeds)", cell->seeds);
+    cell->text = buf_detach(&b);
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* metric.c - metrics of benchmarks and groups of benchmarks (pivot.h). */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
 #include "common/tasks/task.h"
-#include "store/tables/pivot.h"
+#include "store/tables/making.h"
 
 bool stat_needs_members(enum table_stat stat, enum fold fold)
 {
@@ -16,7 +15,7 @@ bool stat_needs_members(enum table_stat stat, enum fold fold)
 
 const char *metric_name(const struct table_column *c, const char *task)
 {
-    const struct task_spec *spec = task_find(task);
+    const struct task_spec *spec = c->metric[0] ? NULL : task_find(task);
 
     if (c->metric[0])
         return c->metric;
@@ -47,7 +46,7 @@ static bool pools_subsets(const char *task)
 }
 
 /* Not the mean of something that each example has: several of them cannot be pooled. */
-static bool of_whole_set(const char *task, const char *metric)
+bool metric_of_whole_set(const char *task, const char *metric)
 {
     const struct task_spec *spec = task_find(task);
 
@@ -83,18 +82,18 @@ static int compare_source(const struct summary *a, uint64_t run, const char *ste
 static const struct summary *find_summary(const struct pivot *p, const struct sums *x,
                                           const char *metric)
 {
+    uint64_t run = p->run[x->run].id;
     size_t lo = 0, hi = p->summaries_len;
 
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
 
-        if (compare_source(&p->summary[mid], x->run, x->step, &x->family) < 0)
+        if (compare_source(&p->summary[mid], run, x->step, &x->family) < 0)
             lo = mid + 1;
         else
             hi = mid;
     }
-    for (;
-         lo < p->summaries_len && compare_source(&p->summary[lo], x->run, x->step, &x->family) == 0;
+    for (; lo < p->summaries_len && compare_source(&p->summary[lo], run, x->step, &x->family) == 0;
          lo++) {
         if (strcmp(p->summary[lo].metric, metric) == 0)
             return &p->summary[lo];
@@ -126,7 +125,7 @@ static struct member metric_member(const struct pivot *p, const char *metric, co
                                    bool whole)
 {
     const struct summary *s = find_summary(p, x, metric);
-    struct member m = { .mean = !of_whole_set(x->task, metric) };
+    struct member m = { .mean = !metric_of_whole_set(x->task, metric) };
 
     if (p->subsets && !whole && x->subset[0]) { /* without a name: all of a benchmark */
         if (strcmp(metric, "acc") == 0 || is_verdict(x->task, metric))
@@ -156,14 +155,8 @@ struct member member_of(const struct pivot *p, const struct table_column *c, con
     else if (!x->search && (c->stat == TABLE_ACCURACY_NORM || c->stat == TABLE_ACCURACY_NORM_CI))
         m = share(x, x->norm);
     /* GLUE counts both halves of MNLI as one task. */
-    snprintf(m.task, sizeof m.task, "%s", strcmp(x->task, "mnli_mismatch") == 0 ? "mnli" : x->task);
+    m.task = strcmp(x->task, "mnli_mismatch") == 0 ? "mnli" : x->task;
     return m;
-}
-
-void unit_add_member(struct unit *u, const struct member *m)
-{
-    u->member = mem_realloc(u->member, u->members_len + 1, sizeof *u->member);
-    u->member[u->members_len++] = *m;
 }
 
 /* Members LEN of LIST pooled by size. */

@@ -1,112 +1,116 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pivot.h - the numbers behind a table: sums per (run, step, family), gathered into the cells of
- * rows and columns. */
+/* pivot.h - the facts behind a table: sums per (run, step, family) and numbers per run, with the
+ * runs' parameters. Loaded once per table. */
 #ifndef STORE_TABLES_PIVOT_H
 #define STORE_TABLES_PIVOT_H
 
+#include "common/conf/cond.h"
 #include "common/metrics/metrics.h"
 #include "store/tables/tables.h"
 
-/* One store_sums with strings of its own. */
+/* Each text once: equal texts are equal pointers. */
+struct names;
+const char *names_intern(struct names **n, const char *text);
+void names_free(struct names *n);
+
+/* One row of store_list_sums, or a number of a whole run (NUMBER; no family). */
 struct sums {
-    char step[TABLE_WORD_MAX], task[TABLE_WORD_MAX], split[16], subset[TABLE_WORD_MAX];
+    const char *step, *task, *split, *subset; /* interned; NUMBER: only step */
+    const char *number;                       /* interned "loss"... or "seconds"; NULL: sums */
     int level;
     bool search;
-    uint64_t run, seed, promised, n, correct, norm, labelled, preserved, improved, repeats,
+    size_t run; /* index in runs */
+    uint64_t family_id, promised, n, correct, norm, labelled, preserved, improved, repeats,
         truncated;
     double layers_label, layers_all, layers_base;
-    struct digest family;
+    double last, least, most, average; /* NUMBER */
+    struct digest family;              /* NUMBER: what it is of, for telling shared ones */
 };
 
-/* One store_summary with strings of its own. */
+struct pivot_run {
+    uint64_t id, seed;
+    size_t experiment; /* index */
+    bool diverged;
+    double seconds;
+    const char **value; /* [params]: interned, NULL: not set */
+};
+
+struct pivot_experiment {
+    uint64_t id;
+    const char *name;
+};
+
+/* One store_summary. */
 struct summary {
-    char step[TABLE_WORD_MAX], metric[TABLE_WORD_MAX];
+    const char *step, *metric;
     uint64_t run;
     struct digest family;
     struct metric_value value;
     double pooled; /* standard error over subsets; NaN: none */
 };
 
-struct run_param {
-    uint64_t run;
-    char name[TABLE_WORD_MAX], value[TABLE_WORD_MAX];
-};
-
 struct pivot {
-    struct sums *sums;
+    struct store *s;
+    struct names *names;
+    struct pivot_experiment *experiment;
+    size_t experiments;
+    struct pivot_run *run; /* by id */
+    size_t runs, runs_cap;
+    const char **param; /* names of parameters, the seed apart */
+    size_t params;
+    struct sums *sums; /* by (experiment, search first, run, step...) */
     size_t sums_len, sums_cap;
-    struct run_param *params;
-    size_t params_len, params_cap;
     struct summary *summary; /* by (run, step, family) */
     size_t summaries_len, summaries_cap;
-    bool subsets; /* sums are per subset */
+    const char **training; /* names of what training steps reported, of all steps */
+    size_t trainings;
+    int64_t *last_ms; /* [experiments] */
+    bool subsets;     /* sums are per subset */
+    bool loads_seconds;
 };
 
-int pivot_load(struct pivot *p, struct store *s, uint64_t experiment, bool subsets,
-               struct err *err) MUST_CHECK;
+/* SUBSETS: sums per subset. SECONDS: runs' times are facts. METRICS: NULL-terminated names of
+ * training metrics that are facts. */
+struct pivot_wants {
+    bool subsets, seconds;
+    const char **metrics;
+};
+int pivot_load(struct pivot *p, struct store *s, const uint64_t *experiments, size_t len,
+               const struct pivot_wants *w, struct err *err) MUST_CHECK;
 void pivot_release(struct pivot *p);
 
-/* The text of KEY ("task", "level", "split", "subset", or a parameter's name) for X; "" when the
- * run has no such parameter. */
-const char *pivot_key(const struct pivot *p, const struct sums *x, const char *key,
-                      char out[TABLE_WORD_MAX]);
-
-/* Names of parameters (the seed apart) that differ between runs and are not among the KEYS. Returns
- * how many were added. */
-size_t pivot_varying(const struct pivot *p, char keys[][TABLE_WORD_MAX], size_t keys_len);
-
-/* A metric of one of the sums that a unit adds up. */
-struct member {
-    char task[TABLE_WORD_MAX];
-    bool known;
-    bool mean; /* of examples: several can be pooled */
-    struct metric_value value;
+/* Keys: parameters by their index, and these. */
+enum {
+    KEY_TASK = -1,
+    KEY_LEVEL = -2,
+    KEY_SPLIT = -3,
+    KEY_SUBSET = -4,
+    KEY_STEP = -5,
+    KEY_EXPERIMENT = -6,
+    KEY_SEED = -7
 };
+/* The key NAME: one of the words above, a parameter, or the end of one parameter's name behind a
+ * dot. ERR_INVALID with V's place and the nearest names. */
+int pivot_find_key(const struct pivot *p, const char *name, const struct conf_value *v, int *ret,
+                   struct err *err) MUST_CHECK;
+/* Names that a key may have, for messages; free() the array. */
+const char **pivot_key_names(const struct pivot *p);
+/* Interned text of KEY for X; "" when the run has no such parameter, or X is a number and KEY is of
+ * examples. */
+const char *pivot_key(struct pivot *p, const struct sums *x, int key);
+bool key_is_of_examples(int key);
 
-/* What one seed contributes to a cell: the sum over its families. */
-struct unit {
-    uint64_t run, n, promised, correct, norm, labelled, preserved, improved, repeats;
-    uint64_t n_least, n_most; /* of a family */
-    double layers_label, layers_all, layers_base;
-    bool search;
-    struct digest *family; /* sorted */
-    size_t families_len;
-    struct member *member; /* of cells that show a metric, or a group's mean */
-    size_t members_len;
-};
+/* A key's text as a condition sees it: a number, true or false, else a text; "": not set. */
+struct cond_value key_value(const char *text);
+/* Does C hold for X? V: C's place. */
+int pivot_holds(struct pivot *p, const struct cond *c, const struct sums *x,
+                const struct conf_value *v, bool *ret, struct err *err) MUST_CHECK;
 
-/* Add X to the unit of its run in UNITS (capacity grows); returns that unit. */
-struct unit *units_add(struct unit **units, size_t *len, const struct sums *x);
-/* Drop units whose families another unit has too: runs that share the results are one seed. */
-void units_share(struct unit *units, size_t *len);
-void unit_release(struct unit *u); /* what it owns */
-void units_free(struct unit *units, size_t len);
-
-/* How the members of a unit become one number. */
-enum fold {
-    FOLD_SUM,  /* by their examples; metrics are pooled by size */
-    FOLD_MEAN, /* unweighted over tasks: GLUE's and SuperGLUE's rule */
-};
-/* Compute what C shows of UNITS into CELL: value, interval, n, seeds, families, text. */
-void cell_fill(struct table_cell *cell, const struct table_column *c, const struct unit *units,
-               size_t len, enum fold fold);
-
-/* ---- metric.c ---- */
-
-/* Does STAT need the members of its units? */
-bool stat_needs_members(enum table_stat stat, enum fold fold);
-/* What C shows of X alone. WHOLE: of X's family, whatever its subset. */
-struct member member_of(const struct pivot *p, const struct table_column *c, const struct sums *x,
-                        bool whole);
-void unit_add_member(struct unit *u, const struct member *m);
-/* The members of U as one number; false when they do not make one. */
-bool members_fold(const struct unit *u, enum fold fold, struct metric_value *ret);
-/* The metric that C shows for TASK: its own, or the task's main one ("acc" for unknown tasks). */
-const char *metric_name(const struct table_column *c, const char *task);
-/* The group of TASK that tables make a row for, or NULL; and how its row is made. */
-const char *group_of(const char *task);
-enum fold group_fold(const char *group);
-
-bool stat_is_percent(enum table_stat stat);
+/* Example by example values of METRIC of X's family, X->promised of them, or NULL when there are
+ * none; the cache owns them. See vectors.c. */
+struct vectors;
+const double *vectors_get(struct vectors **cache, struct store *s, const struct sums *x,
+                          const char *metric);
+void vectors_free(struct vectors *cache);
 
 #endif

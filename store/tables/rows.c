@@ -1,236 +1,291 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rows.c - which rows a table has, in which order, and what belongs to which (tables.h). */
-#include <stdio.h>
+/* rows.c - which rows a table has, in which order, and which facts belong to each (making.h). */
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
 #include "common/base/mem.h"
 #include "common/tasks/task.h"
 #include "store/tables/making.h"
 
-static size_t place_of(const struct making *m, const char *key)
-{
-    size_t k = 0;
+/* A row by its keys: names are interned, so bytes of pointers tell rows apart. */
+struct known_row {
+    UT_hash_handle hh;
+    struct row row;
+    size_t index, parts;
+};
 
-    while (k < m->keys_len && strcmp(m->keys[k], key) != 0)
-        k++;
-    return k;
+static struct known_row *row_find(struct known_row *all, const struct row *r)
+{
+    struct known_row *one;
+
+    HASH_FIND(hh, all, r, sizeof *r, one);
+    return one;
 }
 
-static void choose_keys(struct making *m)
+static struct known_row *row_add(struct known_row **all, const struct row *r)
 {
-    char all[TABLE_KEYS_MAX][TABLE_WORD_MAX];
-    size_t asked = m->spec->rows_len, varying;
+    struct known_row *one = row_find(*all, r);
 
-    memcpy(all, m->spec->rows, sizeof all);
-    varying = pivot_varying(&m->pivot, all, asked);
-    memcpy(m->keys, all + asked, varying * sizeof *all);
-    memcpy(m->keys + varying, all, asked * sizeof *all);
-    m->keys_len = asked + varying;
-    m->task = place_of(m, "task");
-    m->fold = place_of(m, "level");
-    m->folds_subsets = m->fold == m->keys_len && m->pivot.subsets;
-    if (m->folds_subsets)
-        m->fold = place_of(m, "subset");
+    if (one)
+        return one;
+    one = mem_calloc(1, sizeof *one);
+    memcpy(&one->row, r, sizeof *r);
+    one->index = HASH_COUNT(*all);
+    HASH_ADD(hh, *all, row, sizeof *r, one);
+    return one;
 }
 
-/* A column may name several steps, divided by blanks: tasks whose models were trained by steps of
- * their own stand in one table that way. */
-bool step_among(const char *list, const char *step)
+static void rows_free(struct known_row *all)
 {
-    size_t len = strlen(step);
+    struct known_row *one, *next;
 
-    for (list += strspn(list, " "); *list; list += strspn(list, " ")) {
-        size_t word = strcspn(list, " ");
-
-        if (word == len && memcmp(list, step, len) == 0)
-            return true;
-        list += word;
+    HASH_ITER(hh, all, one, next)
+    {
+        HASH_DEL(all, one);
+        free(one);
     }
-    return false;
 }
 
-bool step_used(const struct making *m, const char *step)
+static void row_clear(struct row *r)
 {
-    for (size_t c = 0; c < m->spec->columns_len; c++) {
-        if (step_among(m->spec->column[c].step, step))
-            return true;
-    }
-    return false;
+    memset(r, 0, sizeof *r); /* padding too: rows are compared by bytes */
 }
 
-static void row_of(const struct making *m, const struct sums *x, struct row *ret)
+/* False: a key does not allow its value. */
+static bool row_of(struct making *m, const struct sums *x, struct row *ret)
 {
-    *ret = (struct row){ 0 };
-    for (size_t k = 0; k < m->keys_len; k++)
-        pivot_key(&m->pivot, x, m->keys[k], ret->key[k]);
-}
-
-/* The same group of results, the place that totals go over aside. */
-static bool same_row(const struct making *m, const struct row *a, const struct row *b)
-{
-    for (size_t k = 0; k < m->keys_len; k++) {
-        if (strcmp(a->key[k], b->key[k]) != 0 &&
-            !(k == m->fold && (a->kind == ROW_TOTAL || b->kind == ROW_TOTAL)))
+    row_clear(ret);
+    for (size_t k = 0; k < m->keys; k++) {
+        ret->key[k] = pivot_key(&m->pivot, x, m->key[k].key);
+        if (!(x->number && key_is_of_examples(m->key[k].key)) &&
+            !key_allows(&m->key[k], ret->key[k]))
             return false;
     }
     return true;
 }
 
-/* Numbers by value, other texts by their bytes. */
-static int compare_keys(const char *a, const char *b)
+static bool total_of(struct making *m, const struct row *own, struct row *ret)
 {
-    char *end_a, *end_b;
-    double x = strtod(a, &end_a), y = strtod(b, &end_b);
-
-    if (a[0] && b[0] && !*end_a && !*end_b && x != y)
-        return x < y ? -1 : 1;
-    return strcmp(a, b);
+    if (!m->spec->total || m->fold == m->keys)
+        return false;
+    memcpy(ret, own, sizeof *ret);
+    ret->kind = ROW_TOTAL;
+    ret->key[m->fold] = names_intern(&m->pivot.names, "all");
+    return true;
 }
+
+/* The row of its group that OWN belongs to; false when its task has none. */
+static bool group_row_of(struct making *m, const struct row *own, struct row *ret)
+{
+    const char *group = m->spec->total && m->task < m->keys && !m->pivot.subsets
+                            ? group_of(own->key[m->task])
+                            : NULL;
+
+    if (!group)
+        return false;
+    memcpy(ret, own, sizeof *ret);
+    ret->kind = ROW_GROUP;
+    ret->key[m->task] = names_intern(&m->pivot.names, group);
+    return true;
+}
+
+/* The part of R that runs alone decide. */
+static void run_part(const struct making *m, const struct row *r, struct row *ret)
+{
+    row_clear(ret);
+    for (size_t k = 0; k < m->keys; k++)
+        ret->key[k] = key_is_of_examples(m->key[k].key) ? NULL : r->key[k];
+}
+
+bool fact_of_column(const struct making *m, size_t column, size_t fact)
+{
+    return m->takes[column * m->pivot.sums_len + fact];
+}
+
+static bool fact_used(const struct making *m, size_t fact)
+{
+    for (size_t c = 0; c < m->spec->columns_len; c++) {
+        if (fact_of_column(m, c, fact))
+            return m->spread_of[fact] != NOWHERE || m->pivot.sums[fact].number;
+    }
+    return false;
+}
+
+/* ---- order ---- */
 
 static int compare_rows(const void *a, const void *b, void *arg)
 {
     const struct making *m = arg;
-    const struct row *x = a, *y = b;
+    const struct row *x = &(*(struct known_row *const *)a)->row,
+                     *y = &(*(struct known_row *const *)b)->row;
 
-    for (size_t k = 0; k < m->keys_len; k++) {
+    for (size_t k = 0; k < m->keys; k++) {
         int order;
 
         if ((k == m->fold && (x->kind == ROW_TOTAL) != (y->kind == ROW_TOTAL)) ||
             (k == m->task && (x->kind == ROW_GROUP) != (y->kind == ROW_GROUP)))
             return x->kind > y->kind ? 1 : -1;
-        order = compare_keys(x->key[k], y->key[k]);
+        order = key_compare(&m->key[k], x->key[k], y->key[k]);
         if (order)
             return order;
     }
     return 0;
 }
 
-static void add_row(struct making *m, const struct row *r)
+/* Totals of one part are that part again. */
+static void put_in_order(struct making *m, struct known_row **all)
 {
-    m->rows = mem_realloc(m->rows, m->rows_len + 1, sizeof *m->rows);
-    m->rows[m->rows_len++] = *r;
-}
+    struct known_row *one, *next, **list;
+    size_t n = 0;
 
-/* A line over the levels or subsets of each group of rows that has several. */
-static void find_totals(struct making *m)
-{
-    size_t own = m->rows_len;
-
-    for (size_t i = 0; i < own && m->fold < m->keys_len; i++) {
-        struct row total = m->rows[i];
-        size_t parts = 0;
-        bool known = false;
-
-        total.kind = ROW_TOTAL;
-        snprintf(total.key[m->fold], TABLE_WORD_MAX, "all");
-        for (size_t j = 0; j < m->rows_len; j++) {
-            if (same_row(m, &total, &m->rows[j])) {
-                parts += m->rows[j].kind == ROW_OWN;
-                known = known || m->rows[j].kind == ROW_TOTAL;
-            }
+    HASH_ITER(hh, *all, one, next)
+    {
+        if (one->row.kind != ROW_OWN && one->parts < 2) {
+            HASH_DEL(*all, one);
+            free(one);
         }
-        if (parts > 1 && !known)
-            add_row(m, &total);
     }
+    list = mem_calloc(MAX(HASH_COUNT(*all), 1), sizeof(*list));
+    HASH_ITER(hh, *all, one, next)
+    list[n++] = one;
+    if (n > 0)
+        qsort_r(list, n, sizeof(*list), compare_rows, m);
+    m->rows = mem_calloc(MAX(n, 1), sizeof *m->rows);
+    for (size_t i = 0; i < n; i++) {
+        list[i]->index = i;
+        memcpy(&m->rows[i], &list[i]->row, sizeof *m->rows);
+    }
+    m->rows_len = n;
+    free(list);
 }
 
-/* The row of its group that OWN belongs to; false when its task has none. */
-static bool group_row_of(const struct making *m, const struct row *own, struct row *ret)
-{
-    const char *group =
-        m->task < m->keys_len && !m->pivot.subsets ? group_of(own->key[m->task]) : NULL;
+/* ---- facts of rows ---- */
 
-    if (!group)
-        return false;
-    *ret = *own;
-    ret->kind = ROW_GROUP;
-    snprintf(ret->key[m->task], TABLE_WORD_MAX, "%s", group);
-    return true;
+struct pair {
+    size_t place, fact;
+};
+struct pairs {
+    struct pair *v;
+    size_t len, cap;
+};
+
+static void pair_add(struct pairs *p, size_t place, size_t fact)
+{
+    if (p->len == p->cap) {
+        p->cap = MAX(256, 2 * p->cap);
+        p->v = mem_realloc(p->v, p->cap, sizeof *p->v);
+    }
+    p->v[p->len++] = (struct pair){ place, fact };
 }
 
-/* A row for each group of which two tasks are there. */
-static void find_groups(struct making *m)
+/* Pairs come by fact; a counting sort keeps that order in each place. */
+static void places_make(struct places *to, const struct pairs *from, size_t places)
 {
-    size_t own = m->rows_len;
+    size_t *at;
 
-    for (size_t i = 0; i < own; i++) {
-        struct row group, other;
-        size_t members = 0;
-        bool known = false;
+    to->start = mem_calloc(places + 1, sizeof *to->start);
+    to->fact = mem_calloc(MAX(from->len, 1), sizeof *to->fact);
+    for (size_t i = 0; i < from->len; i++)
+        to->start[from->v[i].place + 1]++;
+    for (size_t i = 0; i < places; i++)
+        to->start[i + 1] += to->start[i];
+    at = mem_dup(to->start, (places + 1) * sizeof *at);
+    for (size_t i = 0; i < from->len; i++)
+        to->fact[at[from->v[i].place]++] = from->v[i].fact;
+    free(at);
+}
 
-        if (m->rows[i].kind != ROW_OWN || !group_row_of(m, &m->rows[i], &group))
+static void place_facts(struct making *m, struct known_row *all)
+{
+    struct pairs own = { 0 };
+
+    for (size_t i = 0; i < m->pivot.sums_len; i++) {
+        struct row r, more;
+        struct known_row *at;
+
+        if (m->pivot.sums[i].number || !fact_used(m, i) || !row_of(m, &m->pivot.sums[i], &r))
             continue;
-        for (size_t j = 0; j < m->rows_len; j++) {
-            if (m->rows[j].kind == ROW_GROUP)
-                known = known || same_row(m, &m->rows[j], &group);
-            else if (m->rows[j].kind == ROW_OWN && group_row_of(m, &m->rows[j], &other))
-                members += same_row(m, &other, &group);
-        }
-        if (members > 1 && !known)
-            add_row(m, &group);
+        if ((at = row_find(all, &r)))
+            pair_add(&own, at->index, i);
+        if (total_of(m, &r, &more) && (at = row_find(all, &more)))
+            pair_add(&own, at->index, i);
+        if (group_row_of(m, &r, &more) && (at = row_find(all, &more)))
+            pair_add(&own, at->index, i);
     }
+    places_make(&m->own, &own, m->rows_len);
+    free(own.v);
 }
 
-static void find_rows(struct making *m)
+/* Numbers of runs belong to every row that their run's parameters fit. */
+static void place_numbers(struct making *m)
+{
+    struct known_row *parts = NULL, *at;
+    struct pairs numbers = { 0 };
+    struct row r, part;
+
+    m->number_row = mem_calloc(MAX(m->rows_len, 1), sizeof *m->number_row);
+    for (size_t i = 0; i < m->rows_len; i++) {
+        run_part(m, &m->rows[i], &part);
+        m->number_row[i] = row_add(&parts, &part)->index;
+    }
+    for (size_t i = 0; i < m->pivot.sums_len; i++) {
+        if (!m->pivot.sums[i].number || !fact_used(m, i) || !row_of(m, &m->pivot.sums[i], &r))
+            continue;
+        run_part(m, &r, &part);
+        if ((at = row_find(parts, &part)))
+            pair_add(&numbers, at->index, i);
+    }
+    places_make(&m->numbers, &numbers, HASH_COUNT(parts));
+    free(numbers.v);
+    rows_free(parts);
+}
+
+static void add_rows(struct making *m, struct known_row **all, bool numbers)
 {
     for (size_t i = 0; i < m->pivot.sums_len; i++) {
-        struct row r;
-        bool known = false;
+        const struct sums *x = &m->pivot.sums[i];
+        struct known_row *own;
+        struct row r, more;
+        size_t before = HASH_COUNT(*all);
 
-        if (!step_used(m, m->pivot.sums[i].step) || m->pivot.sums[i].n == 0)
+        if ((x->number != NULL) != numbers || x->n == 0 || !fact_used(m, i) || !row_of(m, x, &r))
             continue;
-        row_of(m, &m->pivot.sums[i], &r);
-        for (size_t j = 0; j < m->rows_len && !known; j++)
-            known = same_row(m, &m->rows[j], &r);
-        if (!known)
-            add_row(m, &r);
+        own = row_add(all, &r);
+        if (HASH_COUNT(*all) == before || !own)
+            continue;
+        if (total_of(m, &r, &more))
+            row_add(all, &more)->parts++;
+        if (group_row_of(m, &r, &more))
+            row_add(all, &more)->parts++;
     }
-    if (m->spec->total) {
-        find_totals(m);
-        find_groups(m);
-    }
-    if (m->rows_len > 0)
-        qsort_r(m->rows, m->rows_len, sizeof *m->rows, compare_rows, m);
 }
 
-/* So that cells need not compare texts again. */
-static void place_sums(struct making *m)
+int rows_make(struct making *m, struct err *err)
 {
-    size_t n = MAX(m->pivot.sums_len, 1);
+    struct known_row *all = NULL;
+    int rc = takes_make(m, err);
 
-    m->row = mem_calloc(n, sizeof *m->row);
-    m->total_row = mem_calloc(n, sizeof *m->total_row);
-    m->group_row = mem_calloc(n, sizeof *m->group_row);
-    for (size_t i = 0; i < m->pivot.sums_len; i++) {
-        struct row own, group;
-        bool grouped;
-
-        m->row[i] = m->total_row[i] = m->group_row[i] = NOWHERE;
-        row_of(m, &m->pivot.sums[i], &own);
-        grouped = group_row_of(m, &own, &group);
-        for (size_t r = 0; r < m->rows_len; r++) {
-            if (m->rows[r].kind == ROW_GROUP) {
-                if (grouped && same_row(m, &group, &m->rows[r]))
-                    m->group_row[i] = r;
-            } else if (same_row(m, &own, &m->rows[r])) {
-                *(m->rows[r].kind == ROW_TOTAL ? &m->total_row[i] : &m->row[i]) = r;
-            }
-        }
-    }
+    if (rc == 0)
+        rc = keys_choose(m, err);
+    if (rc == 0)
+        rc = spread_make(m, err);
+    if (rc < 0)
+        return rc;
+    add_rows(m, &all, false);
+    if (!all)
+        add_rows(m, &all, true);
+    put_in_order(m, &all);
+    place_facts(m, all);
+    place_numbers(m);
+    rows_free(all);
+    return 0;
 }
 
 void row_name(const struct making *m, const struct row *r, struct buf *out)
 {
-    for (size_t k = 0; k < m->keys_len; k++)
-        buf_printf(out, "%s%s %s", k ? ", " : "", m->keys[k], r->key[k]);
-}
-
-void rows_make(struct making *m)
-{
-    choose_keys(m);
-    find_rows(m);
-    place_sums(m);
+    for (size_t k = 0; k < m->keys; k++)
+        buf_printf(out, "%s%s %s", k ? ", " : "", m->key[k].name, r->key[k]);
 }
 
 /* "glue: 3 of 8 tasks; lacks mnli, qnli" */
@@ -240,15 +295,15 @@ static void note_group(const struct making *m, size_t r)
     const char *group = m->rows[r].key[m->task], **task;
     size_t len = 0, missing, members = 0;
 
-    task = mem_calloc(MAX(m->pivot.sums_len, 1), sizeof *task);
-    for (size_t i = 0; i < m->pivot.sums_len; i++) {
-        bool known =
-            m->group_row[i] != r || m->pivot.sums[i].n == 0 || !step_used(m, m->pivot.sums[i].step);
+    task = mem_calloc(m->own.start[r + 1] - m->own.start[r] + 1, sizeof *task);
+    for (size_t i = m->own.start[r]; i < m->own.start[r + 1]; i++) {
+        const struct sums *x = &m->pivot.sums[m->own.fact[i]];
+        bool known = x->n == 0;
 
         for (size_t k = 0; k < len && !known; k++)
-            known = strcmp(task[k], m->pivot.sums[i].task) == 0;
+            known = task[k] == x->task;
         if (!known)
-            task[len++] = m->pivot.sums[i].task;
+            task[len++] = x->task;
     }
     missing = task_group_lacks(group, task, len, &lacks, &members);
     buf_printf(&text, "%s: %zu of %zu tasks", group, members - missing, members);

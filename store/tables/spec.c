@@ -1,52 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* spec.c - what a table is to show: from a recipe, or by default (tables.h). */
+/* spec.c - tables as they are specified in a recipe or in a file of their own (spec.h). */
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
 #include "common/base/nearest.h"
-#include "common/conf/conf.h"
-#include "common/tasks/task.h"
-#include "store/tables/pivot.h"
-#include "store/tables/tables.h"
+#include "common/conf/cond.h"
+#include "store/tables/spec_private.h"
 
-static const struct {
-    const char *word, *help;
-    bool percent;
-} stats[TABLE_STATS_LEN] = {
-#define X(NAME, WORD, PERCENT, HELP) [NAME] = { WORD, HELP, PERCENT },
-    TABLE_STATS(X)
-#undef X
-};
-
-static const char *const stat_words[TABLE_STATS_LEN + 1] = {
-#define X(NAME, WORD, PERCENT, HELP) [NAME] = WORD,
-    TABLE_STATS(X)
-#undef X
-};
-
-const char *table_stat_word(enum table_stat stat)
+int spec_error(struct err *err, enum err_code code, const struct conf_value *v, const char *format,
+               ...)
 {
-    return stats[stat].word;
+    char text[400];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (!v)
+        return err_set(err, code, "%s", text);
+    conf_error(err, v, "%s", text);
+    if (err)
+        err->code = code;
+    return code;
 }
 
-const char *table_stat_help(enum table_stat stat)
-{
-    return stats[stat].help;
-}
-
-const char *const *table_stat_words(void)
-{
-    return stat_words;
-}
-
-bool stat_is_percent(enum table_stat stat)
-{
-    return stats[stat].percent;
-}
-
-static int read_word(const struct conf_value *v, char *out, size_t size, struct err *err)
+int spec_word(const struct conf_value *v, char *out, size_t size, struct err *err)
 {
     const char *s;
     int rc = conf_text(v, &s, err);
@@ -59,74 +41,50 @@ static int read_word(const struct conf_value *v, char *out, size_t size, struct 
     return 0;
 }
 
-/* Metrics of some task; the summaries' own besides. */
-static bool is_metric(const char *name)
+int spec_scalar(const struct conf_value *v, char *out, size_t size, struct err *err)
 {
-    static const char *const more[] = { "acc",      "acc_norm",   "mcc",    "f1",
-                                        "macro_f1", "best_exact", "best_f1" };
-    const struct task_spec *t;
+    int64_t i;
+    double r;
+    bool b;
+    int rc;
 
-    for (size_t i = 0; (t = task_at(i)) != NULL; i++)
-        for (size_t k = 0; k < t->metrics_len; k++)
-            if (strcmp(t->metric[k].name, name) == 0)
-                return true;
-    for (size_t i = 0; i < ARRAY_LEN(more); i++)
-        if (strcmp(more[i], name) == 0)
-            return true;
-    return false;
-}
-
-static int read_metric(const struct conf_value *v, struct table_column *c, struct err *err)
-{
-    const char *names[256];
-    const struct task_spec *t;
-    const char *near;
-    size_t n = 0;
-    int rc = read_word(v, c->metric, sizeof c->metric, err);
-
-    if (rc < 0)
+    switch (conf_type(v)) {
+    case CONF_INT:
+        rc = conf_int(v, 1, 0, &i, err);
+        if (rc == 0)
+            snprintf(out, size, "%" PRId64, i);
         return rc;
-    if (c->stat != TABLE_METRIC && c->stat != TABLE_METRIC_SE)
-        return conf_error(err, v, "goes with stat = \"metric\" or \"metric_se\"");
-    if (is_metric(c->metric))
-        return 0;
-    for (size_t i = 0; (t = task_at(i)) != NULL; i++)
-        for (size_t k = 0; k < t->metrics_len && n + 1 < ARRAY_LEN(names); k++)
-            names[n++] = t->metric[k].name;
-    names[n] = NULL;
-    near = nearest_find(c->metric, names);
-    return near ? conf_error(err, v, "no task has a metric \"%s\"; did you mean \"%s\"?", c->metric,
-                             near)
-                : conf_error(err, v, "no task has a metric \"%s\"", c->metric);
+    case CONF_REAL:
+        rc = conf_real(v, 1, 0, &r, err);
+        for (int digits = 6; rc == 0 && digits <= 17; digits++) {
+            snprintf(out, size, "%.*g", digits, r);
+            if (strtod(out, NULL) == r)
+                break;
+        }
+        return rc;
+    case CONF_BOOL:
+        rc = conf_bool(v, &b, err);
+        if (rc == 0)
+            snprintf(out, size, "%s", b ? "true" : "false");
+        return rc;
+    case CONF_TEXT:
+    case CONF_GROUP:
+    case CONF_LIST:
+    case CONF_ARRAY:
+    case CONF_TYPES:
+        break;
+    }
+    return spec_word(v, out, size, err);
 }
 
-static int read_column(const struct conf_value *group, struct table_column *c, struct err *err)
+int spec_condition(const struct conf_value *v, struct cond **ret, struct err *err)
 {
-    static const char *const known[] = { "head", "step", "stat", "digits", "metric", NULL };
-    const struct conf_value *v;
-    size_t stat = 0;
-    int64_t digits = -1;
-    int rc = conf_expect(group, CONF_GROUP, err);
+    const char *text;
+    struct err inner = { 0 };
+    int rc = conf_text(v, &text, err);
 
-    if (rc == 0)
-        rc = conf_check_keys(group, known, err);
-    if (rc == 0)
-        rc = conf_need(group, "step", CONF_TEXT, &v, err);
-    if (rc == 0)
-        rc = read_word(v, c->step, sizeof c->step, err);
-    if (rc == 0)
-        rc = conf_need(group, "stat", CONF_TEXT, &v, err);
-    if (rc == 0)
-        rc = conf_word(v, stat_words, &stat, err);
-    c->stat = (enum table_stat)stat;
-    snprintf(c->head, sizeof c->head, "%s", stats[stat].word);
-    if (rc == 0 && (v = conf_get(group, "head")))
-        rc = read_word(v, c->head, sizeof c->head, err);
-    if (rc == 0 && (v = conf_get(group, "digits")))
-        rc = conf_int(v, 0, 6, &digits, err);
-    if (rc == 0 && (v = conf_get(group, "metric")))
-        rc = read_metric(v, c, err);
-    c->digits = (int)digits;
+    if (rc == 0 && cond_parse(text, ret, &inner) < 0)
+        rc = spec_error(err, inner.code, v, "%s", inner.text);
     return rc;
 }
 
@@ -137,54 +95,264 @@ static int read_flag(const struct conf_value *group, const char *name, bool *ret
     return v ? conf_bool(v, ret, err) : 0;
 }
 
-static int read_rows(const struct conf_value *group, struct table_spec *t, struct err *err)
+static void key_set(struct table_key *k, const char *name)
 {
-    const struct conf_value *v = conf_get(group, "rows");
-    int rc;
+    *k = (struct table_key){ 0 };
+    snprintf(k->name, sizeof k->name, "%s", name);
+    snprintf(k->head, sizeof k->head, "%s", name);
+}
 
-    if (!v) {
-        snprintf(t->rows[0], TABLE_WORD_MAX, "task");
-        snprintf(t->rows[1], TABLE_WORD_MAX, "level");
-        t->rows_len = 2;
-        return 0;
+static int read_values(const struct conf_value *group, struct table_key *k, struct err *err)
+{
+    const struct conf_value *v = conf_get(group, "values"), *names = conf_get(group, "names");
+    int rc = v ? conf_expect(v, CONF_ARRAY, err) : 0;
+
+    if (v && rc < 0 && conf_type(v) == CONF_LIST)
+        rc = 0; /* values of several types */
+    if (rc == 0 && names && !v)
+        return conf_error(err, names, "goes with values: a name for each of them");
+    if (rc == 0 && names && conf_len(names) != conf_len(v))
+        return conf_error(err, names, "%zu names for %zu values", conf_len(names), conf_len(v));
+    if (rc < 0 || !v)
+        return rc;
+    k->value = mem_calloc(MAX(conf_len(v), 1), sizeof *k->value);
+    for (size_t i = 0; rc == 0 && i < conf_len(v); i++) {
+        struct table_value *to = &k->value[k->values_len++];
+
+        rc = spec_scalar(conf_at(v, i), to->value, sizeof to->value, err);
+        if (rc == 0 && names)
+            rc = spec_word(conf_at(names, i), to->text, sizeof to->text, err);
+        else
+            snprintf(to->text, sizeof to->text, "%s", to->value);
     }
-    rc = conf_expect(v, CONF_ARRAY, err);
-    if (rc == 0 && conf_len(v) > TABLE_KEYS_MAX)
-        rc = conf_error(err, v, "at most %d names", TABLE_KEYS_MAX);
-    for (size_t i = 0; rc == 0 && i < conf_len(v); i++)
-        rc = read_word(conf_at(v, i), t->rows[t->rows_len++], TABLE_WORD_MAX, err);
     return rc;
 }
 
-static int read_table(const struct conf_value *group, struct table_spec *t, struct err *err)
+/* "task", or { key = "task"; head = "Benchmark"; values = [..]; names = [..]; only = true; }. */
+static int read_key(const struct conf_value *v, struct table_key *k, struct err *err)
 {
-    static const char *const known[] = { "title",           "rows",  "columns",
-                                         "allow_unequal_n", "total", NULL };
+    static const char *const known[] = { "key", "head", "values", "names", "only", NULL };
+    const struct conf_value *x;
+    char name[TABLE_WORD_MAX] = "";
+    int rc;
+
+    if (conf_type(v) == CONF_TEXT) {
+        rc = spec_word(v, name, sizeof name, err);
+        key_set(k, name);
+        k->source = v;
+        return rc;
+    }
+    key_set(k, "");
+    rc = conf_expect(v, CONF_GROUP, err);
+    if (rc == 0)
+        rc = conf_check_keys(v, known, err);
+    if (rc == 0)
+        rc = conf_need(v, "key", CONF_TEXT, &x, err);
+    if (rc == 0)
+        rc = spec_word(x, name, sizeof name, err);
+    key_set(k, name);
+    k->source = v;
+    if (rc == 0 && (x = conf_get(v, "head")))
+        rc = spec_word(x, k->head, sizeof k->head, err);
+    if (rc == 0)
+        rc = read_values(v, k, err);
+    return rc ? rc : read_flag(v, "only", &k->only, err);
+}
+
+static int read_keys(const struct conf_value *v, struct table_key *keys, size_t *len,
+                     struct err *err)
+{
+    int rc = 0;
+
+    if (conf_type(v) != CONF_LIST)
+        rc = conf_expect(v, CONF_ARRAY, err);
+    if (rc == 0 && conf_len(v) > TABLE_KEYS_MAX)
+        rc = conf_error(err, v, "at most %d names", TABLE_KEYS_MAX);
+    for (size_t i = 0; rc == 0 && i < conf_len(v); i++) {
+        rc = read_key(conf_at(v, i), &keys[(*len)++], err);
+        for (size_t k = 0; rc == 0 && k < i; k++)
+            if (strcmp(keys[k].name, keys[i].name) == 0)
+                rc = conf_error(err, conf_at(v, i), "\"%s\" is there twice", keys[i].name);
+    }
+    return rc;
+}
+
+static int read_rows(const struct conf_value *group, struct table_spec *t, struct err *err)
+{
+    const struct conf_value *rows = conf_get(group, "rows"), *spread = conf_get(group, "spread");
+    int rc = 0;
+
+    if (rows) {
+        rc = read_keys(rows, t->rows, &t->rows_len, err);
+    } else {
+        key_set(&t->rows[0], "task");
+        key_set(&t->rows[1], "level");
+        t->rows_len = 2;
+    }
+    if (rc < 0 || !spread)
+        return rc;
+    rc = read_keys(spread, t->spread, &t->spread_len, err);
+    for (size_t i = 0; rc == 0 && i < t->spread_len; i++)
+        for (size_t k = 0; rc == 0 && rows && k < t->rows_len; k++)
+            if (strcmp(t->rows[k].name, t->spread[i].name) == 0)
+                rc = conf_error(err, spread, "\"%s\" is among the rows already", t->rows[k].name);
+    for (size_t i = 0; rc == 0 && !rows && i < t->spread_len; i++)
+        for (size_t k = 0; k < t->rows_len; k++)
+            if (strcmp(t->rows[k].name, t->spread[i].name) == 0)
+                memmove(&t->rows[k], &t->rows[k + 1], (--t->rows_len - k) * sizeof *t->rows);
+    return rc;
+}
+
+/* { schedule = "constant"; }: a condition in other words. */
+static int read_row_group(const struct conf_value *v, struct cond **ret, struct err *err)
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+    int rc = conf_len(v) ? 0 : conf_error(err, v, "name the key and its value");
+
+    for (size_t i = 0; rc == 0 && i < conf_len(v); i++) {
+        const struct conf_value *x = conf_at(v, i);
+        char value[TABLE_WORD_MAX];
+
+        rc = spec_scalar(x, value, sizeof value, err);
+        if (rc == 0 && conf_type(x) == CONF_TEXT && strchr(value, '\''))
+            rc = conf_error(err, x, "a quotation mark is not allowed here");
+        buf_printf(&text, conf_type(x) == CONF_TEXT ? "%s`%s` == '%s'" : "%s`%s` == %s",
+                   i ? " and " : "", conf_name(x), value);
+    }
+    return rc ? rc : cond_parse(buf_str(&text), ret, err);
+}
+
+static int read_baseline(const struct conf_value *group, struct table_spec *t, struct err *err)
+{
+    const struct conf_value *column = conf_get(group, "baseline"),
+                            *row = conf_get(group, "baseline_row");
+
+    if (column && row)
+        return conf_error(err, row, "a baseline is a column or a row, not both");
+    t->baseline_source = column ? column : row;
+    if (column)
+        return spec_word(column, t->baseline, sizeof t->baseline, err);
+    if (!row)
+        return 0;
+    return conf_type(row) == CONF_GROUP ? read_row_group(row, &t->baseline_row, err)
+                                        : spec_condition(row, &t->baseline_row, err);
+}
+
+static int read_marks(const struct conf_value *group, struct table_spec *t, struct err *err)
+{
+    static const char *const words[] = { "best", "second", "significance", NULL };
+    const struct conf_value *v = conf_get(group, "marks"), *per = conf_get(group, "best_per");
+    int rc = v ? conf_expect(v, CONF_ARRAY, err) : 0;
+
+    t->marks = t->baseline_source ? TABLE_MARK_SIGNIFICANCE : 0;
+    snprintf(t->best_per, sizeof t->best_per, "column");
+    if (v)
+        t->marks = 0;
+    for (size_t i = 0; rc == 0 && v && i < conf_len(v); i++) {
+        size_t at;
+
+        rc = conf_word(conf_at(v, i), words, &at, err);
+        if (rc == 0)
+            t->marks |= 1u << at;
+        if (rc == 0 && at == 2 && !t->baseline_source)
+            rc = conf_error(err, conf_at(v, i),
+                            "significance needs a baseline or a baseline_row to compare with");
+    }
+    if (rc == 0 && per)
+        rc = spec_word(per, t->best_per, sizeof t->best_per, err);
+    if (rc == 0 && per && strcmp(t->best_per, "column") != 0 && strcmp(t->best_per, "row") != 0) {
+        bool found = false;
+
+        for (size_t i = 0; i < t->rows_len; i++)
+            found = found || strcmp(t->rows[i].name, t->best_per) == 0;
+        if (!found)
+            rc = conf_error(err, per, "\"column\", \"row\" or a key of the rows is expected");
+    }
+    return rc;
+}
+
+static int read_looks(const struct conf_value *group, struct table_spec *t, struct err *err)
+{
+    static const char *const latex[] = { "plain", "siunitx", NULL };
     const struct conf_value *v;
-    const char *title = "";
+    const char *text = "";
+    size_t at = 0;
+    int rc = 0;
+
+    if ((v = conf_get(group, "title")))
+        rc = conf_text(v, &text, err);
+    snprintf(t->title, sizeof t->title, "%s", text);
+    if (rc == 0 && (v = conf_get(group, "caption"))) {
+        rc = conf_text(v, &text, err);
+        if (rc == 0)
+            t->caption = mem_strdup(text);
+    }
+    if (rc == 0 && (v = conf_get(group, "label")))
+        rc = spec_word(v, t->label, sizeof t->label, err);
+    if (rc == 0 && t->label[strspn(t->label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                             "0123456789:._/-")])
+        rc = conf_error(err, v, "letters, digits and any of : . _ / - are allowed");
+    if (rc == 0 && (v = conf_get(group, "latex")))
+        rc = conf_word(v, latex, &at, err);
+    t->siunitx = at == 1;
+    return rc;
+}
+
+static int read_table(const struct conf_value *group, bool root, struct table_spec *t,
+                      struct err *err)
+{
+    static const char *const known[] = {
+        "title",           "caption",  "label",        "rows",  "spread",   "columns",
+        "where",           "baseline", "baseline_row", "marks", "best_per", "latex",
+        "allow_unequal_n", "total",    NULL,           NULL,    NULL
+    };
+    const char *keys[ARRAY_LEN(known)];
+    const struct conf_value *v;
     int rc = conf_expect(group, CONF_GROUP, err);
 
-    *t = (struct table_spec){ .total = true };
+    memcpy(keys, known, sizeof known);
+    if (root) {
+        keys[14] = "experiment";
+        keys[15] = "experiments";
+    }
+    *t = (struct table_spec){ .total = true, .source = group };
     if (rc == 0)
-        rc = conf_check_keys(group, known, err);
-    if (rc == 0 && (v = conf_get(group, "title")))
-        rc = conf_text(v, &title, err);
-    snprintf(t->title, sizeof t->title, "%s", title);
+        rc = conf_check_keys(group, keys, err);
+    if (rc == 0)
+        rc = read_looks(group, t, err);
     if (rc == 0)
         rc = read_flag(group, "allow_unequal_n", &t->allow_unequal_n, err);
     if (rc == 0)
         rc = read_flag(group, "total", &t->total, err);
     if (rc == 0)
         rc = read_rows(group, t, err);
+    if (rc == 0 && (t->where_source = conf_get(group, "where")))
+        rc = spec_condition(t->where_source, &t->where, err);
+    if (rc == 0)
+        rc = read_baseline(group, t, err);
+    if (rc == 0)
+        rc = read_marks(group, t, err);
     if (rc == 0)
         rc = conf_need(group, "columns", CONF_LIST, &v, err);
-    if (rc < 0)
-        return rc;
-    if (conf_len(v) == 0 || conf_len(v) > TABLE_COLUMNS_MAX)
-        return conf_error(err, v, "1 to %d columns are allowed", TABLE_COLUMNS_MAX);
-    for (size_t i = 0; rc == 0 && i < conf_len(v); i++)
-        rc = read_column(conf_at(v, i), &t->column[t->columns_len++], err);
-    return rc;
+    return rc ? rc : spec_columns(v, t, err);
+}
+
+void table_specs_free(struct table_spec *list, size_t len)
+{
+    for (size_t i = 0; list && i < len; i++) {
+        struct table_spec *t = &list[i];
+
+        for (size_t k = 0; k < t->rows_len; k++)
+            free(t->rows[k].value);
+        for (size_t k = 0; k < t->spread_len; k++)
+            free(t->spread[k].value);
+        for (size_t k = 0; k < t->columns_len; k++)
+            cond_free(t->column[k].where);
+        cond_free(t->where);
+        cond_free(t->baseline_row);
+        free(t->caption);
+    }
+    free(list);
 }
 
 int table_specs_read(const struct conf_value *tables, struct table_spec **ret, size_t *ret_len,
@@ -200,9 +368,9 @@ int table_specs_read(const struct conf_value *tables, struct table_spec **ret, s
         return rc;
     list = mem_calloc(MAX(n, 1), sizeof *list);
     for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = read_table(conf_at(tables, i), &list[i], err);
+        rc = read_table(conf_at(tables, i), false, &list[i], err);
     if (rc < 0) {
-        free(list);
+        table_specs_free(list, n);
         return rc;
     }
     *ret = list;
@@ -210,114 +378,51 @@ int table_specs_read(const struct conf_value *tables, struct table_spec **ret, s
     return 0;
 }
 
-/* Do steps A and B read the same examples? Then their numbers may stand side by side. */
-static bool same_examples(const struct pivot *p, const char *a, const char *b)
+static int read_experiments(const struct conf_value *root, const char **names, size_t *ret_names,
+                            struct err *err)
 {
-    for (int turn = 0; turn < 2; turn++) {
-        for (size_t i = 0; i < p->sums_len; i++) {
-            bool found = false;
+    const struct conf_value *one = conf_get(root, "experiment"),
+                            *all = conf_get(root, "experiments");
+    int rc = 0;
 
-            if (strcmp(p->sums[i].step, a) != 0 || p->sums[i].run != p->sums[0].run)
-                continue;
-            for (size_t j = 0; j < p->sums_len && !found; j++)
-                found = strcmp(p->sums[j].step, b) == 0 && p->sums[j].run == p->sums[i].run &&
-                        strcmp(p->sums[j].task, p->sums[i].task) == 0 &&
-                        p->sums[j].level == p->sums[i].level &&
-                        strcmp(p->sums[j].split, p->sums[i].split) == 0 &&
-                        p->sums[j].promised == p->sums[i].promised;
-            if (!found)
-                return false;
-        }
-        { /* and the other way round */
-            const char *swap = a;
-
-            a = b;
-            b = swap;
-        }
-    }
-    return true;
-}
-
-static void add_column(struct table_spec *t, const char *head, const char *step,
-                       enum table_stat stat)
-{
-    struct table_column *c;
-
-    if (t->columns_len == TABLE_COLUMNS_MAX)
-        return;
-    c = &t->column[t->columns_len++];
-    *c = (struct table_column){ .stat = stat, .digits = -1 };
-    snprintf(c->head, sizeof c->head, "%s", head);
-    snprintf(c->step, sizeof c->step, "%s", step);
-}
-
-/* Has STEP a task whose score is not the share of right answers, or that belongs to a group? */
-static bool has_metrics(const struct pivot *p, const char *step)
-{
-    static const struct table_column main_metric = { .stat = TABLE_METRIC };
-
-    for (size_t i = 0; i < p->sums_len; i++) {
-        const struct sums *x = &p->sums[i];
-
-        if (strcmp(x->step, step) == 0 &&
-            (group_of(x->task) || strcmp(metric_name(&main_metric, x->task), "acc") != 0))
-            return true;
-    }
-    return false;
-}
-
-static void add_step(struct table_spec *t, const struct pivot *p, const struct sums *first)
-{
-    if (t->columns_len == 0) {
-        *t = (struct table_spec){ .total = true, .rows = { "task", "level" }, .rows_len = 2 };
-        snprintf(t->title, sizeof t->title, "%s", first->split);
-        add_column(t, "n", first->step, TABLE_N);
-    }
-    if (!first->search) {
-        char head[TABLE_WORD_MAX];
-
-        add_column(t, first->step, first->step, TABLE_ACCURACY_CI);
-        snprintf(head, sizeof head, "%.50s metric", first->step);
-        if (has_metrics(p, first->step))
-            add_column(t, head, first->step, TABLE_METRIC_SE);
-        return;
-    }
-    add_column(t, "base", first->step, TABLE_ACCURACY_CI);
-    add_column(t, "oracle", first->step, TABLE_ORACLE);
-    add_column(t, "layers", first->step, TABLE_LAYERS);
-    add_column(t, "preserved", first->step, TABLE_PRESERVED);
-    add_column(t, "improved", first->step, TABLE_IMPROVED);
-}
-
-int table_specs_default(struct store *s, uint64_t experiment, struct table_spec **ret,
-                        size_t *ret_len, struct err *err)
-{
-    struct table_spec *list = NULL;
-    struct pivot p = { 0 };
-    size_t n = 0;
-    int rc = pivot_load(&p, s, experiment, false, err);
-
-    if (rc == 0 && p.sums_len == 0)
-        rc = err_set(err, ERR_NOT_FOUND, "no step of this experiment has examples to show");
-    for (size_t i = 0; rc == 0 && i < p.sums_len; i++) {
-        const struct sums *first = &p.sums[i];
-        size_t at = 0;
-        bool seen = false;
-
-        for (size_t j = 0; j < i && !seen; j++)
-            seen = strcmp(p.sums[j].step, first->step) == 0;
-        if (seen)
-            continue;
-        while (at < n && !same_examples(&p, list[at].column[0].step, first->step))
-            at++;
-        if (at == n) {
-            list = mem_realloc(list, ++n, sizeof *list);
-            list[at].columns_len = 0;
-        }
-        add_step(&list[at], &p, first);
-    }
-    pivot_release(&p);
-    *ret = list;
-    *ret_len = n;
+    *ret_names = 0;
+    if (one && all)
+        return conf_error(err, all, "give experiment or experiments, not both");
+    if (one)
+        return conf_text(one, &names[(*ret_names)++], err);
+    if (!all)
+        return 0;
+    rc = conf_expect(all, CONF_ARRAY, err);
+    if (rc == 0 && (conf_len(all) == 0 || conf_len(all) > TABLE_EXPERIMENTS_MAX))
+        rc = conf_error(err, all, "1 to %d names are allowed", TABLE_EXPERIMENTS_MAX);
+    for (size_t i = 0; rc == 0 && i < conf_len(all); i++)
+        rc = conf_text(conf_at(all, i), &names[(*ret_names)++], err);
     return rc;
+}
+
+int table_file_read(const struct conf_value *root, const char *names[TABLE_EXPERIMENTS_MAX],
+                    size_t *ret_names, struct table_spec **ret, size_t *ret_len, struct err *err)
+{
+    static const char *const known[] = { "experiment", "experiments", "tables", NULL };
+    const struct conf_value *tables = conf_get(root, "tables");
+    int rc = read_experiments(root, names, ret_names, err);
+
+    *ret = NULL;
+    *ret_len = 0;
+    if (rc == 0 && tables) {
+        if (!conf_get(root, "steps")) /* else a recipe: its other keys are checked elsewhere */
+            rc = conf_check_keys(root, known, err);
+        return rc ? rc : table_specs_read(tables, ret, ret_len, err);
+    }
+    if (rc < 0)
+        return rc;
+    *ret = mem_calloc(1, sizeof **ret);
+    rc = read_table(root, true, *ret, err);
+    if (rc < 0) {
+        table_specs_free(*ret, 1);
+        *ret = NULL;
+        return rc;
+    }
+    *ret_len = 1;
+    return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* table.c - rows, totals, refusals and notes (tables.h). */
+/* table.c - making a table: heads, cells, refusals (tables.h). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,15 +8,26 @@
 #include "common/base/mem.h"
 #include "store/store.h"
 #include "store/tables/making.h"
-#include "store/tables/stats.h"
+#include "store/tables/spec_private.h"
 
-static void making_release(struct making *m)
+static void places_free(struct places *p)
+{
+    free(p->start);
+    free(p->fact);
+}
+
+void making_release(struct making *m)
 {
     pivot_release(&m->pivot);
+    vectors_free(m->vectors);
+    places_free(&m->own);
+    places_free(&m->numbers);
+    free(m->spreads);
+    free(m->flat);
+    free(m->takes);
+    free(m->spread_of);
+    free(m->number_row);
     free(m->rows);
-    free(m->row);
-    free(m->total_row);
-    free(m->group_row);
 }
 
 void table_note(struct table *t, const char *text)
@@ -29,27 +40,146 @@ void table_note(struct table *t, const char *text)
     t->note[t->notes++] = mem_strdup(text);
 }
 
-static int check_steps(const struct making *m, struct err *err)
+/* ---- equal n ---- */
+
+/* Where a cell is, for messages. */
+static void name_row(const struct making *m, size_t row, struct buf *out)
 {
-    for (size_t c = 0; c < m->spec->columns_len; c++) {
-        CLEANUP(buf_release) struct buf names = { 0 };
-        bool found = false;
+    row_name(m, &m->rows[row], out);
+    if (m->keys == 0)
+        buf_adds(out, "all rows");
+}
 
-        for (size_t i = 0; i < m->pivot.sums_len && !found; i++) {
-            const char *step = m->pivot.sums[i].step;
+/* The law of equal n for one cell; its text in *RET when it is broken. */
+static bool cell_is_equal(const struct making *m, size_t row, const struct table_column *c,
+                          const struct backing *s, struct buf *why)
+{
+    const struct row *r = &m->rows[row];
+    CLEANUP(buf_release) struct buf where = { 0 };
+    /* Subsets of a benchmark, and tasks of a group, are of different sizes. */
+    bool sums_up = r->kind == ROW_GROUP || (r->kind == ROW_TOTAL && m->folds_subsets);
 
-            found = step_among(m->spec->column[c].step, step);
-            if (!strstr(buf_str(&names), step)) /* good enough for a message */
-                buf_printf(&names, "%s%s", names.len ? ", " : "", step);
+    name_row(m, row, &where);
+    for (size_t i = 0; i < s->units; i++) {
+        const struct unit *u = &s->unit[i], *first = &s->unit[0];
+
+        if (u->n != u->promised) {
+            buf_printf(why,
+                       "step %s (%s) has %llu of %llu examples; wait until it is done, or set "
+                       "allow_unequal_n = true",
+                       c->step, buf_str(&where), (unsigned long long)u->n,
+                       (unsigned long long)u->promised);
+            return false;
         }
-        if (!found)
-            return err_set(err, ERR_INVALID,
-                           "column \"%s\": no step \"%s\" with examples in this experiment (%s)",
-                           m->spec->column[c].head, m->spec->column[c].step,
-                           names.len ? buf_str(&names) : "there is none");
+        if (u->n != first->n || (!sums_up && u->n_least != u->n_most)) {
+            buf_printf(why,
+                       "step %s (%s) would mix results of %llu and %llu examples; set "
+                       "allow_unequal_n = true if that is meant, or total = false",
+                       c->step, buf_str(&where),
+                       (unsigned long long)(u->n != first->n ? first->n : u->n_least),
+                       (unsigned long long)(u->n != first->n ? u->n : u->n_most));
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Columns of a row for the same value of the spread rest on the same n. */
+static int check_row(const struct making *m, size_t row, struct table_cell *cells, bool refuse,
+                     struct err *err)
+{
+    for (size_t f = 0; f < m->flats; f++) {
+        const struct table_cell *first = NULL;
+        CLEANUP(buf_release) struct buf where = { 0 };
+        size_t g = m->flat[f].spread * m->spec->columns_len, most = f;
+
+        if (cells[f].seeds == 0 || stat_is_number(flat_column(m, f)->stat))
+            continue;
+        for (; g < (m->flat[f].spread + 1) * m->spec->columns_len; g++) {
+            if (cells[g].seeds == 0 || stat_is_number(flat_column(m, g)->stat))
+                continue;
+            if (!first)
+                first = &cells[g];
+            if (cells[g].n > cells[most].n)
+                most = g;
+        }
+        cells[f].unequal = cells[f].unequal || cells[f].n != cells[most].n;
+        if (!first || cells[f].n == first->n || !refuse)
+            continue;
+        name_row(m, row, &where);
+        return spec_error(err, ERR_INVALID, flat_column(m, f)->source,
+                          "%s: columns \"%s\" and \"%s\" rest on %llu and %llu examples; make two "
+                          "tables, or set allow_unequal_n = true",
+                          buf_str(&where), flat_column(m, (size_t)(first - cells))->head,
+                          flat_column(m, f)->head, (unsigned long long)first->n,
+                          (unsigned long long)cells[f].n);
     }
     return 0;
 }
+
+static int check_strict(const struct making *m, size_t row, size_t flat,
+                        const struct table_cell *cell, struct err *err)
+{
+    CLEANUP(buf_release) struct buf where = { 0 };
+    const struct table_column *c = flat_column(m, flat);
+
+    if (!m->strict || (!cell->missing && cell->seeds == cell->wanted))
+        return 0;
+    name_row(m, row, &where);
+    if (cell->missing)
+        return spec_error(err, ERR_INVALID, c->source,
+                          "%s: column \"%s\" has no results; wait until they are there, or leave "
+                          "out --strict",
+                          buf_str(&where), c->head);
+    return spec_error(err, ERR_INVALID, c->source,
+                      "%s: column \"%s\" has %u of %u seeds; wait until they are there, or leave "
+                      "out --strict",
+                      buf_str(&where), c->head, cell->seeds, cell->wanted);
+}
+
+static int fill_cell(struct making *m, size_t row, size_t flat, struct table_cell *cell,
+                     struct err *err)
+{
+    const struct table_column *c = flat_column(m, flat);
+    CLEANUP(backing_release) struct backing s = { 0 };
+    CLEANUP(buf_release) struct buf why = { 0 };
+    bool equal;
+
+    backing_gather(m, row, flat, &s);
+    equal = stat_is_number(c->stat) || cell_is_equal(m, row, c, &s, &why);
+    if (!equal && (m->strict || !m->spec->allow_unequal_n))
+        return spec_error(err, ERR_INVALID, c->source, "%s", buf_str(&why));
+    cell_fill(m, cell, c, &s);
+    cell->unequal = !equal;
+    return check_strict(m, row, flat, cell, err);
+}
+
+static int fill_rows(struct making *m, struct err *err)
+{
+    struct table *t = m->table;
+    bool refuse = m->strict || !m->spec->allow_unequal_n;
+    int rc = 0;
+
+    t->rows = m->rows_len;
+    t->cell = mem_calloc(MAX(t->rows * t->columns, 1), sizeof *t->cell);
+    t->total = mem_calloc(MAX(t->rows, 1), sizeof *t->total);
+    for (size_t r = 0; rc == 0 && r < t->rows; r++) {
+        struct table_cell *cells = t->cell + r * t->columns;
+
+        t->total[r] = m->rows[r].kind != ROW_OWN;
+        for (size_t k = 0; k < m->keys; k++)
+            cells[k].text = mem_strdup(t->total[r] && m->rows[r].kind == ROW_TOTAL && k == m->fold
+                                           ? "all"
+                                           : key_text(&m->key[k], m->rows[r].key[k]));
+        for (size_t f = 0; rc == 0 && f < m->flats; f++)
+            rc = fill_cell(m, r, f, &cells[m->keys + f], err);
+        if (rc == 0)
+            rc = check_row(m, r, cells + m->keys, refuse, err);
+    }
+    return rc;
+}
+
+/* ---- heads ---- */
 
 /* Does one of the steps follow labels? Then the column's numbers are an oracle's. */
 static int steps_read_labels(const struct making *m, const char *list, bool *ret, struct err *err)
@@ -62,327 +192,155 @@ static int steps_read_labels(const struct making *m, const char *list, bool *ret
         size_t len = strcspn(list, " ");
 
         snprintf(step, sizeof step, "%.*s", (int)len, list);
-        rc = store_step_reads_labels(m->s, m->experiment, step, ret, err);
+        for (size_t i = 0; i < m->experiments_len && !*ret && rc >= 0; i++)
+            rc = store_step_reads_labels(m->s, m->experiments[i], step, ret, err);
         list += len;
     }
     return rc;
 }
 
-/* The law of equal n for one cell. */
-static int check_cell(const struct making *m, const struct row *r, const struct table_column *c,
-                      const struct unit *units, size_t len, struct err *err)
+static bool counts_only(enum table_stat stat)
 {
-    CLEANUP(buf_release) struct buf where = { 0 };
-    /* Subsets of a benchmark, and tasks of a group, are of different sizes. */
-    bool sums_up = r->kind == ROW_GROUP || (r->kind == ROW_TOTAL && m->folds_subsets);
+    return stat == TABLE_N || stat == TABLE_SEEDS || stat == TABLE_REPEATS || stat_is_number(stat);
+}
 
-    row_name(m, r, &where);
-    for (size_t i = 0; i < len; i++) {
-        const struct unit *u = &units[i];
+static int make_head(struct making *m, size_t flat, struct err *err)
+{
+    const struct table_column *from = flat_column(m, flat);
+    struct table_head *to = &m->table->head[m->keys + flat];
+    const struct row *spread = &m->spreads[m->flat[flat].spread];
+    bool follows = false, says_oracle = strcasestr(from->head, "oracle") != NULL, percent;
+    int rc = steps_read_labels(m, from->step, &follows, err);
 
-        if (u->n != u->promised)
-            return err_set(err, ERR_INVALID,
-                           "step %s (%s) has %llu of %llu examples; wait until it is done, or "
-                           "set allow_unequal_n = true",
-                           c->step, buf_str(&where), (unsigned long long)u->n,
-                           (unsigned long long)u->promised);
-        if (u->n != units[0].n || (!sums_up && u->n_least != u->n_most))
-            return err_set(err, ERR_INVALID,
-                           "step %s (%s) would mix results of %llu and %llu examples; set "
-                           "allow_unequal_n = true if that is meant, or total = false",
-                           c->step, buf_str(&where),
-                           (unsigned long long)(u->n != units[0].n ? units[0].n : u->n_least),
-                           (unsigned long long)(u->n != units[0].n ? u->n : u->n_most));
+    if (rc < 0)
+        return rc;
+    for (size_t k = 0; k < m->spread_keys; k++)
+        snprintf(to->above[to->depth++], TABLE_WORD_MAX, "%s",
+                 key_text(&m->spread[k], spread->key[k]));
+    for (size_t i = 0; i < from->depth && to->depth < TABLE_DEPTH_MAX; i++) {
+        says_oracle = says_oracle || strcasestr(from->above[i], "oracle");
+        memcpy(to->above[to->depth++], from->above[i], TABLE_WORD_MAX);
     }
+    to->column = from;
+    to->right = true;
+    to->digits = column_digits(from);
+    to->scale = column_scale(from);
+    to->percent = to->scale == 100.0;
+    percent = to->percent && !strchr(from->head, '%');
+    for (size_t i = 0; i < from->depth; i++)
+        percent = percent && !strchr(from->above[i], '%');
+    to->oracle = stat_plain(from->stat) == TABLE_ORACLE || (follows && !counts_only(from->stat));
+    snprintf(to->text, sizeof to->text, "%s%s%s", from->head,
+             to->oracle && !says_oracle ? " (oracle)" : "", percent ? " %" : "");
+    m->table->depth = MAX(m->table->depth, to->depth);
     return 0;
-}
-
-static int check_row(const struct making *m, const struct row *r, const struct table_cell *cells,
-                     struct err *err)
-{
-    const struct table_cell *first = NULL;
-
-    for (size_t c = 0; c < m->spec->columns_len; c++) {
-        CLEANUP(buf_release) struct buf where = { 0 };
-
-        if (cells[c].seeds == 0)
-            continue;
-        if (!first)
-            first = &cells[c];
-        if (cells[c].n == first->n)
-            continue;
-        row_name(m, r, &where);
-        return err_set(err, ERR_INVALID,
-                       "%s: columns \"%s\" and \"%s\" rest on %llu and %llu examples; make two "
-                       "tables, or set allow_unequal_n = true",
-                       buf_str(&where), m->spec->column[first - cells].head,
-                       m->spec->column[c].head, (unsigned long long)first->n,
-                       (unsigned long long)cells[c].n);
-    }
-    return 0;
-}
-
-static void note_interval(struct table *t, const struct table_cell *cell, enum table_stat stat)
-{
-    if (stat == TABLE_METRIC_SE && cell->has_error)
-        table_note(t,
-                   "\xc2\xb1: standard error over the examples of one model; it says nothing about "
-                   "other seeds.");
-    if (stat == TABLE_METRIC_SE && cell->interval)
-        table_note(t, "Brackets behind metrics: 95 % interval over seeds, Student's t.");
-    if (stat != TABLE_ACCURACY_CI && stat != TABLE_ACCURACY_NORM_CI && stat != TABLE_ORACLE_CI)
-        return;
-    if (cell->interval && cell->seeds == 1)
-        table_note(t, "Brackets: 95 % interval, BCa bootstrap over the examples of one model; it "
-                      "says nothing about other seeds.");
-    else if (cell->interval)
-        table_note(t, "Brackets: 95 % interval, two-level bootstrap over seeds, then examples.");
-    else if (cell->seeds == 2)
-        table_note(t, "Two seeds: no interval below three.");
-}
-
-/* Has a sum of X's family been added to U before? */
-static bool has_family(const struct unit *u, const struct sums *x)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < u->families_len; i++)
-        n += digest_equal(&u->family[i], &x->family);
-    return n > 1; /* X's own is among them */
-}
-
-/* What the sums of column C make of row R, per seed. */
-static void gather(const struct making *m, size_t row, const struct table_column *c,
-                   struct unit **units, size_t *len)
-{
-    const struct row *r = &m->rows[row];
-    enum fold fold = r->kind == ROW_GROUP ? group_fold(r->key[m->task]) : FOLD_SUM;
-    bool whole = r->kind == ROW_TOTAL && m->folds_subsets;
-    const size_t *place = r->kind == ROW_OWN     ? m->row
-                          : r->kind == ROW_TOTAL ? m->total_row
-                                                 : m->group_row;
-
-    for (size_t i = 0; i < m->pivot.sums_len; i++) {
-        const struct sums *x = &m->pivot.sums[i];
-        struct unit *u;
-
-        if (place[i] != row || !step_among(c->step, x->step))
-            continue;
-        u = units_add(units, len, x);
-        if (x->n > 0 && stat_needs_members(c->stat, fold) && !(whole && has_family(u, x))) {
-            struct member one = member_of(&m->pivot, c, x, whole);
-
-            unit_add_member(u, &one);
-        }
-    }
-}
-
-static void note_oracle(struct table *t)
-{
-    table_note(t, "Oracle: labels come from a search that knows the answers; an upper bound for a "
-                  "router, not its result.");
-}
-
-static int fill_cell(struct making *m, size_t row, size_t column, struct table_cell *cell,
-                     struct err *err)
-{
-    const struct row *r = &m->rows[row];
-    const struct table_column *c = &m->spec->column[column];
-    struct unit *units = NULL;
-    size_t len = 0, kept = 0;
-    int rc = 0;
-
-    gather(m, row, c, &units, &len);
-    units_share(units, &len);
-    for (size_t i = 0; i < len; i++) { /* seeds without any result yet say nothing */
-        if (units[i].n > 0)
-            units[kept++] = units[i];
-        else
-            unit_release(&units[i]);
-    }
-    if (kept < len)
-        table_note(m->table, "Some runs have no results yet: see drover status.");
-    if (!m->spec->allow_unequal_n)
-        rc = check_cell(m, r, c, units, kept, err);
-    if (rc == 0) {
-        cell_fill(cell, c, units, kept,
-                  r->kind == ROW_GROUP ? group_fold(r->key[m->task]) : FOLD_SUM);
-        note_interval(m->table, cell, c->stat);
-        if (c->stat == TABLE_LAYERS && kept > 0 && units[0].search)
-            note_oracle(m->table);
-    }
-    units_free(units, kept);
-    return rc;
-}
-
-static bool mentions_oracle(const char *head)
-{
-    return strcasestr(head, "oracle") != NULL;
 }
 
 static int make_heads(struct making *m, struct err *err)
 {
     struct table *t = m->table;
-
-    t->columns = m->keys_len + m->spec->columns_len;
-    t->head = mem_calloc(t->columns, sizeof *t->head);
-    for (size_t k = 0; k < m->keys_len; k++) {
-        snprintf(t->head[k].text, sizeof t->head[k].text, "%s", m->keys[k]);
-        t->head[k].key = true;
-        t->head[k].align = strcmp(m->keys[k], "level") == 0 ? TABLE_RIGHT : TABLE_LEFT;
-    }
-    for (size_t c = 0; c < m->spec->columns_len; c++) {
-        const struct table_column *from = &m->spec->column[c];
-        struct table_head *to = &t->head[m->keys_len + c];
-        bool follows = false;
-        int rc = steps_read_labels(m, from->step, &follows, err);
-
-        if (rc < 0)
-            return rc;
-        to->align = TABLE_RIGHT;
-        to->stat = from->stat;
-        snprintf(to->step, sizeof to->step, "%s", from->step);
-        snprintf(to->metric, sizeof to->metric, "%s", from->metric);
-        to->oracle = from->stat == TABLE_ORACLE || from->stat == TABLE_ORACLE_CI ||
-                     (follows && from->stat != TABLE_N && from->stat != TABLE_SEEDS &&
-                      from->stat != TABLE_REPEATS);
-        snprintf(to->text, sizeof to->text, "%s%s%s", from->head,
-                 to->oracle && !mentions_oracle(from->head) ? " (oracle)" : "",
-                 stat_is_percent(from->stat) && !strchr(from->head, '%') ? " %" : "");
-        if (to->oracle || from->stat == TABLE_IMPROVED || from->stat == TABLE_PRESERVED)
-            note_oracle(t);
-    }
-    return 0;
-}
-
-static int fill_rows(struct making *m, struct err *err)
-{
-    struct table *t = m->table;
     int rc = 0;
 
-    t->rows = m->rows_len;
-    t->cell = mem_calloc(t->rows * t->columns, sizeof *t->cell);
-    t->total = mem_calloc(t->rows, sizeof *t->total);
-    for (size_t r = 0; rc == 0 && r < t->rows; r++) {
-        struct table_cell *cells = t->cell + r * t->columns;
-
-        t->total[r] = m->rows[r].kind != ROW_OWN;
-        for (size_t k = 0; k < m->keys_len; k++)
-            cells[k].text = mem_strdup(m->rows[r].key[k]);
-        for (size_t c = 0; rc == 0 && c < m->spec->columns_len; c++)
-            rc = fill_cell(m, r, c, &cells[m->keys_len + c], err);
-        if (rc == 0 && !m->spec->allow_unequal_n)
-            rc = check_row(m, &m->rows[r], cells + m->keys_len, err);
+    t->columns = m->keys + m->flats;
+    t->head = mem_calloc(t->columns, sizeof *t->head);
+    for (size_t k = 0; k < m->keys; k++) {
+        snprintf(t->head[k].text, sizeof t->head[k].text, "%s",
+                 m->key[k].spec ? m->key[k].spec->head : m->key[k].name);
+        t->head[k].key = true;
+        t->head[k].right = m->key[k].key == KEY_LEVEL;
     }
+    for (size_t f = 0; rc == 0 && f < m->flats; f++)
+        rc = make_head(m, f, err);
     return rc;
 }
 
-static int note_diverged(struct making *m, struct err *err)
+/* ---- all of it ---- */
+
+static void choose_wants(const struct table_spec *spec, struct pivot_wants *w)
 {
-    uint64_t diverged, runs;
-    char text[96];
-    int rc = store_count_diverged(m->s, m->experiment, &diverged, &runs, err);
+    size_t n = 0;
 
-    if (rc == 0 && diverged > 0) {
-        snprintf(text, sizeof text, "%llu of %llu runs diverged.", (unsigned long long)diverged,
-                 (unsigned long long)runs);
-        table_note(m->table, text);
-    }
-    return rc;
-}
-
-/* Which metric is shown where the column leaves it to the task. */
-static void note_metrics(struct making *m)
-{
-    CLEANUP(buf_release) struct buf text = { 0 };
-
-    for (size_t c = 0; c < m->spec->columns_len; c++) {
-        const struct table_column *column = &m->spec->column[c];
-
-        if ((column->stat != TABLE_METRIC && column->stat != TABLE_METRIC_SE) || column->metric[0])
-            continue;
-        for (size_t i = 0; i < m->pivot.sums_len; i++) {
-            const struct sums *x = &m->pivot.sums[i];
-            CLEANUP(buf_release) struct buf one = { 0 };
-
-            if (x->search || x->n == 0 || !step_among(column->step, x->step))
-                continue;
-            buf_printf(&one, " %s %s,", x->task, metric_name(column, x->task));
-            if (!strstr(buf_str(&text), buf_str(&one)))
-                buf_adds(&text, buf_str(&one));
-        }
-    }
-    if (text.len) {
-        CLEANUP(buf_release) struct buf note = { 0 };
-
-        buf_printf(&note, "Main metrics:%.*s.", (int)text.len - 1, buf_str(&text));
-        table_note(m->table, buf_str(&note));
+    w->metrics = mem_calloc(spec->columns_len + 1, sizeof *w->metrics);
+    for (size_t i = 0; i < spec->rows_len; i++)
+        w->subsets = w->subsets || strcmp(spec->rows[i].name, "subset") == 0;
+    for (size_t i = 0; i < spec->spread_len; i++)
+        w->subsets = w->subsets || strcmp(spec->spread[i].name, "subset") == 0;
+    for (size_t i = 0; i < spec->columns_len; i++) {
+        w->seconds = w->seconds || spec->column[i].stat == TABLE_SECONDS;
+        if (spec->column[i].stat == TABLE_TRAINING)
+            w->metrics[n++] = spec->column[i].metric;
     }
 }
 
-/* Results of several runs that are the same results count once. */
-static void note_truncated(struct making *m)
+/* There is nothing, or nothing that the conditions let through. */
+static int no_rows(const struct making *m, struct err *err)
 {
-    const struct pivot *p = &m->pivot;
-    uint64_t n = 0;
-    char text[128];
+    bool chosen = m->spec->where != NULL, results = false;
 
-    for (size_t i = 0; i < p->sums_len; i++) {
-        bool again = p->sums[i].truncated == 0 || !step_used(m, p->sums[i].step);
-
-        for (size_t k = 0; k < i && !again; k++)
-            again = digest_equal(&p->sums[k].family, &p->sums[i].family) &&
-                    strcmp(p->sums[k].subset, p->sums[i].subset) == 0;
-        if (!again)
-            n += p->sums[i].truncated;
-    }
-    if (n == 0)
-        return;
-    snprintf(text, sizeof text, "%llu prompt%s longer than the context and %s cut on the left.",
-             (unsigned long long)n, n == 1 ? " was" : "s were", n == 1 ? "was" : "were");
-    table_note(m->table, text);
+    for (size_t c = 0; c < m->spec->columns_len; c++)
+        chosen = chosen || m->spec->column[c].where || m->spec->column[c].experiment[0];
+    for (size_t k = 0; k < m->spec->rows_len; k++)
+        chosen = chosen || m->spec->rows[k].only;
+    for (size_t i = 0; i < m->pivot.sums_len && !results; i++)
+        results = m->pivot.sums[i].n > 0;
+    return spec_error(err, ERR_NOT_FOUND, m->spec->source,
+                      chosen && results ? "there are results, but none that the conditions let "
+                                          "through (where, only, experiment)"
+                                        : "no results yet");
 }
 
-static bool rows_by_subset(const struct table_spec *spec)
+int making_run(struct making *m, struct err *err)
 {
-    for (size_t i = 0; i < spec->rows_len; i++) {
-        if (strcmp(spec->rows[i], "subset") == 0)
-            return true;
-    }
-    return false;
-}
+    struct pivot_wants w = { 0 };
+    int rc;
 
-int table_make(struct store *s, uint64_t experiment, const struct table_spec *spec,
-               struct table **ret, struct err *err)
-{
-    CLEANUP(making_release)
-    struct making m = { .s = s, .experiment = experiment, .spec = spec };
-    int rc = pivot_load(&m.pivot, s, experiment, rows_by_subset(spec), err);
-
-    *ret = NULL;
+    choose_wants(m->spec, &w);
+    rc = pivot_load(&m->pivot, m->s, m->experiments, m->experiments_len, &w, err);
+    free(w.metrics);
     if (rc == 0)
-        rc = check_steps(&m, err);
+        rc = check_names(m, err);
+    if (rc == 0)
+        rc = rows_make(m, err);
+    if (rc == 0 && m->rows_len == 0)
+        rc = no_rows(m, err);
     if (rc < 0)
         return rc;
-    rows_make(&m);
-    if (m.rows_len == 0)
-        return err_set(err, ERR_NOT_FOUND, "no results yet");
-    m.table = mem_calloc(1, sizeof *m.table);
-    snprintf(m.table->title, sizeof m.table->title, "%s", spec->title);
-    rc = make_heads(&m, err);
+    m->table = mem_calloc(1, sizeof *m->table);
+    m->table->spec = m->spec;
+    snprintf(m->table->title, sizeof m->table->title, "%s", m->spec->title);
+    rc = make_heads(m, err);
     if (rc == 0)
-        rc = fill_rows(&m, err);
-    rows_note_groups(&m);
-    note_metrics(&m);
-    note_truncated(&m);
+        rc = fill_rows(m, err);
     if (rc == 0)
-        rc = note_diverged(&m, err);
-    if (rc < 0) {
-        table_free(m.table);
+        rc = compare_all(m, err);
+    if (rc < 0)
         return rc;
+    mark_best(m);
+    for (size_t i = 0; i < m->table->rows * m->table->columns; i++) {
+        if (!m->table->head[i % m->table->columns].key)
+            cell_text(&m->table->cell[i], &m->table->head[i % m->table->columns]);
     }
-    *ret = m.table;
-    return 0;
+    rc = notes_make(m, err);
+    return rc ? rc : origin_make(m, err);
+}
+
+int table_make(struct store *s, const uint64_t *experiments, size_t experiments_len,
+               const struct table_spec *spec, bool strict, struct table **ret, struct err *err)
+{
+    CLEANUP(making_release)
+    struct making m = { .s = s,
+                        .experiments = experiments,
+                        .experiments_len = experiments_len,
+                        .spec = spec,
+                        .strict = strict };
+    int rc = making_run(&m, err);
+
+    *ret = NULL;
+    if (rc < 0)
+        table_free(m.table);
+    else
+        *ret = m.table;
+    return rc;
 }
 
 void table_free(struct table *t)
@@ -399,6 +357,7 @@ void table_free(struct table *t)
     free(t->head);
     free(t->total);
     free(t->note);
+    free(t->origin);
     free(t);
 }
 

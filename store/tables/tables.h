@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tables.h - from a table's specification to its cells: query, pivot, statistics, text.
+/* tables.h - from a table's specification to its cells: query, pivot, statistics, text. The
+ * language of specifications is docs/tables.md; spec.h holds what is read of one.
  *
- * A recipe says     tables = ( { title = "Labels"; rows = ["task", "level"]; allow_unequal_n =
- * false; total = true; columns = ( { head = "n"; step = "labels"; stat = "n"; }, { head = "base";
- * step = "labels"; stat = "accuracy_ci"; digits = 1; } ); } );
- *
- * Rows are groups of (task, level, split, or a parameter of the sweep: any other name). Parameters
- * that differ between the runs of the experiment and are not among the rows become rows of their
- * own, in front: runs of different parameters are never averaged. What is left between the runs of
- * a group is the seed: a cell is the mean over seeds (runs that share the same results count once).
- * With "level" among the rows, each task with several levels ends in a total over its levels; the
- * same for "subset" (MMLU's subject...). Tasks of a group (glue, superglue, agieval) end in a row
- * of the group, with a note on the members that are missing.
+ * Rows are groups of results by keys (task, level, split, subset, step, experiment, or a parameter
+ * of the sweep). Parameters that differ between the runs of a column and are neither among rows nor
+ * spread become rows of their own, in front: runs of different parameters are never averaged. What
+ * is left between the runs of a group is the seed: a cell is an aggregate over seeds (runs that
+ * share the same results count once). With "level" among the rows, each task with several levels
+ * ends in a total over its levels; the same for "subset". Tasks of a group (glue, superglue,
+ * agieval) end in a row of the group, with a note on the members that are missing.
  *
  * Unequal n, between seeds, columns of a row, or the levels of a total, or fewer examples than the
- * recipe asks for, are refused unless allow_unequal_n. Oracle numbers (the search knows the answer)
- * have "oracle" in their head, by force. */
+ * recipe asks for, are refused unless allow_unequal_n; then they are marked. Oracle numbers (the
+ * search knows the answer) have "oracle" in their head, by force. */
 #ifndef STORE_TABLES_TABLES_H
 #define STORE_TABLES_TABLES_H
 
@@ -26,119 +23,113 @@
 #include "common/base/buf.h"
 #include "common/base/digest.h"
 #include "common/base/err.h"
+#include "store/tables/spec.h"
 
 struct store;
-struct conf_value;
 
-/* NAME, word in a recipe, percent, what. For a search step "accuracy" is that of the default path,
- * for an evaluate step its own. */
-#define TABLE_STATS(X)                                                                             \
-    X(TABLE_N, "n", false, "examples")                                                             \
-    X(TABLE_SEEDS, "seeds", false, "runs with results of their own")                               \
-    X(TABLE_ACCURACY, "accuracy", true, "share of right answers")                                  \
-    X(TABLE_ACCURACY_CI, "accuracy_ci", true, "the same with its 95 % interval")                   \
-    X(TABLE_ACCURACY_NORM, "accuracy_norm", true, "choice tasks: by log-likelihood per character") \
-    X(TABLE_ACCURACY_NORM_CI, "accuracy_norm_ci", true, "the same with its 95 % interval")         \
-    X(TABLE_ORACLE, "oracle", true, "share of examples that some searched path answers right")     \
-    X(TABLE_ORACLE_CI, "oracle_ci", true, "the same with its 95 % interval")                       \
-    X(TABLE_PRESERVED, "preserved", true, "share right with the default path and with the label")  \
-    X(TABLE_IMPROVED, "improved", true,                                                            \
-      "share wrong with the default path and right with the label")                                \
-    X(TABLE_LAYERS, "layers", false,                                                               \
-      "search: mean layers of the label paths; evaluate: layers per token")                        \
-    X(TABLE_LAYERS_ALL, "layers_all", false,                                                       \
-      "search: the same, examples without label counted with all layers")                          \
-    X(TABLE_LAYERS_BASE, "layers_base", false, "search: layers of the model")                      \
-    X(TABLE_REPEATS, "count_repeats", false, "results that came more than once")                   \
-    X(TABLE_METRIC, "metric", true, "evaluate: the metric that the column names")                  \
-    X(TABLE_METRIC_SE, "metric_se", true, "the same with its standard error")
-
-enum table_stat {
-#define X(NAME, WORD, PERCENT, HELP) NAME,
-    TABLE_STATS(X)
-#undef X
-        TABLE_STATS_LEN
+struct table_comparison {
+    bool made;              /* the cell was compared with its baseline */
+    double difference;      /* value - value of the baseline, unscaled */
+    bool tested;            /* p, adjusted, method valid */
+    double p, adjusted;     /* two-sided; adjusted: by Holm over the comparisons of the table */
+    enum table_test method; /* spec.h */
+    int stars;              /* 0..3 */
 };
-const char *table_stat_word(enum table_stat stat);
-const char *table_stat_help(enum table_stat stat);
-const char *const *table_stat_words(void); /* NULL-terminated, in the order of the enum */
-
-enum { TABLE_KEYS_MAX = 8, TABLE_COLUMNS_MAX = 32, TABLE_WORD_MAX = 64, TABLE_STEPS_MAX = 256 };
-
-struct table_column {
-    char head[TABLE_WORD_MAX];
-    char step[TABLE_STEPS_MAX]; /* one step, or several divided by blanks: results of any of them */
-    enum table_stat stat;
-    int digits; /* behind the point; -1: 1 for percentages, 2 for layers, 0 for counts */
-    char metric[TABLE_WORD_MAX]; /* of METRIC and METRIC_SE; "": the main one of each task */
-};
-struct table_spec {
-    char title[128];
-    char rows[TABLE_KEYS_MAX][TABLE_WORD_MAX];
-    size_t rows_len;
-    struct table_column column[TABLE_COLUMNS_MAX];
-    size_t columns_len;
-    bool allow_unequal_n, total;
-};
-
-/* The list "tables" of a recipe into *RET (free() it). ERR_INVALID with file:line. */
-int table_specs_read(const struct conf_value *tables, struct table_spec **ret, size_t *ret_len,
-                     struct err *err) MUST_CHECK;
-/* What to show when the recipe names no tables: by task and level, for every search step n, base
- * accuracy, oracle, layers, preserved and improved, for every evaluate step its accuracy. Steps on
- * the same examples share a table. *RET is to be freed. ERR_NOT_FOUND: no step has examples. */
-int table_specs_default(struct store *s, uint64_t experiment, struct table_spec **ret,
-                        size_t *ret_len, struct err *err) MUST_CHECK;
-
-enum table_align { TABLE_LEFT, TABLE_RIGHT };
-
 struct table_cell {
-    char *text;    /* "83.3 [78.1, 87.9]", "-" when there is nothing */
-    bool known;    /* value is valid; false for keys and empty cells */
-    double value;  /* shares 0..1 */
+    char *text;   /* "83.3 [78.1, 87.9]" without marks; an en dash when there is nothing */
+    bool known;   /* value is valid; false for keys and empty cells */
+    double value; /* shares 0..1 */
+    bool has_sd;  /* sd valid: over seeds */
+    double sd;
     bool interval; /* lo, hi valid */
     double lo, hi;
-    bool has_error; /* error valid: standard error of value over the examples of one model */
+    bool has_error; /* error valid: one seed: over its examples; several: over seeds */
     double error;
-    uint64_t n; /* examples per seed */
-    uint32_t seeds;
+    uint64_t n;             /* examples per seed */
+    uint32_t seeds, wanted; /* seeds with results; runs that should have some */
+    uint32_t diverged;      /* of WANTED */
+    bool missing;           /* nothing, where the column has something in other rows */
+    bool unequal;           /* rests on other numbers of examples than its row, or than asked for */
+    bool is_baseline, best, second;
+    struct table_comparison compared;
     struct digest *family; /* whose results these are, sorted, each once */
     size_t families_len;
 };
 struct table_head {
-    char text[TABLE_WORD_MAX + 16];
-    enum table_align align;
-    bool key; /* a group's name, no number */
-    bool oracle;
-    char step[TABLE_STEPS_MAX];
-    enum table_stat stat;
-    char metric[TABLE_WORD_MAX];
+    char text[TABLE_HEAD_MAX];                   /* the lowest line */
+    char above[TABLE_DEPTH_MAX][TABLE_WORD_MAX]; /* the lines above it, outermost first */
+    size_t depth;                                /* lines above */
+    bool key;                                    /* a group's name, no number */
+    bool right;                                  /* aligned to the right */
+    bool oracle, percent;
+    int digits;
+    double scale;
+    const struct table_column *column; /* NULL for keys; valid as long as the specification */
+};
+struct table_origin {
+    char experiment[TABLE_WORD_MAX * 2];
+    uint32_t revision;
+    struct digest recipe;
+    int64_t last_ms; /* end of the last job that gave a result; 0: none yet */
 };
 struct table {
-    char title[128];
+    const struct table_spec *spec;
+    char title[TABLE_TITLE_MAX];
     struct table_head *head;
-    size_t columns;
+    size_t columns, depth;   /* depth: most lines above a head */
     struct table_cell *cell; /* [rows * columns] */
     bool *total;             /* [rows]: sums up rows above it */
     size_t rows;
     char **note; /* sentences for below the table */
     size_t notes;
+    struct table_origin *origin;
+    size_t origins;
+    struct digest checksum; /* of keys and values, not of their looks */
 };
 
-/* ERR_INVALID: a step that the experiment does not have, unequal n (the text says where and what to
- * do; the caller names the table); ERR_NOT_FOUND: no results yet. Works on both kinds of
- * connection. */
-int table_make(struct store *s, uint64_t experiment, const struct table_spec *spec,
-               struct table **ret, struct err *err) MUST_CHECK;
+/* The experiments' tables. EXPERIMENTS: ids, at least one. STRICT: what is missing or unequal is
+ * refused whatever the specification allows. ERR_INVALID: names that do not exist, unequal n (the
+ * text says where and what to do); ERR_NOT_FOUND: no results yet. Works on both kinds of
+ * connection. The specification must outlive the table. */
+int table_make(struct store *s, const uint64_t *experiments, size_t experiments_len,
+               const struct table_spec *spec, bool strict, struct table **ret,
+               struct err *err) MUST_CHECK;
 void table_free(struct table *t); /* NULL is fine */
 void table_cleanup(struct table **t);
 
 enum table_format { TABLE_TEXT, TABLE_MARKDOWN, TABLE_CSV, TABLE_LATEX, TABLE_JSON, TABLE_FORMATS };
 const char *const *table_format_words(void); /* "text", "markdown", "csv", "latex", "json", NULL */
 
-/* T in FORMAT appended to OUT, ending in a newline. LaTeX: a booktabs tabular (needs
- * \usepackage{booktabs}). JSON: one object with title, columns and rows; each cell carries value,
- * ci, stderr, n, seeds and the keys of its families. */
-void table_print(const struct table *t, enum table_format format, struct buf *out);
+struct table_options {
+    bool strict;
+    bool no_footer;  /* footers are on, but for CSV */
+    bool csv_footer; /* CSV: with a footer of lines that begin with # */
+    bool ansi;       /* text: best in bold, second underlined, by escape sequences */
+    size_t only;     /* the table of this number, from 1; 0: all */
+};
+
+/* T in FORMAT appended to OUT, ending in a newline. LaTeX: booktabs (and siunitx when the
+ * specification says so). JSON: one object. */
+void table_print(const struct table *t, enum table_format format, const struct table_options *o,
+                 struct buf *out);
+
+/* Everything at once, for reports: the tables that SPEC_TEXT (name SPEC_NAME in errors; includes
+ * already resolved) specifies, or with SPEC_TEXT NULL those of the recipe of EXPERIMENT's latest
+ * revision, or the default ones when it names none, in FORMAT appended to OUT. EXPERIMENT ("" or
+ * NULL: what the specification says, else the one submitted last) wins over the specification.
+ * JSON: one object {"version":1,"tables":[..]}. What could be made is in OUT also when a later
+ * table fails (JSON apart). */
+int tables_text(struct store *s, const char *spec_text, const char *spec_name,
+                const char *experiment, const struct table_options *options,
+                enum table_format format, struct buf *out, struct err *err) MUST_CHECK;
+
+/* What stands behind one cell: a JSON object {"version":1, "table", "row", "column", "text",
+ * "value", "sql": [..], "runs": [..], "jobs": [..], "examples": {..}} appended to OUT. TABLE:
+ * number from 1 (0: the only one); ROW: number from 1, or "key=value,..."; COLUMN: number from 1,
+ * or a head path "GSM8K/acc". The last of "sql" computes the cell's value by plain SQLite. Only on
+ * a reading connection. */
+int tables_cell(struct store *s, const char *spec_text, const char *spec_name,
+                const char *experiment, size_t table, const char *row, const char *column,
+                struct buf *out, struct err *err) MUST_CHECK;
 
 #endif

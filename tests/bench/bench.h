@@ -61,5 +61,6 @@ void bench_engine_torch(struct bench *b);  /* part of engine */
 void bench_engine_decode(struct bench *b); /* part of engine */
 void bench_search(struct bench *b);
 void bench_train(struct bench *b);
+void bench_store(struct bench *b);
 
 #endif

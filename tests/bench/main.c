@@ -16,7 +16,7 @@ static const struct {
     { "search", bench_search },
     { "train", bench_train },
     { "dispatch", NULL },
-    { "store", NULL },
+    { "store", bench_store },
     { "web", NULL },
 };
 
@@ -64,7 +64,7 @@ static const struct argp ARGP = {
     OPTIONS,
     parse,
     "[GROUP...]",
-    "Measure drover's parts: kernels, engine, search, train.\v"
+    "Measure drover's parts: kernels, engine, search, train, store.\v"
     "Every line is a figure: name, value, unit, spread and n; ratios are medians of interleaved "
     "pairs. "
     "Without GROUP all are run. Exit code 1 when a figure misses its limit.",

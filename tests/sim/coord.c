@@ -34,6 +34,7 @@ void coord_crash(struct sim *m)
     m->coord.outbox_len = 0;
     m->coord.load_want = 0;
     m->coord.commit_ms = 0;
+    control_lost(m);
     for (uint32_t h = 0; h < m->conf.hosts; h++) {
         if (m->conf.silent)
             continue;
@@ -182,12 +183,13 @@ static bool answer_load(struct sim *m)
         uint32_t best = 0;
         for (uint32_t j = 1; j <= m->conf.jobs; j++) {
             if (m->db.job[j].state == DB_READY && !sched_has_job(m->coord.core, j) &&
-                (best == 0 || m->spec[j].row.priority > m->spec[best].row.priority))
+                !db_paused(m, j) && (best == 0 || db_priority(m, j) > db_priority(m, best)))
                 best = j;
         }
         if (best == 0)
             break;
         struct sched_event e = { .kind = EV_JOB, .job = m->spec[best].row };
+        e.job.priority = db_priority(m, best);
         e.job.epoch = (uint32_t)m->db.job[best].epoch;
         e.job.tries = (uint32_t)m->db.job[best].tries;
         e.job.losses = (uint32_t)m->db.job[best].losses;
@@ -238,6 +240,7 @@ void coord_commit(struct sim *m)
     if (crashes(m))
         return;
     db_commit(&m->db);
+    control_acked(m);
     c->commit_ms = 0;
     bool ready = m->db.ready;
     m->db.ready = false;
@@ -264,6 +267,7 @@ static void open_attempts(struct sim *m)
             continue;
         struct sched_event e = { .kind = EV_OPEN };
         e.open.job = m->spec[j].row;
+        e.open.job.priority = db_priority(m, j);
         e.open.job.epoch = (uint32_t)row->epoch;
         e.open.job.tries = (uint32_t)row->tries;
         e.open.job.losses = (uint32_t)row->losses;
@@ -271,6 +275,10 @@ static void open_attempts(struct sim *m)
         e.open.holder = m->db.attempt[row->open - 1].worker;
         e.open.cancelling = row->state == DB_CANCELLING;
         feed(m, e, NULL);
+        struct sched_change held = { .job = j, .priority = db_priority(m, j), .held = true };
+        e = (struct sched_event){ .kind = EV_CHANGE, .change.v = &held, .change.len = 1 };
+        if (m->coord.up && db_paused(m, j))
+            feed(m, e, NULL);
     }
 }
 
@@ -331,6 +339,25 @@ void coord_cancel(struct sim *m, uint32_t job)
     if (!sched_has_job(m->coord.core, job))
         db_cancel(m, job);
     feed(m, (struct sched_event){ .kind = EV_CANCEL, .cancel.job = job }, NULL);
+}
+
+void coord_control(struct sim *m)
+{
+    struct client *c = &m->client;
+    struct sched_change changes[JOBS_MAX];
+    struct sched_event e = { .kind = EV_CHANGE, .change.v = changes };
+
+    if (c->sent || c->next == c->len)
+        return;
+    if (!m->coord.up || m->coord.stopped_until_ms > m->now_ms) {
+        sim_post(m, (struct sim_event){ .kind = SE_CONTROL }, 100);
+        return;
+    }
+    c->sent = true;
+    e.change.len = control_apply(m, &c->v[c->next], changes);
+    feed(m, e, NULL);
+    if (c->sent && m->coord.up && m->coord.commit_ms == 0)
+        control_acked(m); /* there was nothing to write */
 }
 
 static struct sched_event event_of(const struct msg *msg)

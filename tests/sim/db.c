@@ -35,10 +35,31 @@ void db_rollback(struct db *d)
     d->ready = false;
 }
 
+/* Highest of those that want it and are not paused, if any. */
+int32_t db_priority(const struct sim *m, uint32_t job)
+{
+    const struct job_spec *spec = &m->spec[job];
+    uint64_t best = 0;
+    bool all = db_paused(m, job);
+
+    for (uint32_t g = 0; g < GROUPS; g++)
+        if (spec->groups >> g & 1 && (all || !m->db.paused[g]))
+            best = MAX(best, m->db.priority[g]);
+    return spec->row.priority + (int32_t)best;
+}
+
+bool db_paused(const struct sim *m, uint32_t job)
+{
+    for (uint32_t g = 0; g < GROUPS; g++)
+        if (m->spec[job].groups >> g & 1 && !m->db.paused[g])
+            return false;
+    return m->spec[job].groups != 0;
+}
+
 static void make_ready(struct sim *m, uint32_t job)
 {
     struct db *d = &m->db;
-    int32_t priority = m->spec[job].row.priority;
+    int32_t priority = db_priority(m, job);
     db_set(d, &d->job[job].state, DB_READY);
     d->ready_priority = d->ready ? MAX(d->ready_priority, priority) : priority;
     d->ready = true;

@@ -22,6 +22,9 @@ const char *fault_name(enum fault f)
         [F_CANCEL] = "cancel",
         [F_LATE_RESULT] = "late_result",
         [F_ADOPTED] = "adopted",
+        [F_PAUSE] = "pause",
+        [F_PRIORITY] = "priority",
+        [F_RETRY] = "retry",
     };
     return names[f];
 }
@@ -65,6 +68,8 @@ struct sim_conf faults_of_seed(uint64_t seed)
         c.losses_max = 5;
     c.faults_end_ms = 12000;
     c.limit_ms = 200000;
+    r = rng_stream("sim", seed, 3);
+    c.controls = rng_below(&r, 2) ? 1 + rng_below(&r, CONTROLS_MAX - GROUPS) : 0;
     return c;
 }
 

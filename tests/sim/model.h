@@ -5,20 +5,8 @@
 
 #include "common/base/rng.h"
 #include "coordinator/core/sched.h"
+#include "tests/sim/book.h"
 #include "worker/core/agent.h"
-
-enum {
-    JOBS_MAX = 64,     /* ids 1..JOBS_MAX-1 */
-    EXAMPLES_MAX = 32, /* per job: bits of a mask */
-    HOSTS_MAX = 6,
-    SLOTS_MAX = 3,
-    HELD_MAX = 32,           /* attempts named by one message */
-    INCARNATIONS_MAX = 64,   /* starts of the coordinator in one run */
-    ATTEMPTS_MAX = 8192,     /* in one run */
-    PROCESSES_MAX = 4096,    /* worker processes in one run */
-    NEEDS_MAX = 3,           /* jobs that a job needs */
-    STEPS_PER_MS_MAX = 5000, /* of the core: more is an endless loop */
-};
 
 /* One struct, one row per fault. Rates are per second of virtual time and host; 0 = never. */
 struct sim_conf {
@@ -39,6 +27,7 @@ struct sim_conf {
     uint32_t group_ms;     /* commits wait up to so long for company */
     double hang, fail, poison, diverge; /* shares of jobs that do so */
     uint32_t cancels;                   /* jobs that are cancelled at some time */
+    uint32_t controls;                  /* requests to pause, resume, try again... */
     uint32_t losses_max;
     uint32_t faults_end_ms, limit_ms;
     bool steady; /* every time is its mean */
@@ -88,7 +77,8 @@ struct job_spec {
     uint32_t work_ms;  /* mean per example, or in all */
     uint32_t needs_len, needs[NEEDS_MAX];
     bool hangs, poison, diverges;
-    uint32_t fails; /* its first attempts that end FAILED, OOM or TIMEOUT */
+    uint32_t fails;  /* its first attempts that end FAILED, OOM or TIMEOUT */
+    uint32_t groups; /* mask of the experiments that want it; 0: nothing controls it */
 };
 
 enum db_state {
@@ -103,7 +93,8 @@ enum db_state {
 };
 struct db_job {
     uint64_t state, waits_for, tries, losses, epoch, examples, result, cause;
-    uint64_t open; /* index + 1 of its attempt that has not ended */
+    uint64_t open;                /* index + 1 of its attempt that has not ended */
+    uint64_t retried, retried_at; /* how often; attempts before that one count no more */
 };
 struct db_attempt {
     uint64_t id, job, epoch, worker, ended, cause;
@@ -114,6 +105,7 @@ struct db {
     struct db_job job[JOBS_MAX];
     struct db_attempt attempt[ATTEMPTS_MAX];
     uint64_t attempts_len, incarnation;
+    uint64_t paused[GROUPS], priority[GROUPS];
     struct {
         uint64_t *at, before;
     } undo[65536];
@@ -157,6 +149,7 @@ enum sim_event_kind {
     SE_COMMIT,
     SE_FAULTS,
     SE_CANCEL,
+    SE_CONTROL,
     SE_CALL,
 };
 struct sim_event {
@@ -167,6 +160,19 @@ struct sim_event {
     int code;
     uint32_t dir;
     struct msg *msg;
+};
+
+/* What the client asks for, one after the other: each again until it is durable. */
+enum control_verb { C_PAUSE, C_RESUME, C_PRIORITY, C_RETRY };
+struct control {
+    uint64_t at_ms;
+    enum control_verb verb;
+    uint32_t group, priority;
+};
+struct client {
+    struct control v[CONTROLS_MAX];
+    uint32_t len, next;
+    bool sent; /* v[next], in the open transaction */
 };
 
 struct pending_send {
@@ -181,27 +187,6 @@ struct coord {
     uint64_t steps_ms;
     struct pending_send *outbox;
     size_t outbox_len, outbox_cap;
-};
-
-/* The oracle's own book. */
-struct book_attempt {
-    uint64_t id, worker, begun_ms, moved_ms, progress;
-    uint32_t job, epoch;
-    bool ended, attached; /* attached: counts against its worker's credits */
-    bool seen;
-};
-struct book_job {
-    uint32_t newest, epoch, attempts, spent, lost; /* newest: index + 1 of an attempt */
-    uint32_t arrived, computed;                    /* leases that began, examples worked on */
-    bool cancel_asked;
-};
-struct oracle {
-    struct book_attempt attempt[ATTEMPTS_MAX];
-    uint32_t attempts_len;
-    struct book_job job[JOBS_MAX];
-    uint64_t heard_ms[PROCESSES_MAX]; /* by worker */
-    uint64_t credits[HOSTS_MAX];      /* as the coordinator was last told, by host */
-    uint64_t slack_until_ms;          /* the coordinator was away: leases live longer */
 };
 
 enum fault {
@@ -220,6 +205,9 @@ enum fault {
     F_CANCEL,
     F_LATE_RESULT,
     F_ADOPTED,
+    F_PAUSE,
+    F_PRIORITY,
+    F_RETRY,
     FAULTS
 };
 
@@ -230,6 +218,7 @@ struct sim {
     struct job_spec spec[JOBS_MAX];
     struct db db;
     struct coord coord;
+    struct client client;
     struct host host[HOSTS_MAX];
     struct link link[HOSTS_MAX];
     struct oracle oracle;

@@ -71,6 +71,18 @@ void oracle_message(struct sim *m, const struct msg *msg)
         moved(m, msg, msg->attempt, 0, true);
 }
 
+/* Of the experiments that want it one is not paused, as far as the client was told. */
+static void check_wanted(struct sim *m, uint32_t job)
+{
+    uint32_t groups = m->spec[job].groups;
+    bool wanted = groups == 0;
+
+    for (uint32_t g = 0; g < GROUPS; g++)
+        wanted |= groups >> g & 1 && !m->oracle.paused[g];
+    if (!wanted)
+        sim_fail(m, "job %u is leased, and all that want it are paused", job);
+}
+
 static void check_start(struct sim *m, const struct sched_action *a)
 {
     const struct job_spec *spec = &m->spec[a->job];
@@ -84,10 +96,11 @@ static void check_start(struct sim *m, const struct sched_action *a)
         sim_fail(m, "job %u gets epoch %u", (unsigned)a->job, a->epoch);
     if (a->attempt >> SCHED_ATTEMPT_BITS != m->db.incarnation || find(m, a->attempt))
         sim_fail(m, "attempt id %llx was used before", (unsigned long long)a->attempt);
+    check_wanted(m, (uint32_t)a->job);
     for (uint32_t j = 1; j <= m->conf.jobs; j++) {
         const struct sched_job *other = &m->spec[j].row;
-        bool before = other->priority > spec->row.priority ||
-                      (other->priority == spec->row.priority && j < a->job);
+        int32_t his = db_priority(m, j), mine = db_priority(m, (uint32_t)a->job);
+        bool before = his > mine || (his == mine && j < a->job);
         if (m->db.job[j].state == DB_READY && other->class == spec->row.class && before &&
             sched_has_job(m->coord.core, j))
             sim_fail(m, "job %u overtakes job %u", (unsigned)a->job, j);
@@ -245,6 +258,8 @@ void oracle_restart(struct sim *m)
         b->newest = i + 1;
         b->epoch = (uint32_t)row->epoch;
         b->attempts++;
+        if (i < m->db.job[row->job].retried_at)
+            continue;
         b->spent += row->ended && (row->cause == CAUSE_FAILED || row->cause == CAUSE_OOM ||
                                    row->cause == CAUSE_TIMEOUT);
         b->lost += row->ended && row->cause == CAUSE_LOST;
@@ -340,7 +355,8 @@ static void check_final(struct sim *m, uint32_t j)
     if (row->state == DB_DONE && row->cause == CAUSE_DONE && spec->examples > 0 &&
         row->examples != (1ull << spec->examples) - 1)
         sim_fail(m, "job %u is done without all of its examples", j);
-    if (row->state == DB_DONE && (spec->poison || spec->fails > spec->row.retries))
+    if (row->state == DB_DONE &&
+        (spec->poison || (spec->fails > spec->row.retries && row->retried == 0)))
         sim_fail(m, "job %u cannot be done", j);
     if (row->state == DB_CANCELLED && !b->cancel_asked)
         sim_fail(m, "job %u is cancelled and nobody asked", j);

@@ -118,6 +118,8 @@ struct sim *sim_new(uint64_t seed, const struct sim_conf *conf, const struct job
         memcpy(m->spec, specs, sizeof m->spec);
     else
         faults_specs(m);
+    if (!specs)
+        controls_of_seed(m);
     db_init(m);
     for (uint32_t h = 0; h < conf->hosts; h++)
         sim_post(m, (struct sim_event){ .kind = SE_HOST_START, .host = h }, 1 + h);
@@ -173,6 +175,9 @@ static void serve(struct sim *m, struct sim_event *e)
         break;
     case SE_CANCEL:
         coord_cancel(m, e->slot);
+        break;
+    case SE_CONTROL:
+        coord_control(m);
         break;
     case SE_CALL:
         break; /* a scenario's mark in time */

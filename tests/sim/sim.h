@@ -54,6 +54,7 @@ void coord_message(struct sim *m, const struct msg *msg);
 void coord_wake(struct sim *m);
 void coord_commit(struct sim *m);
 void coord_cancel(struct sim *m, uint32_t job);
+void coord_control(struct sim *m); /* the client's next request */
 
 /* db.c */
 void db_init(struct sim *m);
@@ -63,6 +64,14 @@ void db_commit(struct db *d);
 void db_rollback(struct db *d);
 void db_set(struct db *d, uint64_t *at, uint64_t value);
 bool db_final(uint64_t state);
+int32_t db_priority(const struct sim *m, uint32_t job);
+bool db_paused(const struct sim *m, uint32_t job);
+
+/* control.c: carry out the client's request; the jobs that changed, at most JOBS_MAX. */
+size_t control_apply(struct sim *m, const struct control *c, struct sched_change *ret);
+void control_acked(struct sim *m);
+void control_lost(struct sim *m);
+void controls_of_seed(struct sim *m);
 
 /* oracle.c: each call judges one thing, and fails the seed. */
 void oracle_message(struct sim *m, const struct msg *msg); /* the coordinator is about to read it */

@@ -10,6 +10,8 @@ int pretrain_run(struct job *j, struct err *err);
 int search_job_run(struct job *j, struct err *err);
 int collect_run(struct job *j, struct err *err);
 int evaluate_run(struct job *j, struct err *err);
+int select_run(struct job *j, struct err *err);
+int noop_run(struct job *j, struct err *err);
 
 /* What people call input NAME: the path that the recipe names, else NAME itself. */
 const char *job_input_name(const struct job *j, const char *name);

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -124,8 +125,7 @@ static void every_default_of_the_table_is_valid_and_canonical(void **state)
             const struct param_spec *s = &k->params[j];
             struct params p = { 0 };
             struct buf text = { 0 };
-            if (!s->fallback || s->type == PARAM_TEXT || s->type == PARAM_INTS ||
-                s->type == PARAM_TEXTS)
+            if (!s->fallback || s->type == PARAM_TEXT || param_is_list(s->type))
                 continue;
             if (s->type == PARAM_REAL) {
                 double v = kind_real(k, &p, s->name);
@@ -177,6 +177,64 @@ static void values_print_as_recipe_text(void **state)
     param_print(&(struct param_value){ .type = PARAM_TEXTS, .texts = texts, .len = 2 }, &b);
     assert_string_equal(buf_str(&b), "0.1 [\"a\\\"b\", \"c\"]");
     buf_release(&b);
+}
+
+static void lists_of_numbers_are_checked_printed_and_keyed_by_their_bits(void **state)
+{
+    const struct kind *noop = kind_find("noop");
+    double reals[] = { 1.0, 0.1 };
+    struct param_value v = { .type = PARAM_REALS, .reals = reals, .len = 1 };
+    struct params bare = { 0 }, p = { 0 };
+    struct buf text = { 0 };
+    struct err err = { 0 };
+
+    (void)state;
+    struct digest none = digest_params(noop, &bare);
+    assert_int_equal(params_set(&p, "weights", &v, NULL), 0);
+    struct digest one = digest_params(noop, &p);
+    assert_true(digest_equal(&none, &one)); /* [1] is the default */
+    v.len = 2;
+    assert_int_equal(params_set(&p, "weights", &v, NULL), 0);
+    struct digest two = digest_params(noop, &p);
+    assert_false(digest_equal(&one, &two));
+    reals[1] = 0.5; /* P has a copy */
+    assert_true(params_get(&p, "weights")->reals[1] == 0.1);
+    param_print(params_get(&p, "weights"), &text);
+    assert_string_equal(buf_str(&text), "[1, 0.1]");
+    assert_int_equal(kind_check(noop, &p, NULL), 0);
+    reals[1] = 2e9;
+    assert_int_equal(params_set(&p, "weights", &v, NULL), 0);
+    assert_int_equal(kind_check(noop, &p, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "weights: 2000000000 is out of range"));
+    v.len = 0;
+    assert_int_equal(params_set(&p, "weights", &v, NULL), 0);
+    assert_int_equal(kind_check(noop, &p, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "the list is empty"));
+    buf_release(&text);
+    params_release(&p);
+}
+
+static void a_set_is_full_at_its_limit_and_empty_after_release(void **state)
+{
+    struct params p = { 0 };
+    struct err err = { 0 };
+    char name[16];
+
+    (void)state;
+    for (int i = 0; i < PARAMS_MAX; i++) {
+        snprintf(name, sizeof(name), "p%02d", PARAMS_MAX - i);
+        assert_int_equal(params_set_int(&p, name, i, NULL), 0);
+    }
+    for (size_t i = 1; i < p.len; i++)
+        assert_true(strcmp(p.entry[i - 1].name, p.entry[i].name) < 0);
+    assert_int_equal(params_set_int(&p, "more", 1, &err), ERR_LIMIT);
+    assert_int_equal(params_set_int(&p, "p01", 7, NULL), 0);
+    assert_int_equal(params_get(&p, "p01")->i, 7);
+    params_release(&p);
+    assert_int_equal(p.len, 0);
+    assert_null(params_get(&p, "p01"));
+    assert_int_equal(params_set_int(&p, "again", 1, NULL), 0);
+    params_release(&p);
 }
 
 static void identities_are_those_of_the_first_release(void **state)
@@ -293,6 +351,8 @@ int main(void)
         cmocka_unit_test(every_default_of_the_table_is_valid_and_canonical),
         cmocka_unit_test(parameters_are_copied_sorted_and_replaced),
         cmocka_unit_test(values_print_as_recipe_text),
+        cmocka_unit_test(lists_of_numbers_are_checked_printed_and_keyed_by_their_bits),
+        cmocka_unit_test(a_set_is_full_at_its_limit_and_empty_after_release),
         cmocka_unit_test(identities_are_those_of_the_first_release),
         cmocka_unit_test(evaluations_as_always_have_no_new_identity),
         cmocka_unit_test(what_changes_an_evaluation_changes_its_identity),

@@ -22,12 +22,10 @@ static void attempt_is_found_by_both_names(void **state)
     assert_ptr_equal(attempts_by_row(a, 7), t);
     assert_null(attempts_by_row(a, 8));
     assert_null(attempts_by_core(a, 7));
-    (void)snprintf(t->step, sizeof(t->step), "labels");
-    assert_int_equal(attempts_running(a, "labels"), 1);
-    assert_int_equal(attempts_running(a, "other"), 0);
+    assert_ptr_equal(attempts_running(a), t);
     attempts_end(a, t);
     attempts_end(a, t);
-    assert_int_equal(attempts_running(a, "labels"), 0);
+    assert_null(attempts_running(a));
     assert_ptr_equal(attempts_by_row(a, 7), t);
     attempts_free(a);
 }
@@ -44,6 +42,27 @@ static void ended_attempts_are_forgotten_oldest_first(void **state)
     assert_null(attempts_by_core(a, 11));
     assert_non_null(attempts_by_core(a, 12));
     assert_ptr_equal(attempts_by_core(a, 1), running);
+    attempts_free(a);
+}
+
+/* Forty attempts; some end, in no order: the others are listed, oldest first. */
+static void running_ones_are_listed_oldest_first(void **state)
+{
+    struct attempts *a = attempts_new();
+    uint64_t seen = 0, last = 0;
+
+    (void)state;
+    for (uint64_t i = 1; i <= 40; i++)
+        (void)attempts_add(a, i, 1, 100 + i, 1, i);
+    for (uint64_t i = 1; i <= 40; i += 3)
+        attempts_end(a, attempts_by_core(a, 41 - i));
+    attempts_running(a)->claims_known = true;
+    attempts_forget_claims(a);
+    for (const struct attempt *t = attempts_running(a); t; t = t->next, seen++) {
+        assert_true(t->core > last && !t->ended && !t->claims_known);
+        last = t->core;
+    }
+    assert_int_equal(seen, 40 - 14);
     attempts_free(a);
 }
 
@@ -66,6 +85,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attempt_is_found_by_both_names),
+        cmocka_unit_test(running_ones_are_listed_oldest_first),
         cmocka_unit_test(ended_attempts_are_forgotten_oldest_first),
         cmocka_unit_test(options_out_of_range_are_named),
     };

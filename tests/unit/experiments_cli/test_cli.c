@@ -20,7 +20,7 @@
 #include "experiments/cli/runner.h"
 #include "experiments/cli/sheet.h"
 
-static char *printed(const struct sheet *s, enum sheet_format format)
+static char *printed(struct sheet *s, enum sheet_format format)
 {
     char *text = NULL;
     size_t len = 0;
@@ -202,14 +202,14 @@ static void the_end_of_a_child_is_told_with_its_last_words(void **state)
 
     (void)state;
     close(mkstemp(log));
-    assert_int_equal(child_start(&c, "/bin/sh", args, log, false, &err), 0);
+    assert_int_equal(child_start(&c, "/bin/sh", args, log, &err), 0);
     wait_for_end(&c);
     child_last_words(&c, words, sizeof(words));
     assert_string_equal(words, "the last words");
     assert_string_equal(child_fate(&c, fate, sizeof(fate)), "exit code 3");
     assert_true(child_gave_up(&c));
 
-    assert_int_equal(child_start(&c, "/bin/sh", sleeper, log, false, &err), 0);
+    assert_int_equal(child_start(&c, "/bin/sh", sleeper, log, &err), 0);
     child_signal(&c, SIGKILL);
     wait_for_end(&c);
     assert_false(child_gave_up(&c));
@@ -226,7 +226,7 @@ static void a_program_that_is_not_there_is_named(void **state)
 
     (void)state;
     close(mkstemp(log));
-    assert_int_equal(child_start(&c, "/no/such/daemon", args, log, true, &err), ERR_NOT_FOUND);
+    assert_int_equal(child_start(&c, "/no/such/daemon", args, log, &err), ERR_NOT_FOUND);
     assert_non_null(strstr(err.text, "/no/such/daemon"));
     unlink(log);
 }

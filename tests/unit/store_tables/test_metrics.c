@@ -12,6 +12,9 @@
 #include "common/tasks/task.h"
 #include "store/tables/tables.h"
 
+static const struct table_options bare = { .no_footer = true };
+static struct conf *conf; /* what specifications point into */
+
 /* N examples of TASK, of which the first RIGHT are right; with classes: all are of class 1 but the
  * last, and what is wrong was called the other class. */
 struct bench {
@@ -128,19 +131,25 @@ static struct table *make(struct fixture *f, uint64_t experiment, const struct t
 {
     struct table *t;
 
-    OK(table_make(f->s, experiment, spec, &t, err));
+    OK(table_make(f->s, &experiment, 1, spec, false, &t, err));
     return t;
 }
 
 static struct table_spec by_task(void)
 {
-    return (struct table_spec){ .rows = { "task" },
-                                .rows_len = 1,
-                                .total = true,
-                                .allow_unequal_n = true,
-                                .columns_len = 2,
-                                .column = { { "n", "score", TABLE_N, -1, "" },
-                                            { "score", "score", TABLE_METRIC_SE, -1, "" } } };
+    return (struct table_spec){
+        .rows = { { .name = "task", .head = "task" } },
+        .rows_len = 1,
+        .total = true,
+        .allow_unequal_n = true,
+        .columns_len = 2,
+        .column = { { .head = "n", .step = "score", .stat = TABLE_N, .digits = -1, .metric = "" },
+                    { .head = "score",
+                      .step = "score",
+                      .stat = TABLE_METRIC_SE,
+                      .digits = -1,
+                      .metric = "" } }
+    };
 }
 
 static const struct table_cell *cell(const struct table *t, const char *row, size_t column)
@@ -194,7 +203,9 @@ static void main_metric_of_each_task_stands_with_its_error(void **state)
     assert_note(t, "Main metrics: cola mcc, gsm8k exact_match, piqa acc.");
     table_free(t);
     /* "accuracy" stays the share of right answers, whatever the main metric */
-    spec.column[1] = (struct table_column){ "acc", "score", TABLE_ACCURACY, -1, "" };
+    spec.column[1] = (struct table_column){
+        .head = "acc", .step = "score", .stat = TABLE_ACCURACY, .digits = -1, .metric = ""
+    };
     t = make(f, experiment, &spec);
     assert_near(cell(t, "cola", 2)->value, 6.0 / 9.0);
     table_free(t);
@@ -217,7 +228,7 @@ static void a_column_may_name_its_metric(void **state)
     assert_near(cell(t, "mrpc", 2)->value, 8.0 / 9.0);
     assert_false(cell(t, "mrpc", 2)->has_error);
     assert_string_equal(cell(t, "mrpc", 2)->text, "88.9");
-    assert_string_equal(cell(t, "piqa", 2)->text, "-"); /* has no F1 */
+    assert_string_equal(cell(t, "piqa", 2)->text, "\xe2\x80\x93"); /* has no F1 */
     table_free(t);
 }
 
@@ -233,22 +244,22 @@ static void every_format_carries_the_error(void **state)
     CLEANUP(json_cleanup) struct json *root = NULL;
     const struct json *one;
 
-    table_print(t, TABLE_CSV, &out);
+    table_print(t, TABLE_CSV, &bare, &out);
     assert_string_equal(buf_str(&out), "task,n,score,score stderr\npiqa,8,0.75,0.1636634177\n");
     buf_clear(&out);
-    table_print(t, TABLE_LATEX, &out);
+    table_print(t, TABLE_LATEX, &bare, &out);
     assert_non_null(strstr(buf_str(&out), "piqa & 8 & 75.0 $\\pm$ 16.4 \\\\\n"));
     buf_clear(&out);
-    table_print(t, TABLE_MARKDOWN, &out);
+    table_print(t, TABLE_MARKDOWN, &bare, &out);
     assert_non_null(strstr(buf_str(&out), "| piqa | 8 | 75.0 \xc2\xb1 16.4 |\n"));
     assert_non_null(strstr(buf_str(&out), "2 prompts were longer than the context and were cut "
                                           "on the left."));
     buf_clear(&out);
-    table_print(t, TABLE_TEXT, &out);
+    table_print(t, TABLE_TEXT, &bare, &out);
     assert_non_null(strstr(buf_str(&out), "piqa  8  75.0 \xc2\xb1 16.4\n"));
     assert_non_null(strstr(buf_str(&out), "2 prompts were longer"));
     buf_clear(&out);
-    table_print(t, TABLE_JSON, &out);
+    table_print(t, TABLE_JSON, &bare, &out);
     OK(json_parse(buf_str(&out), out.len, &root, err));
     one = json_at(json_get(json_at(json_get(root, "rows"), 0), "cells"), 2);
     assert_near(json_number(json_get(one, "stderr"), 0), sqrt(0.75 * 0.25 / 7));
@@ -332,7 +343,7 @@ static void a_benchmark_can_be_seen_by_subset(void **state)
     struct table *t;
     double a = 0.0, b = 0.25 * 0.75 / 3;
 
-    snprintf(spec.rows[1], TABLE_WORD_MAX, "subset");
+    spec.rows[1] = (struct table_key){ .name = "subset", .head = "subset" };
     spec.rows_len = 2;
     spec.allow_unequal_n = false; /* parts of one benchmark differ in size */
     t = make(f, experiment, &spec);
@@ -362,7 +373,7 @@ static void answers_are_right_or_not_by_subset_too(void **state)
     struct table_spec spec = by_task();
     struct table *t;
 
-    snprintf(spec.rows[1], TABLE_WORD_MAX, "subset");
+    spec.rows[1] = (struct table_key){ .name = "subset", .head = "subset" };
     spec.rows_len = 2;
     t = make(f, fill(f->s, &run, 1), &spec);
     assert_int_equal(t->rows, 3);
@@ -379,7 +390,7 @@ static void a_benchmark_without_subsets_is_one(void **state)
     struct table_spec spec = by_task();
     struct table *t;
 
-    snprintf(spec.rows[1], TABLE_WORD_MAX, "subset");
+    spec.rows[1] = (struct table_key){ .name = "subset", .head = "subset" };
     spec.rows_len = 2;
     t = make(f, fill(f->s, &run, 1), &spec);
     assert_int_equal(t->rows, 1);
@@ -397,10 +408,12 @@ static void levels_are_pooled_and_whole_set_metrics_are_not(void **state)
     double a = 0.9 * 0.1 / 9, b = 0.5 * 0.5 / 3;
     struct table *t;
 
-    snprintf(spec.rows[1], TABLE_WORD_MAX, "level");
+    spec.rows[1] = (struct table_key){ .name = "level", .head = "level" };
     spec.rows_len = 2;
     spec.columns_len = 3;
-    spec.column[2] = (struct table_column){ "acc", "score", TABLE_METRIC_SE, -1, "acc" };
+    spec.column[2] = (struct table_column){
+        .head = "acc", .step = "score", .stat = TABLE_METRIC_SE, .digits = -1, .metric = "acc"
+    };
     t = make(f, fill(f->s, &run, 1), &spec);
     assert_int_equal(t->rows, 3);
     assert_true(t->total[2]);
@@ -408,7 +421,7 @@ static void levels_are_pooled_and_whole_set_metrics_are_not(void **state)
     assert_near(t->cell[2 * t->columns + 4].error, sqrt((9 * a * 10 + 3 * b * 4) / 12 / 14));
     assert_true(t->cell[0 * t->columns + 3].known);
     assert_false(t->cell[2 * t->columns + 3].known);
-    assert_string_equal(t->cell[2 * t->columns + 3].text, "-");
+    assert_string_equal(t->cell[2 * t->columns + 3].text, "\xe2\x80\x93");
     table_free(t);
 }
 
@@ -446,19 +459,19 @@ static void default_tables_show_metrics_where_accuracy_is_not_all(void **state)
     assert_int_equal(specs[0].columns_len, 3);
     assert_string_equal(specs[0].column[2].head, "score metric");
     assert_int_equal(specs[0].column[2].stat, TABLE_METRIC_SE);
-    free(specs);
+    table_specs_free(specs, n);
+    conf_close(conf);
+    conf = NULL;
 }
 
 static int read_specs(const char *text, struct table_spec **ret, size_t *n, struct err *err)
 {
-    struct conf *c;
-    int rc = conf_open_text(&c, "r.cfg", text, strlen(text), err);
+    int rc;
 
-    if (rc < 0)
-        return rc;
-    rc = table_specs_read(conf_get(conf_root(c), "tables"), ret, n, err);
-    conf_close(c);
-    return rc;
+    conf_close(conf);
+    conf = NULL;
+    rc = conf_open_text(&conf, "r.cfg", text, strlen(text), err);
+    return rc ? rc : table_specs_read(conf_get(conf_root(conf), "tables"), ret, n, err);
 }
 
 #define TABLES(COLUMN) "tables = ( {\n columns = (\n { step = \"a\"; " COLUMN " } ); } );"
@@ -473,7 +486,9 @@ static void a_recipe_names_metrics_and_misspelt_ones_are_told(void **state)
     assert_int_equal(specs[0].column[0].stat, TABLE_METRIC_SE);
     assert_string_equal(specs[0].column[0].metric, "mcc");
     assert_string_equal(specs[0].column[0].head, "metric_se");
-    free(specs);
+    table_specs_free(specs, n);
+    conf_close(conf);
+    conf = NULL;
     FAILS(ERR_INVALID, "did you mean \"exact_match\"",
           read_specs(TABLES("stat = \"metric\"; metric = \"exact_mach\";"), &specs, &n, err));
     FAILS(ERR_INVALID, "r.cfg:3",

@@ -7,6 +7,9 @@
 #include "common/conf/conf.h"
 #include "store/tables/tables.h"
 
+static const struct table_options bare = { .no_footer = true };
+static struct conf *conf; /* what specifications point into */
+
 /* What one family of one run holds: of N examples BASE are right by the default path and BASE +
  * MORE have a label. For an evaluation: BASE are right. */
 struct part {
@@ -133,15 +136,35 @@ static struct table_spec labels_spec(void)
 {
     return (struct table_spec){
         .title = "Labels",
-        .rows = { "task", "level" },
+        .rows = { { .name = "task", .head = "task" }, { .name = "level", .head = "level" } },
         .rows_len = 2,
         .total = true,
-        .column = { { "n", "labels", TABLE_N, -1, "" },
-                    { "base", "labels", TABLE_ACCURACY_CI, -1, "" },
-                    { "best path", "labels", TABLE_ORACLE, -1, "" },
-                    { "layers", "labels", TABLE_LAYERS, -1, "" },
-                    { "preserved", "labels", TABLE_PRESERVED, -1, "" },
-                    { "improved", "labels", TABLE_IMPROVED, -1, "" } },
+        .column = { { .head = "n", .step = "labels", .stat = TABLE_N, .digits = -1, .metric = "" },
+                    { .head = "base",
+                      .step = "labels",
+                      .stat = TABLE_ACCURACY_CI,
+                      .digits = -1,
+                      .metric = "" },
+                    { .head = "best path",
+                      .step = "labels",
+                      .stat = TABLE_ORACLE,
+                      .digits = -1,
+                      .metric = "" },
+                    { .head = "layers",
+                      .step = "labels",
+                      .stat = TABLE_LAYERS,
+                      .digits = -1,
+                      .metric = "" },
+                    { .head = "preserved",
+                      .step = "labels",
+                      .stat = TABLE_PRESERVED,
+                      .digits = -1,
+                      .metric = "" },
+                    { .head = "improved",
+                      .step = "labels",
+                      .stat = TABLE_IMPROVED,
+                      .digits = -1,
+                      .metric = "" } },
         .columns_len = 6,
     };
 }
@@ -158,15 +181,16 @@ static const char golden[] =
     "\n"
     "task   level   n              base %  best path (oracle) %  layers  preserved %  improved %\n"
     "-----  -----  --  ------------------  --------------------  ------  -----------  ----------\n"
-    "logic      1  20     0.0 [0.0, 16.8]                   0.0       -          0.0         0.0\n"
-    "math       1  20  90.0 [70.0, 100.0]                 100.0    7.00         90.0        10.0\n"
-    "math       2  20   50.0 [30.0, 70.0]                  75.0    7.00         50.0        25.0\n"
-    "math     all  40   70.0 [55.0, 82.5]                  87.5    7.00         70.0        17.5\n"
+    "logic      1  20     0.0 [0.0, 16.8]                   0.0       \xe2\x80\x93          0.0         0.0\n"
+    "math       1  20  90.0 [65.4, 100.0]                 100.0    7.00         90.0        10.0\n"
+    "math       2  20   50.0 [27.9, 71.4]                  75.0    7.00         50.0        25.0\n"
+    "math     all  40   70.0 [54.2, 82.6]                  87.5    7.00         70.0        17.5\n"
     "\n"
     "Oracle: labels come from a search that knows the answers; an upper bound for a router, not "
     "its result.\n"
     "Brackets: 95 % interval, BCa bootstrap over the examples of one model; it says nothing about "
-    "other seeds.\n";
+    "other seeds.\n"
+    "\xe2\x80\x93: no result.\n";
 /* clang-format on */
 
 static void text_is_as_it_should_be(void **state)
@@ -178,8 +202,8 @@ static void text_is_as_it_should_be(void **state)
     struct buf out = { 0 };
     struct table *t;
 
-    OK(table_make(f->s, experiment, &spec, &t, err));
-    table_print(t, TABLE_TEXT, &out);
+    OK(table_make(f->s, &experiment, 1, &spec, false, &t, err));
+    table_print(t, TABLE_TEXT, &bare, &out);
     assert_string_equal(buf_str(&out), golden);
     buf_release(&out);
     table_free(t);
@@ -195,29 +219,29 @@ static void other_formats_carry_the_same_numbers(void **state)
     struct table *t;
 
     spec.columns_len = 2;
-    OK(table_make(f->s, experiment, &spec, &t, err));
-    table_print(t, TABLE_MARKDOWN, &out);
+    OK(table_make(f->s, &experiment, 1, &spec, false, &t, err));
+    table_print(t, TABLE_MARKDOWN, &bare, &out);
     assert_string_equal(buf_str(&out), "**Labels**\n\n"
                                        "| task | level | n | base % |\n"
                                        "|:---|---:|---:|---:|\n"
-                                       "| math | 1 | 20 | 90.0 [70.0, 100.0] |\n"
-                                       "| math | 2 | 20 | 50.0 [30.0, 70.0] |\n"
-                                       "| **math** | **all** | **40** | **70.0 [55.0, 82.5]** |\n"
+                                       "| math | 1 | 20 | 90.0 [65.4, 100.0] |\n"
+                                       "| math | 2 | 20 | 50.0 [27.9, 71.4] |\n"
+                                       "| **math** | **all** | **40** | **70.0 [54.2, 82.6]** |\n"
                                        "\nBrackets: 95 % interval, BCa bootstrap over the examples "
                                        "of one model; it says nothing about "
                                        "other seeds.\n");
     buf_clear(&out);
-    table_print(t, TABLE_CSV, &out);
+    table_print(t, TABLE_CSV, &bare, &out);
     assert_string_equal(buf_str(&out), "task,level,n,base,base low,base high\n"
-                                       "math,1,20,0.9,0.7,1\n"
-                                       "math,2,20,0.5,0.3,0.7\n"
-                                       "math,all,40,0.7,0.55,0.825\n");
+                                       "math,1,20,0.9,0.6539305315,1\n"
+                                       "math,2,20,0.5,0.2787240513,0.7136589365\n"
+                                       "math,all,40,0.7,0.5419582229,0.8264772415\n");
     buf_clear(&out);
-    table_print(t, TABLE_LATEX, &out);
+    table_print(t, TABLE_LATEX, &bare, &out);
     assert_non_null(
         strstr(buf_str(&out),
                "\\begin{tabular}{lrrr}\n\\toprule\ntask & level & n & base \\% \\\\\n\\midrule\n"
-               "math & 1 & 20 & 90.0 [70.0, 100.0] \\\\\n"));
+               "math & 1 & 20 & 90.0 [65.4, 100.0] \\\\\n"));
     assert_non_null(strstr(buf_str(&out), "\\bottomrule\n\\end{tabular}\n"));
     buf_release(&out);
     table_free(t);
@@ -236,8 +260,8 @@ static void json_cells_can_be_traced(void **state)
     struct table *t;
     char hex[DIGEST_HEX];
 
-    OK(table_make(f->s, experiment, &spec, &t, err));
-    table_print(t, TABLE_JSON, &out);
+    OK(table_make(f->s, &experiment, 1, &spec, false, &t, err));
+    table_print(t, TABLE_JSON, &bare, &out);
     OK(json_parse(buf_str(&out), out.len, &root, err));
     cell = json_at(json_get(json_at(json_get(root, "rows"), 0), "cells"), 3);
     assert_true(json_number(json_get(cell, "value"), 0) == 0.9);
@@ -269,16 +293,24 @@ static void seeds_are_averaged_and_shared_results_count_once(void **state)
                                { 2, "b", NULL, b, 1 },
                                { 3, "c", NULL, c, 1 },
                                { 4, "a", NULL, a, 1 } };
-    struct table_spec spec = { .rows = { "task" },
+    struct table_spec spec = { .rows = { { .name = "task", .head = "task" } },
                                .rows_len = 1,
                                .columns_len = 2,
-                               .column = { { "acc", "score", TABLE_ACCURACY_CI, -1, "" },
-                                           { "seeds", "score", TABLE_SEEDS, -1, "" } } };
+                               .column = { { .head = "acc",
+                                             .step = "score",
+                                             .stat = TABLE_ACCURACY_CI,
+                                             .digits = -1,
+                                             .metric = "" },
+                                           { .head = "seeds",
+                                             .step = "score",
+                                             .stat = TABLE_SEEDS,
+                                             .digits = -1,
+                                             .metric = "" } } };
     uint64_t experiment = fill(f->s, runs, 4);
     const struct table_cell *cell;
     struct table *t;
 
-    OK(table_make(f->s, experiment, &spec, &t, err));
+    OK(table_make(f->s, &experiment, 1, &spec, false, &t, err));
     cell = find_cell(t, 0, 1);
     assert_true(cell->value > 0.599 && cell->value < 0.601);
     assert_int_equal(cell->seeds, 3);
@@ -294,14 +326,18 @@ static void two_seeds_have_no_interval(void **state)
     const struct part a[] = { { "score", "evaluate", "math", 1, 10, 10, 9, 0 } };
     const struct part b[] = { { "score", "evaluate", "math", 1, 10, 10, 6, 0 } };
     struct run_plan runs[] = { { 1, "a", NULL, a, 1 }, { 2, "b", NULL, b, 1 } };
-    struct table_spec spec = { .rows = { "task" },
+    struct table_spec spec = { .rows = { { .name = "task", .head = "task" } },
                                .rows_len = 1,
                                .columns_len = 1,
-                               .column = { { "acc", "score", TABLE_ACCURACY_CI, -1, "" } } };
+                               .column = { { .head = "acc",
+                                             .step = "score",
+                                             .stat = TABLE_ACCURACY_CI,
+                                             .digits = -1,
+                                             .metric = "" } } };
     uint64_t experiment = fill(f->s, runs, 2);
     struct table *t;
 
-    OK(table_make(f->s, experiment, &spec, &t, err));
+    OK(table_make(f->s, &experiment, 1, &spec, false, &t, err));
     assert_string_equal(find_cell(t, 0, 1)->text, "75.0");
     assert_int_equal(t->notes, 1);
     assert_string_equal(t->note[0], "Two seeds: no interval below three.");
@@ -314,14 +350,18 @@ static void runs_of_different_parameters_are_never_averaged(void **state)
     const struct part a[] = { { "score", "evaluate", "math", 1, 10, 10, 9, 0 } };
     const struct part b[] = { { "score", "evaluate", "math", 1, 10, 10, 6, 0 } };
     struct run_plan runs[] = { { 1, "a", "16", a, 1 }, { 1, "b", "2", b, 1 } };
-    struct table_spec spec = { .rows = { "task" },
+    struct table_spec spec = { .rows = { { .name = "task", .head = "task" } },
                                .rows_len = 1,
                                .columns_len = 1,
-                               .column = { { "acc", "score", TABLE_ACCURACY, -1, "" } } };
+                               .column = { { .head = "acc",
+                                             .step = "score",
+                                             .stat = TABLE_ACCURACY,
+                                             .digits = -1,
+                                             .metric = "" } } };
     uint64_t experiment = fill(f->s, runs, 2);
     struct table *t;
 
-    OK(table_make(f->s, experiment, &spec, &t, err));
+    OK(table_make(f->s, &experiment, 1, &spec, false, &t, err));
     assert_int_equal(t->rows, 2);
     assert_string_equal(t->head[0].text, "windows");
     assert_string_equal(find_cell(t, 0, 0)->text, "2"); /* by number, not by text */
@@ -339,28 +379,38 @@ static void unequal_n_is_refused_unless_allowed(void **state)
                                   { "c", "evaluate", "math", 1, 10, 4, 4, 0 } };
     struct run_plan run = { 1, "a", NULL, parts, 4 };
     struct table_spec spec = { .title = "T",
-                               .rows = { "task", "level" },
+                               .rows = { { .name = "task", .head = "task" },
+                                         { .name = "level", .head = "level" } },
                                .rows_len = 2,
                                .columns_len = 2,
-                               .column = { { "one", "a", TABLE_ACCURACY, -1, "" },
-                                           { "two", "b", TABLE_ACCURACY, -1, "" } } };
+                               .column = { { .head = "one",
+                                             .step = "a",
+                                             .stat = TABLE_ACCURACY,
+                                             .digits = -1,
+                                             .metric = "" },
+                                           { .head = "two",
+                                             .step = "b",
+                                             .stat = TABLE_ACCURACY,
+                                             .digits = -1,
+                                             .metric = "" } } };
     uint64_t experiment = fill(f->s, &run, 1);
     struct table *t;
 
     FAILS(ERR_INVALID, "columns \"one\" and \"two\" rest on 10 and 20 examples",
-          table_make(f->s, experiment, &spec, &t, err));
+          table_make(f->s, &experiment, 1, &spec, false, &t, err));
     spec.columns_len = 1;
-    OK(table_make(f->s, experiment, &spec, &t, err));
+    OK(table_make(f->s, &experiment, 1, &spec, false, &t, err));
     table_free(t);
     spec.total = true;
     FAILS(ERR_INVALID, "would mix results of 10 and 12 examples",
-          table_make(f->s, experiment, &spec, &t, err));
+          table_make(f->s, &experiment, 1, &spec, false, &t, err));
     snprintf(spec.column[0].step, TABLE_WORD_MAX, "c");
-    FAILS(ERR_INVALID, "has 4 of 10 examples", table_make(f->s, experiment, &spec, &t, err));
+    FAILS(ERR_INVALID, "has 4 of 10 examples",
+          table_make(f->s, &experiment, 1, &spec, false, &t, err));
     snprintf(spec.column[0].step, TABLE_WORD_MAX, "a");
     spec.columns_len = 2;
     spec.allow_unequal_n = true;
-    OK(table_make(f->s, experiment, &spec, &t, err));
+    OK(table_make(f->s, &experiment, 1, &spec, false, &t, err));
     assert_int_equal(t->rows, 3);
     table_free(t);
 }
@@ -376,7 +426,7 @@ static void unknown_step_is_named_with_those_there_are(void **state)
     snprintf(spec.column[1].step, TABLE_WORD_MAX, "lables");
     FAILS(ERR_INVALID,
           "column \"base\": no step \"lables\" with examples in this experiment (labels)",
-          table_make(f->s, experiment, &spec, &t, err));
+          table_make(f->s, &experiment, 1, &spec, false, &t, err));
 }
 
 static void evaluation_that_follows_labels_is_called_oracle(void **state)
@@ -385,15 +435,23 @@ static void evaluation_that_follows_labels_is_called_oracle(void **state)
     const struct part parts[] = { { "by_oracle", "evaluate", "math", 1, 10, 10, 9, 0 },
                                   { "plain", "evaluate", "math", 1, 10, 10, 9, 0 } };
     struct run_plan run = { 1, "a", NULL, parts, 2 };
-    struct table_spec spec = { .rows = { "task" },
+    struct table_spec spec = { .rows = { { .name = "task", .head = "task" } },
                                .rows_len = 1,
                                .columns_len = 2,
-                               .column = { { "labels", "by_oracle", TABLE_ACCURACY, -1, "" },
-                                           { "base", "plain", TABLE_ACCURACY, -1, "" } } };
+                               .column = { { .head = "labels",
+                                             .step = "by_oracle",
+                                             .stat = TABLE_ACCURACY,
+                                             .digits = -1,
+                                             .metric = "" },
+                                           { .head = "base",
+                                             .step = "plain",
+                                             .stat = TABLE_ACCURACY,
+                                             .digits = -1,
+                                             .metric = "" } } };
     uint64_t experiment = fill(f->s, &run, 1);
     struct table *t;
 
-    OK(table_make(f->s, experiment, &spec, &t, err));
+    OK(table_make(f->s, &experiment, 1, &spec, false, &t, err));
     assert_string_equal(t->head[1].text, "labels (oracle) %");
     assert_string_equal(t->head[2].text, "base %");
     table_free(t);
@@ -417,22 +475,22 @@ static void default_tables_put_steps_on_the_same_examples_side_by_side(void **st
     assert_string_equal(specs[0].column[6].head, "train_base");
     assert_int_equal(specs[1].columns_len, 2);
     for (size_t i = 0; i < n; i++) {
-        OK(table_make(f->s, experiment, &specs[i], &t, err));
+        OK(table_make(f->s, &experiment, 1, &specs[i], false, &t, err));
         table_free(t);
     }
-    free(specs);
+    table_specs_free(specs, n);
+    conf_close(conf);
+    conf = NULL;
 }
 
 static int read_specs(const char *text, struct table_spec **ret, size_t *n, struct err *err)
 {
-    struct conf *c;
-    int rc = conf_open_text(&c, "r.cfg", text, strlen(text), err);
+    int rc;
 
-    if (rc < 0)
-        return rc;
-    rc = table_specs_read(conf_get(conf_root(c), "tables"), ret, n, err);
-    conf_close(c);
-    return rc;
+    conf_close(conf);
+    conf = NULL;
+    rc = conf_open_text(&conf, "r.cfg", text, strlen(text), err);
+    return rc ? rc : table_specs_read(conf_get(conf_root(conf), "tables"), ret, n, err);
 }
 
 static void recipe_says_what_to_show(void **state)
@@ -454,7 +512,9 @@ static void recipe_says_what_to_show(void **state)
     assert_string_equal(specs[0].column[1].head, "accuracy_ci");
     assert_int_equal(specs[0].column[1].stat, TABLE_ACCURACY_CI);
     assert_int_equal(specs[0].column[1].digits, 2);
-    free(specs);
+    table_specs_free(specs, n);
+    conf_close(conf);
+    conf = NULL;
 }
 
 static void errors_of_a_recipe_have_their_line(void **state)

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+# cmake -DBIN=folder of the programs -DOUT=share folder -P manual.cmake: manual pages and completion, from the programs' own text.
+file(MAKE_DIRECTORY ${OUT}/man/man1 ${OUT}/bash-completion/completions)
+function(ask output)
+    execute_process(COMMAND ${ARGN} OUTPUT_FILE ${output} RESULT_VARIABLE rc)
+    if(NOT rc EQUAL 0)
+        message(FATAL_ERROR "${ARGN}: ${rc}")
+    endif()
+endfunction()
+execute_process(COMMAND ${BIN}/drover --manual=commands OUTPUT_VARIABLE commands)
+string(REPLACE "\n" ";" commands "${commands}")
+ask(${OUT}/man/man1/drover.1 ${BIN}/drover --manual=man)
+foreach(command IN LISTS commands)
+    if(NOT command STREQUAL "" AND NOT command STREQUAL "help")
+        ask(${OUT}/man/man1/drover-${command}.1 ${BIN}/drover ${command} --manual=man)
+    endif()
+endforeach()
+ask(${OUT}/bash-completion/completions/drover ${BIN}/drover completion bash)
