@@ -210,7 +210,9 @@ int stmt_insert(struct stmt *st, bool *ret_known, struct err *err)
         stmt_reset(st);
         return code;
     }
-    stmt_reset(st);
+    sqlite3_reset(st->handle); /* without clearing what is bound: that is the saving */
+    st->next = 0;
+    st->used = false;
     return 0;
 }
 

@@ -75,8 +75,8 @@ void stmt_digest(struct stmt *st, const char *param, const struct digest *d);
 int stmt_step(struct stmt *st, struct err *err) MUST_CHECK;
 /* Step to the end, rows ignored; 0 or the error. */
 int stmt_run(struct stmt *st, struct err *err) MUST_CHECK;
-/* An INSERT of one row. *RET_KNOWN: nothing was written, for a row of the same unique key is there.
- */
+/* An INSERT of one row, for callers that bind every parameter each time (the values stay bound).
+ * *RET_KNOWN: nothing was written, for a row of the same unique key is there. */
 int stmt_insert(struct stmt *st, bool *ret_known, struct err *err) MUST_CHECK;
 /* The first column of the first row. No row: ERR_NOT_FOUND. Resets. */
 int stmt_get(struct stmt *st, int64_t *ret, struct err *err) MUST_CHECK;

@@ -169,10 +169,10 @@ int store_open_read(struct store **ret, const char *path, struct err *err)
     int rc = 0, version;
 
     *ret = NULL;
-    if (access(path, F_OK) < 0)
-        return err_errno(err, errno,
-                         "no store at %s; `drover run RECIPE` makes one, or name it with --store",
-                         path);
+    if (access(path, F_OK) < 0 && errno == ENOENT)
+        return err_set(err, ERR_NOT_FOUND,
+                       "no store at %s; `drover run RECIPE` makes one, or name it with --store",
+                       path);
     if (access(path, R_OK) < 0)
         return err_set(err, ERR_IO, "%s cannot be read: %s", path, strerror(errno));
     s = store_new(path, false);

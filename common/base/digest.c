@@ -16,7 +16,8 @@
 
 enum { FILE_BLOCK = 1 << 20 };
 
-static_assert(sizeof(crypto_generichash_state) <= sizeof(struct digester), "state fits");
+static_assert(sizeof(crypto_generichash_state) <= sizeof(((struct digester *)0)->opaque),
+              "state fits");
 static_assert(_Alignof(struct digester) >= 64, "libsodium wants its state aligned");
 static_assert(DIGEST_BYTES == crypto_generichash_BYTES, "BLAKE2b-256");
 
@@ -42,13 +43,28 @@ void digest_begin(struct digester *d)
     pthread_once(&once, start_sodium);
     rc = crypto_generichash_init(state_of(d), NULL, 0, DIGEST_BYTES);
     assert(rc == 0);
+    d->held_len = 0;
 }
 
-void digest_raw(struct digester *d, const void *bytes, size_t len)
+static void update(struct digester *d, const void *bytes, size_t len)
 {
     int rc = len ? crypto_generichash_update(state_of(d), bytes, len) : 0;
 
     assert(rc == 0);
+}
+
+void digest_raw(struct digester *d, const void *bytes, size_t len)
+{
+    if (len > sizeof d->held - d->held_len) {
+        update(d, d->held, d->held_len);
+        d->held_len = 0;
+    }
+    if (len > sizeof d->held) {
+        update(d, bytes, len);
+    } else if (len > 0) {
+        memcpy(d->held + d->held_len, bytes, len);
+        d->held_len += len;
+    }
 }
 
 /* Type byte, then VALUE little-endian. */
@@ -101,8 +117,10 @@ void digest_add_double(struct digester *d, double v)
 struct digest digest_end(struct digester *d)
 {
     struct digest result;
-    int rc = crypto_generichash_final(state_of(d), result.b, DIGEST_BYTES);
+    int rc;
 
+    update(d, d->held, d->held_len);
+    rc = crypto_generichash_final(state_of(d), result.b, DIGEST_BYTES);
     assert(rc == 0);
     return result;
 }

@@ -20,6 +20,8 @@ struct digest {
  * unframed (file contents). */
 struct digester {
     _Alignas(64) uint8_t opaque[384];
+    uint8_t held[256]; /* small pieces wait here for each other: a call of the hash costs more */
+    size_t held_len;
 };
 void digest_begin(struct digester *d);
 void digest_raw(struct digester *d, const void *bytes, size_t len);

@@ -236,12 +236,16 @@ int conf_expect(const struct conf_value *v, enum conf_type type, struct err *err
 int conf_need(const struct conf_value *group, const char *name, enum conf_type type,
               const struct conf_value **ret, struct err *err)
 {
+    static const char *const samples[CONF_TYPES] = {
+        [CONF_GROUP] = "{ ... }",    [CONF_LIST] = "( ... )", [CONF_ARRAY] = "[ ... ]",
+        [CONF_INT] = "WHOLE NUMBER", [CONF_REAL] = "NUMBER",  [CONF_BOOL] = "true",
+        [CONF_TEXT] = "\"...\"",
+    };
     const struct conf_value *v = conf_get(group, name);
     int rc;
 
     if (!v)
-        return conf_error(err, group, "\"%s\" is missing; add %s = (a %s);", name, name,
-                          conf_type_name(type));
+        return conf_error(err, group, "\"%s\" is missing; add %s = %s;", name, name, samples[type]);
     rc = conf_expect(v, type, err);
     if (rc == 0)
         *ret = v;

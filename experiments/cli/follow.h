@@ -28,8 +28,10 @@ struct follow {
     bool detach; /* leave as soon as the plan is submitted and workers have started */
     /* Out: */
     Drover__Submitted submitted;
-    uint32_t failed;   /* jobs that ended FAILED, CANCELLED or SKIPPED, */
-    uint32_t unchosen; /* but for those that halving did not choose */
+    uint32_t failed;    /* jobs that ended FAILED, CANCELLED or SKIPPED, */
+    uint32_t unchosen;  /* but for those that halving did not choose */
+    uint32_t cancelled; /* of failed: CANCELLED, */
+    uint32_t blocked;   /* and SKIPPED, since what they need did not end well */
     bool was_submitted;
 };
 

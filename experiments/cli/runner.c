@@ -180,19 +180,24 @@ static void print_summary_json(const struct run *r, double seconds)
 static int conclude(const struct run *r, double seconds, struct err *err)
 {
     const Drover__Submitted *s = &r->f.submitted;
-    char unchosen[64] = "";
+    struct buf others CLEANUP(buf_release) = { 0 };
     int rc = 0;
 
+    if (r->f.blocked > 0)
+        buf_printf(&others, ", %u skipped behind them", r->f.blocked);
+    if (r->f.cancelled > 0)
+        buf_printf(&others, ", %u cancelled", r->f.cancelled);
     if (r->f.unchosen > 0)
-        snprintf(unchosen, sizeof(unchosen), ", %u skipped by halving", r->f.unchosen);
+        buf_printf(&others, ", %u skipped by halving", r->f.unchosen);
     if (r->a->o.json) {
         print_summary_json(r, seconds);
         return 0;
     }
     if (!r->a->quiet)
         fprintf(stderr, "%s: %u jobs: %u cached, %u run, %u failed%s; %.1f s\n", r->plan->name,
-                s->jobs, s->cached, s->jobs - s->cached - r->f.unchosen, r->f.failed, unchosen,
-                seconds);
+                s->jobs, s->cached,
+                s->jobs - s->cached - r->f.unchosen - r->f.cancelled - r->f.blocked,
+                r->f.failed - r->f.cancelled - r->f.blocked, buf_str(&others), seconds);
     if (r->a->o.coordinator)
         return 0; /* the store is elsewhere */
     rc = tables_print(options_store(&r->a->o), r->plan->name, TABLE_TEXT, stdout, err);

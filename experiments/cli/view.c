@@ -30,6 +30,7 @@ struct view {
     size_t drawn; /* lines of bars on the screen */
     struct row row[STEPS_MAX];
     size_t rows, failures;
+    bool paused; /* lines: it was said */
 };
 
 struct view *view_new(FILE *to, bool quiet)
@@ -71,38 +72,59 @@ static void print_duration(char *out, size_t size, double seconds)
         snprintf(out, size, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
 }
 
-/* "2 running, ETA 1:20-1:45", "done", "waiting". */
+/* No job of the step is left to run. */
+static bool is_over(const Drover__StepStatus *s)
+{
+    return s->done + s->failed + s->cancelled + s->skipped >= s->jobs;
+}
+
+/* Units less those of jobs that will not run; jobs of a step are about equally large. */
+static double units_wanted(const Drover__StepStatus *s)
+{
+    const uint32_t out = s->failed + s->cancelled + s->skipped;
+
+    return s->jobs > out ? (double)s->units_total * (s->jobs - out) / s->jobs : 0;
+}
+
+/* ", 3 skipped" at the end of OUT, unless N is 0. */
+static void add_count(char *out, size_t size, uint32_t n, const char *what)
+{
+    const size_t len = strlen(out);
+
+    if (n > 0)
+        snprintf(out + len, size - len, "%s%u %s", len ? ", " : "", n, what);
+}
+
+/* "2 running, ETA 1:20 to 1:45", "3 failed, done (0:09 of work), 12 skipped", "waiting". */
 static void print_state(const struct row *r, const Drover__StepStatus *s, uint64_t now_ms,
                         char *out, size_t size)
 {
-    char low[32], high[32];
+    char low[32], high[32], state[120] = "";
     double from, to;
-    int n = 0;
 
-    *out = '\0';
-    if (s->failed || s->cancelled || s->skipped)
-        n = snprintf(out, size, "%u failed, %u cancelled, %u skipped  ", s->failed, s->cancelled,
-                     s->skipped);
-    if (n < 0 || (size_t)n >= size)
-        return;
-    out += n;
-    size -= (size_t)n;
-    if (s->done == s->jobs) {
+    if (is_over(s)) {
         print_duration(low, sizeof(low), s->seconds_spent);
-        snprintf(out, size, "done (%s of work)", low);
+        snprintf(state, sizeof(state), "done (%s of work)", low);
     } else if (s->running == 0) {
-        snprintf(out, size, s->ready ? "ready" : s->waiting ? "waiting" : "");
-    } else if (pace_left(&r->pace, (double)s->units_total, &from, &to)) {
+        snprintf(state, sizeof(state), s->ready ? "ready" : s->waiting ? "waiting" : "");
+    } else if (pace_left(&r->pace, units_wanted(s), &from, &to)) {
         print_duration(low, sizeof(low), from);
         print_duration(high, sizeof(high), to);
         if (strcmp(low, high) == 0)
-            snprintf(out, size, "%u running, ETA %s", s->running, low);
+            snprintf(state, sizeof(state), "%u running, ETA %s", s->running, low);
         else
-            snprintf(out, size, "%u running, ETA %s to %s", s->running, low, high);
+            snprintf(state, sizeof(state), "%u running, ETA %s to %s", s->running, low, high);
     } else {
         print_duration(low, sizeof(low), (double)(now_ms - r->running_since_ms) / 1000);
-        snprintf(out, size, "%u running for %s, estimating", s->running, low);
+        snprintf(state, sizeof(state), "%u running for %s, estimating", s->running, low);
     }
+    /* Failures come first: the end of the line may be cut. */
+    *out = '\0';
+    add_count(out, size, s->failed, "failed");
+    if (*state && !(s->failed && is_over(s)))
+        snprintf(out + strlen(out), size - strlen(out), "%s%s", *out ? ", " : "", state);
+    add_count(out, size, s->skipped, "skipped");
+    add_count(out, size, s->cancelled, "cancelled");
 }
 
 /* Finished units and what has been done inside running jobs that have no units of their own. */
@@ -190,7 +212,7 @@ static void draw(struct view *v, const Drover__ExperimentStatus *s, uint64_t now
 
     for (size_t i = 0; i < s->n_steps; i++) {
         const Drover__StepStatus *st = s->steps[i];
-        bool over = st->done == st->jobs || (st->waiting == st->jobs);
+        bool over = is_over(st) || st->waiting == st->jobs;
 
         if (all || (!over && v->drawn + RUNNING_LINES < lines))
             draw_step(v, st, now_ms);
@@ -212,7 +234,7 @@ static void draw(struct view *v, const Drover__ExperimentStatus *s, uint64_t now
 static void print_line(struct view *v, struct row *r, const Drover__StepStatus *s, uint64_t now_ms)
 {
     char state[160], count[48];
-    bool finished = s->done == s->jobs;
+    bool finished = is_over(s);
     const uint64_t since = now_ms - r->printed_ms;
     bool due = (since >= LINE_PAUSE_MS && s->units_done != r->printed_units) ||
                (since >= LINE_QUIET_MS && s->running);
@@ -258,6 +280,9 @@ void view_update(struct view *v, const Drover__ExperimentStatus *s, uint64_t now
     }
     if (!v->quiet && v->live)
         draw(v, s, now_ms);
+    if (!v->quiet && !v->live && s->paused && !v->paused)
+        fprintf(v->to, "paused; go on with: drover resume %s\n", s->name);
+    v->paused = s->paused;
 }
 
 void view_note(struct view *v, const char *line)

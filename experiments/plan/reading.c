@@ -58,8 +58,15 @@ static int read_name(const struct conf_value *v, const char *with, char **ret, s
         return conf_error(err, v, "must have 1 to %d characters", NAME_BYTES_MAX);
     for (const char *c = text; *c; c++)
         if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-' && !strchr(with, *c))
-            return conf_error(err, v, "'%c' is not allowed in \"%s\"; use letters, digits, _ and -",
-                              *c, text);
+            return iscntrl((unsigned char)*c) || !isascii((unsigned char)*c)
+                       ? conf_error(err, v,
+                                    "byte 0x%02x is not allowed in a name; use letters, "
+                                    "digits, _, -%s%s",
+                                    (unsigned char)*c, *with ? " and " : "", with)
+                       : conf_error(err, v,
+                                    "'%c' is not allowed in \"%s\"; use letters, digits, "
+                                    "_, -%s%s",
+                                    *c, text, *with ? " and " : "", with);
     *ret = mem_strdup(text);
     return 0;
 }

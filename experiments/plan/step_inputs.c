@@ -21,6 +21,9 @@ static int take_step(const struct point *p, const struct recipe_step *s, const c
     if (near)
         return step_error(p, s, err, ERR_INVALID, name,
                           "no step is called \"%s\"; did you mean \"%s\"?", id, near);
+    if (strcmp(name, "model") == 0)
+        return step_error(p, s, err, ERR_INVALID, name,
+                          "no step is called \"%s\"; a file or folder is written \"./%s\"", id, id);
     return step_error(p, s, err, ERR_INVALID, name, "no step is called \"%s\"", id);
 }
 

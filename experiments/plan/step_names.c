@@ -50,9 +50,10 @@ static int check_name(const struct recipe_step *s, const char *name, const char 
     if (step_knows_name(s->kind, name))
         return 0;
     if (strcmp(name, "seed") == 0)
-        return err_set(err, ERR_INVALID,
-                       "%s: steps[%zu].seed: a %s job draws no random numbers; leave the seed out",
-                       where, s->index, s->kind->name);
+        return err_set(
+            err, ERR_INVALID,
+            "%s: steps[%zu].seed: a job of kind %s draws no random numbers; leave the seed out",
+            where, s->index, s->kind->name);
     step_known_names(s->kind, known);
     const char *near = nearest_find(name, known);
     return near ? err_set(err, ERR_INVALID,
