@@ -139,16 +139,35 @@ static int example_row(struct store *s, const struct store_example *e, uint64_t 
     return rc;
 }
 
+/* Where E is or would be remembered. */
+static struct example_slot *slot_of(struct cache *c, const struct store_example *e, uint32_t group)
+{
+    return &c->example[((e->id ^ group) * 0x9E3779B97F4A7C15u) >> 47];
+}
+
+static bool is_slot(const struct cache *c, const struct example_slot *slot,
+                    const struct store_example *e, uint32_t group)
+{
+    return group < GROUPS && slot->generation == c->generation && slot->number == e->id &&
+           slot->group == group;
+}
+
+bool cache_has_example(struct store *s, const struct store_example *e)
+{
+    struct cache *c = cache_of(s);
+    uint32_t group = group_of(c, e);
+
+    return is_slot(c, slot_of(c, e, group), e, group);
+}
+
 int cache_example(struct store *s, const struct store_example *e, uint64_t *ret, struct err *err)
 {
     struct cache *c = cache_of(s);
     uint32_t group = group_of(c, e);
-    uint64_t hash = (e->id ^ group) * 0x9E3779B97F4A7C15u;
-    struct example_slot *slot = &c->example[hash >> 47];
+    struct example_slot *slot = slot_of(c, e, group);
     int rc;
 
-    if (group < GROUPS && slot->generation == c->generation && slot->number == e->id &&
-        slot->group == group) {
+    if (is_slot(c, slot, e, group)) {
         *ret = slot->row;
         return 0;
     }

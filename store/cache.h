@@ -5,6 +5,7 @@
 #ifndef STORE_CACHE_H
 #define STORE_CACHE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "store/attempt.h"
@@ -23,5 +24,7 @@ int cache_attempt(struct store *s, uint64_t attempt, uint32_t epoch, const struc
 /* Row of the example, made when it is not there. */
 int cache_example(struct store *s, const struct store_example *e, uint64_t *ret,
                   struct err *err) MUST_CHECK;
+/* Is it remembered, so that cache_example() neither reads nor writes? */
+bool cache_has_example(struct store *s, const struct store_example *e);
 
 #endif

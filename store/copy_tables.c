@@ -99,9 +99,10 @@ const struct copy_table copy_tables[] = {
     { .name = "example",
       .columns = "id! task* level* split* number* source_id question gold subset" },
     { .name = "label",
-      .columns = "id! family*>family example*>example idx= attempt>attempt base_correct has_label "
-                 "routing layers label_layers simulations evaluations layer_rows layer_rows_whole "
-                 "base_answer label_answer wall_us repeats digest=",
+      .columns =
+          "id! family*>family example*>example idx= attempt>attempt base_correct= has_label= "
+          "routing= layers label_layers= simulations evaluations layer_rows layer_rows_whole "
+          "base_answer= label_answer= wall_us repeats digest=",
       .unique = "family>family idx",
       .says = EXAMPLE_OF("label") },
     { .name = "search_log",
@@ -109,9 +110,10 @@ const struct copy_table copy_tables[] = {
       .from = OF("search_log", "label"),
       .with = "label" },
     { .name = "score",
-      .columns = "id! family*>family example*>example idx= attempt>attempt correct correct_norm "
-                 "answer layer_rows layers tokens routing logprob wall_us repeats digest= metrics "
-                 "pick gold_class whole_set truncated generated",
+      .columns =
+          "id! family*>family example*>example idx= attempt>attempt correct= correct_norm= "
+          "answer= layer_rows layers tokens routing= logprob= wall_us repeats digest= metrics "
+          "pick gold_class whole_set truncated generated",
       .from = ROWS_OF("score", "idx < "),
       .unique = "family>family idx",
       .says = EXAMPLE_OF("score") },

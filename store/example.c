@@ -141,11 +141,11 @@ static int repeated(struct store *s, const struct attempt_row *row,
 /* Bytes 0, 1, 2 only. */
 static int check_routing(const uint8_t *routing, size_t len, struct err *err)
 {
-    for (size_t i = 0; i < len; i++) {
-        if (routing[i] > 2)
-            return err_set(err, ERR_INVALID, "routing: layer %zu has %u, not 0, 1 or 2", i,
-                           routing[i]);
-    }
+    size_t bad = routing_bad(routing, len);
+
+    if (bad < len)
+        return err_set(err, ERR_INVALID, "routing: layer %zu has %u, not 0, 1 or 2", bad,
+                       routing[bad]);
     return 0;
 }
 
@@ -203,37 +203,82 @@ static int accept(struct store *s, const struct store_example_result *r,
     return rc < 0 ? rc : check(*ret, r, err);
 }
 
+/* One INSERT for a score whose example is there: nothing is half done when it fails. RET_STORED as
+ * in example.h. */
+static int put_one(struct store *s, const struct store_example_result *r,
+                   const struct attempt_row *row, uint64_t *ret_example, struct digest *ret_digest,
+                   bool *ret_stored, struct err *err)
+{
+    int rc = cache_example(s, &r->example, ret_example, err);
+
+    if (rc < 0)
+        return rc;
+    if (r->label) {
+        *ret_digest = label_digest(&r->example, r->label);
+        return put_label(s, row, r, *ret_example, ret_digest, ret_stored, err);
+    }
+    *ret_digest = score_digest(&r->example, r->score);
+    return put_score(s, row, r, *ret_example, ret_digest, ret_stored, err);
+}
+
+/* There is a result already. */
+static int compare_one(struct store *s, const struct store_example_result *r,
+                       const struct attempt_row *row, uint64_t example, const struct digest *digest,
+                       enum store_verdict *ret, struct err *err)
+{
+    struct known known = { 0 };
+    int rc = find_known(s, r->label != NULL, row->family, example, r->example.index, &known, err);
+
+    return rc < 0 ? rc : repeated(s, row, r, &known, digest, ret, err);
+}
+
 static int store_one(struct store *s, const struct store_example_result *r,
                      const struct attempt_row *row, enum store_verdict *ret, struct err *err)
 {
-    struct known known = { 0 };
     struct digest digest;
     uint64_t example = 0;
     bool stored = false;
-    int rc = cache_example(s, &r->example, &example, err);
+    int rc = put_one(s, r, row, &example, &digest, &stored, err);
+
+    *ret = STORE_STORED;
+    return rc < 0 || stored ? rc : compare_one(s, r, row, example, &digest, ret, err);
+}
+
+/* store_one() for a result of which at most one statement writes, unless it is known: a savepoint
+ * would cost a third of it. */
+static int store_simple(struct store *s, const struct store_example_result *r,
+                        const struct attempt_row *row, enum store_verdict *ret, struct err *err)
+{
+    struct digest digest;
+    uint64_t example = 0;
+    bool stored = false;
+    int rc = put_one(s, r, row, &example, &digest, &stored, err);
 
     *ret = STORE_STORED;
     if (rc < 0)
-        return rc;
-    digest = r->label ? label_digest(&r->example, r->label) : score_digest(&r->example, r->score);
-    rc = r->label ? put_label(s, row, r, example, &digest, &stored, err)
-                  : put_score(s, row, r, example, &digest, &stored, err);
+        cache_forget(s->cache);
     if (rc < 0 || stored)
         return rc;
-    rc = find_known(s, r->label != NULL, row->family, example, r->example.index, &known, err);
-    return rc < 0 ? rc : repeated(s, row, r, &known, &digest, ret, err);
+    rc = item_begin(s, err);
+    if (rc < 0)
+        return rc;
+    return item_end(s, compare_one(s, r, row, example, &digest, ret, err), err);
 }
 
 int store_example_result(struct store *s, const struct store_example_result *r,
                          enum store_verdict *ret, struct err *err)
 {
     const struct attempt_row *row;
-    int rc = item_begin(s, err);
+    int rc = item_check(s, err);
 
+    if (rc == 0)
+        rc = accept(s, r, &row, err);
     if (rc < 0)
         return rc;
-    rc = accept(s, r, &row, err);
-    return item_end(s, rc < 0 ? rc : store_one(s, r, row, ret, err), err);
+    if (r->score && cache_has_example(s, &r->example))
+        return store_simple(s, r, row, ret, err);
+    rc = item_begin(s, err);
+    return rc < 0 ? rc : item_end(s, store_one(s, r, row, ret, err), err);
 }
 
 /* The result was refused, the store is well. */
@@ -250,7 +295,7 @@ int store_example_results(struct store *s, const struct store_example_result *r,
     int rc = item_check(s, err);
 
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        struct err own = { 0 };
+        struct err own; /* set when it is needed */
 
         ret[i] = STORE_STORED;
         ret_rc[i] = accept(s, &r[i], &row, &own);

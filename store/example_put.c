@@ -9,20 +9,43 @@
 #include "store/example.h"
 #include "store/number.h"
 
+/* Eight bytes at once: none is above 2 when no bit but the lowest two is set, nor both of these. */
+static bool is_routing(uint64_t eight)
+{
+    const uint64_t ones = 0x0101010101010101u;
+
+    return ((eight & ~(3 * ones)) | (eight & eight >> 1 & ones)) == 0;
+}
+
+size_t routing_bad(const uint8_t *routing, size_t len)
+{
+    uint64_t eight;
+    size_t i = 0;
+
+    for (; len - i >= sizeof eight; i += sizeof eight) {
+        memcpy(&eight, routing + i, sizeof eight);
+        if (!is_routing(eight))
+            break;
+    }
+    while (i < len && routing[i] <= 2)
+        i++;
+    return i;
+}
+
 int routing_text(const uint8_t *routing, size_t len, struct buf *out, struct err *err)
 {
-    char *text = len > 0 ? buf_reserve(out, len) : NULL;
+    size_t bad = routing_bad(routing, len);
+    char *text;
 
-    for (size_t i = 0; i < len; i++) {
-        if (routing[i] > 2)
-            return err_set(err, ERR_INVALID, "routing: layer %zu has %u, not 0, 1 or 2", i,
-                           routing[i]);
+    if (bad < len)
+        return err_set(err, ERR_INVALID, "routing: layer %zu has %u, not 0, 1 or 2", bad,
+                       routing[bad]);
+    if (len == 0)
+        return 0;
+    text = buf_reserve(out, len);
+    for (size_t i = 0; i < len; i++)
         text[i] = (char)('0' + routing[i]);
-    }
-    if (len > 0) {
-        out->len += len;
-        out->data[out->len] = '\0';
-    }
+    out->len += len;
     return 0;
 }
 
@@ -90,33 +113,32 @@ int put_label(struct store *s, const struct attempt_row *row, const struct store
     return rc == 0 ? put_search_log(s, (uint64_t)id, l, err) : rc;
 }
 
-static void add_number(struct buf *out, double v)
-{
-    out->len += number_print(v, buf_reserve(out, NUMBER_MAX));
-    out->data[out->len] = '\0';
-}
-
 /* "[-1.25,null]" */
 static void print_logprobs(const struct store_score *c, struct buf *out)
 {
-    buf_addc(out, '[');
+    char *text = buf_reserve(out, 1 + c->logprob_len * (NUMBER_MAX + 1)), *at = text;
+
     for (size_t i = 0; i < c->logprob_len; i++) {
-        if (i > 0)
-            buf_addc(out, ',');
-        add_number(out, c->logprob[i]);
+        *at++ = i == 0 ? '[' : ',';
+        at += number_print(c->logprob[i], at);
     }
-    buf_addc(out, ']');
+    *at++ = ']';
+    out->len += (size_t)(at - text);
 }
 
-/* Does the name stand in JSON as it is? */
-static bool is_plain(const char *name)
+/* Its length when the name stands in JSON as it is, else SIZE_MAX. */
+static size_t plain_len(const char *name)
 {
-    for (; *name; name++) {
-        if (!((*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') ||
-              (*name >= '0' && *name <= '9') || *name == '_' || *name == '-' || *name == '.'))
-            return false;
+    size_t len = 0;
+
+    for (; name[len]; len++) {
+        char c = name[len];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '_' || c == '-' || c == '.'))
+            return SIZE_MAX;
     }
-    return true;
+    return len;
 }
 
 static void print_any_values(const struct store_score *c, struct buf *out)
@@ -135,25 +157,36 @@ static void print_any_values(const struct store_score *c, struct buf *out)
     json_free(o);
 }
 
+static void print_value(const char *name, size_t len, double v, struct buf *out)
+{
+    char *text = buf_reserve(out, len + 4 + NUMBER_MAX), *at = text;
+
+    *at++ = out->len ? ',' : '{';
+    *at++ = '"';
+    memcpy(at, name, len);
+    at += len;
+    *at++ = '"';
+    *at++ = ':';
+    at += number_print(v, at);
+    out->len += (size_t)(at - text);
+}
+
 /* {"exact":1.0,"f1":0.5}, those that apply; nothing when there are none. */
 static void print_values(const struct store_score *c, struct buf *out)
 {
     for (size_t i = 0; i < c->values_len; i++) {
+        size_t len = plain_len(c->values[i].name);
         bool twice = false;
 
         for (size_t k = 0; k < i; k++)
             twice = twice || strcmp(c->values[i].name, c->values[k].name) == 0;
-        if (twice || !is_plain(c->values[i].name)) {
+        if (twice || len == SIZE_MAX) {
             buf_clear(out);
             print_any_values(c, out);
             return;
         }
-        if (!isfinite(c->values[i].value))
-            continue;
-        buf_adds(out, out->len ? ",\"" : "{\"");
-        buf_adds(out, c->values[i].name);
-        buf_adds(out, "\":");
-        add_number(out, c->values[i].value);
+        if (isfinite(c->values[i].value))
+            print_value(c->values[i].name, len, c->values[i].value, out);
     }
     if (out->len)
         buf_addc(out, '}');
@@ -163,6 +196,15 @@ static void print_values(const struct store_score *c, struct buf *out)
 static void put_buf(struct stmt *st, const char *param, const struct buf *b)
 {
     stmt_text_len(st, param, b->len ? b->data : NULL, b->len);
+}
+
+/* -1, none: NULL. */
+static void put_class(struct stmt *st, const char *param, int v)
+{
+    if (v < 0)
+        stmt_text(st, param, NULL);
+    else
+        stmt_int(st, param, v);
 }
 
 int put_score(struct store *s, const struct attempt_row *row, const struct store_example_result *r,
@@ -199,8 +241,8 @@ int put_score(struct store *s, const struct attempt_row *row, const struct store
     stmt_u64(st, ":wall_us", r->wall_us);
     stmt_digest(st, ":digest", digest);
     put_buf(st, ":metrics", values);
-    stmt_int(st, ":pick", c->pick);
-    stmt_int(st, ":gold_class", c->gold);
+    put_class(st, ":pick", c->pick);
+    put_class(st, ":gold_class", c->gold);
     stmt_int(st, ":whole_set", c->whole_set);
     stmt_u64(st, ":truncated", c->truncated);
     stmt_u64(st, ":generated", c->generated);

@@ -46,6 +46,12 @@ int store_list_run_metrics(struct store *s, uint64_t experiment, const char *ste
                            const char *metric, store_run_metric_fn fn, void *arg,
                            struct err *err) MUST_CHECK;
 
+/* Live claims of EXPERIMENT's runs on jobs that have not given a result (yet), by (run, step, job):
+ * what their steps report is missing. */
+typedef int (*store_waiting_fn)(uint64_t run, const char *step, uint64_t job, void *arg);
+int store_list_claims_waiting(struct store *s, uint64_t experiment, store_waiting_fn fn, void *arg,
+                              struct err *err) MUST_CHECK;
+
 /* Id of the series METRIC of ATTEMPT; 0 when there is none. */
 int store_find_series(struct store *s, uint64_t attempt, const char *metric, uint64_t *ret,
                       struct err *err) MUST_CHECK;

@@ -15,6 +15,23 @@ static double real_or_nan(const struct stmt *st, int column)
     return stmt_is_null(st, column) ? (double)NAN : stmt_col_real(st, column);
 }
 
+int store_list_claims_waiting(struct store *s, uint64_t experiment, store_waiting_fn fn, void *arg,
+                              struct err *err)
+{
+    struct stmt *st = USE(s, CLAIMS_WAITING);
+    int rc;
+
+    stmt_u64(st, ":experiment", experiment);
+    while ((rc = stmt_step(st, err)) > 0) {
+        rc = fn(stmt_col_u64(st, 0), stmt_col_text(st, 1), stmt_col_u64(st, 2), arg);
+        if (rc) {
+            stmt_reset(st);
+            return rc;
+        }
+    }
+    return rc;
+}
+
 int store_list_run_metrics(struct store *s, uint64_t experiment, const char *step,
                            const char *metric, store_run_metric_fn fn, void *arg, struct err *err)
 {

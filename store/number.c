@@ -37,6 +37,8 @@ static long double scale(long double v, int power)
 {
     unsigned p = (unsigned)(power < 0 ? -power : power);
 
+    if (p < 32) /* most numbers are no larger */
+        return power < 0 ? v / small_power[p] : v * small_power[p];
     if (power < 0)
         return v / small_power[p % 32] / big_power[p / 32];
     return v * small_power[p % 32] * big_power[p / 32];
@@ -46,10 +48,12 @@ static long double scale(long double v, int power)
 static uint64_t digits_of(double v, int *ret_exponent)
 {
     int binary, exponent;
-    uint64_t digits;
+    uint64_t bits, digits;
 
-    (void)frexp(v, &binary);
-    exponent = (int)floor((binary - 1) * 0.30102999566398120); /* right, or one too small */
+    memcpy(&bits, &v, sizeof bits);
+    binary = (int)(bits >> 52) - 1023; /* V is at least 2^BINARY */
+    /* floor(BINARY * log10(2)): right, or one too small. */
+    exponent = (binary >= 0 ? binary * 315653 : binary * 315653 - ((1 << 20) - 1)) / (1 << 20);
     digits = (uint64_t)(scale(v, DIGITS - 1 - exponent) + 0.5L);
     if (digits >= 100000000000000000u) {
         exponent++;
@@ -79,16 +83,24 @@ static uint64_t shorten(double v, uint64_t digits, int exponent)
     return short_ * 100;
 }
 
+/* Eight digits. */
+static void write_eight(uint32_t digits, char *out)
+{
+    for (size_t i = 8; i > 0; i -= 2) {
+        memcpy(out + i - 2, pairs + 2 * (size_t)(digits % 100), 2);
+        digits /= 100;
+    }
+}
+
 /* DIGITS as text, 17 bytes; returns how many there are without the zeros at the end (>= 1). */
 static size_t write_digits(uint64_t digits, char *out)
 {
+    uint32_t high = (uint32_t)(digits / 100000000); /* 9 digits */
     size_t len = DIGITS;
 
-    for (size_t i = DIGITS; i > 1; i -= 2) {
-        memcpy(out + i - 2, pairs + 2 * (digits % 100), 2);
-        digits /= 100;
-    }
-    out[0] = (char)('0' + digits % 10);
+    out[0] = (char)('0' + high / 100000000);
+    write_eight(high % 100000000, out + 1);
+    write_eight((uint32_t)(digits % 100000000), out + 9);
     while (len > 1 && out[len - 1] == '0')
         len--;
     return len;
@@ -102,8 +114,14 @@ static size_t write_plain(const char *digit, size_t len, int exponent, char *out
     if (exponent < 0) {
         memcpy(out, "0.000000", 8);
         n = (size_t)(1 - exponent);
-        memcpy(out + n, digit, len);
+        memcpy(out + n, digit, DIGITS);
         return n + len;
+    }
+    if (exponent == 0 && len > 1) {
+        out[0] = digit[0];
+        out[1] = '.';
+        memcpy(out + 2, digit + 1, DIGITS - 1);
+        return len + 1;
     }
     for (size_t i = 0; i <= (size_t)exponent || i < len; i++) {
         if (i == (size_t)exponent + 1)

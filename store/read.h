@@ -111,8 +111,9 @@ struct store_sums {
     double layers_all;   /* search: the same over all examples; evaluate: as layers_label */
     double layers_base;  /* search: layers of the model, over all examples */
     uint64_t repeats;
-    uint64_t truncated; /* evaluate: examples whose prompt was cut on the left */
-    const char *subset; /* of store_list_subset_sums; else "" */
+    uint64_t truncated;         /* evaluate: examples whose prompt was cut on the left */
+    uint64_t tokens, generated; /* evaluate: token rows, tokens generated */
+    const char *subset;         /* of store_list_subset_sums; else "" */
 };
 typedef int (*store_sums_fn)(const struct store_sums *sums, void *arg);
 /* Of the live runs of EXPERIMENT, first searches, then evaluations, each by (run, step, task,

@@ -408,6 +408,11 @@ static int compare_examples(struct comparing *c, const char *kind, struct err *e
             tell(c, "example %016llx (index %lld): committed %.16s, replay %.16s",
                  (unsigned long long)stmt_col_u64(a, 2), (long long)stmt_col(a, 0),
                  digest_hex(&d, hex[0]), digest_hex(&e, hex[1]));
+        else if (strcmp(stmt_col_text(a, 3), stmt_col_text(b, 3)) != 0)
+            tell(c,
+                 "example %016llx (index %lld): the row was altered: it says %.300s, replay %.300s",
+                 (unsigned long long)stmt_col_u64(a, 2), (long long)stmt_col(a, 0),
+                 stmt_col_text(a, 3), stmt_col_text(b, 3));
         x = stmt_step(a, err);
         y = stmt_step(b, err);
     }

@@ -67,6 +67,7 @@ void stmt_reset(struct stmt *st)
         return;
     sqlite3_reset(st->handle); /* repeats the last step's error, which was reported then */
     sqlite3_clear_bindings(st->handle);
+    memset(st->kind, 0, sizeof st->kind);
     st->bind_rc = SQLITE_OK;
     st->next = 0;
     st->used = false;
@@ -88,11 +89,10 @@ struct stmt *stmt_use(struct stmts *q, enum stmt_id id)
 
 /* Looking a name up costs more than binding it; callers bind in the order of the statement, mostly.
  */
-static int place(struct stmt *st, const char *param)
+static int find_place(struct stmt *st, const char *param)
 {
     int i;
 
-    st->used = true;
     for (unsigned k = 0; k < STMT_PLACES; k++) {
         unsigned at = (st->next + k) % STMT_PLACES;
 
@@ -110,37 +110,74 @@ static int place(struct stmt *st, const char *param)
     return i;
 }
 
-static void bound(struct stmt *st, int rc)
+static inline int place(struct stmt *st, const char *param)
+{
+    st->used = true;
+    if (st->next < STMT_PLACES && st->param[st->next] == param)
+        return (int)++st->next;
+    return find_place(st, param);
+}
+
+static inline void bound(struct stmt *st, int rc)
 {
     if (rc != SQLITE_OK && st->bind_rc == SQLITE_OK)
         st->bind_rc = rc;
 }
 
+/* Is just this bound to place AT already? Values stay from one stmt_insert() to the next, and many
+ * are the same there. (Of text and bytes the address counts: SQLite reads them in the step.) */
+static inline bool is_bound(struct stmt *st, int at, char kind, uint64_t bits, size_t len)
+{
+    struct stmt_bound *b = &st->bound[at - 1];
+
+    if (at > STMT_PLACES)
+        return false;
+    if (st->kind[at - 1] == kind && b->bits == bits && b->len == len)
+        return true;
+    st->kind[at - 1] = kind;
+    *b = (struct stmt_bound){ bits, len };
+    return false;
+}
+
+static inline void bind_int(struct stmt *st, const char *param, uint64_t bits)
+{
+    int at = place(st, param);
+
+    if (!is_bound(st, at, 'i', bits, 0))
+        bound(st, sqlite3_bind_int64(st->handle, at, (int64_t)bits));
+}
+
 void stmt_int(struct stmt *st, const char *param, int64_t v)
 {
-    bound(st, sqlite3_bind_int64(st->handle, place(st, param), v));
+    bind_int(st, param, (uint64_t)v);
 }
 
 void stmt_u64(struct stmt *st, const char *param, uint64_t v)
 {
-    int64_t bits;
+    bind_int(st, param, v);
+}
 
-    memcpy(&bits, &v, sizeof bits);
-    stmt_int(st, param, bits);
+static inline void forget(struct stmt *st, int at)
+{
+    if (at <= STMT_PLACES)
+        st->kind[at - 1] = 0;
 }
 
 void stmt_real(struct stmt *st, const char *param, double v)
 {
     int at = place(st, param);
 
+    forget(st, at);
     bound(st,
           isfinite(v) ? sqlite3_bind_double(st->handle, at, v) : sqlite3_bind_null(st->handle, at));
 }
 
 void stmt_text_len(struct stmt *st, const char *param, const char *s, size_t len)
 {
-    bound(st,
-          sqlite3_bind_text64(st->handle, place(st, param), s, len, SQLITE_STATIC, SQLITE_UTF8));
+    int at = place(st, param);
+
+    if (!is_bound(st, at, 't', (uint64_t)(uintptr_t)s, len))
+        bound(st, sqlite3_bind_text64(st->handle, at, s, len, SQLITE_STATIC, SQLITE_UTF8));
 }
 
 void stmt_text(struct stmt *st, const char *param, const char *s)
@@ -150,8 +187,10 @@ void stmt_text(struct stmt *st, const char *param, const char *s)
 
 void stmt_bytes(struct stmt *st, const char *param, const void *bytes, size_t len)
 {
-    bound(st,
-          sqlite3_bind_blob64(st->handle, place(st, param), len ? bytes : "", len, SQLITE_STATIC));
+    int at = place(st, param);
+
+    if (!is_bound(st, at, 'b', (uint64_t)(uintptr_t)bytes, len))
+        bound(st, sqlite3_bind_blob64(st->handle, at, len ? bytes : "", len, SQLITE_STATIC));
 }
 
 void stmt_digest(struct stmt *st, const char *param, const struct digest *d)

@@ -37,6 +37,11 @@ struct stmt {
     int bind_rc;                    /* first failure of a bind since the reset */
     unsigned next;                  /* place that is tried first */
     const char *param[STMT_PLACES]; /* the name last bound to place i + 1, by its address */
+    struct stmt_bound {
+        uint64_t bits; /* of the integer, or the address */
+        size_t len;
+    } bound[STMT_PLACES];
+    char kind[STMT_PLACES]; /* of what is bound and stayed: 'i', 't', 'b'; 0: none of these */
 };
 
 struct stmts {

@@ -61,6 +61,8 @@ int skip_behind(struct store *s, uint64_t job, struct store_ids *ready, uint32_t
 
 /* Routing bytes 0..2 to "0122..." in OUT. ERR_INVALID for other bytes. */
 struct buf;
+/* The first layer whose byte is above 2; LEN: there is none. */
+size_t routing_bad(const uint8_t *routing, size_t len);
 int routing_text(const uint8_t *routing, size_t len, struct buf *out, struct err *err) MUST_CHECK;
 
 #endif

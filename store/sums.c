@@ -20,6 +20,8 @@ static void take_sums(struct store_sums *x, const struct stmt *st, int from)
     x->layers_base = stmt_col_real(st, from + 8);
     x->repeats = stmt_col_u64(st, from + 9);
     x->truncated = stmt_col_u64(st, from + 10);
+    x->tokens = stmt_col_u64(st, from + 11);
+    x->generated = stmt_col_u64(st, from + 12);
 }
 
 /* Give X with the sums of each row of ST, which reads the first X->promised of X's family. */
@@ -32,7 +34,7 @@ static int give_rows(struct store_sums *x, struct stmt *st, bool subsets, store_
     stmt_u64(st, ":examples", x->promised);
     while ((rc = stmt_step(st, err)) > 0) {
         take_sums(x, st, 0);
-        x->subset = stmt_col_text(st, 11);
+        x->subset = stmt_col_text(st, 13);
         if (subsets)
             x->promised = x->n;
         rc = fn(x, arg);
@@ -48,7 +50,7 @@ static int give_rows(struct store_sums *x, struct stmt *st, bool subsets, store_
 static int give_family(struct store *s, const struct stmt *st, bool subsets, store_sums_fn fn,
                        void *arg, struct err *err)
 {
-    bool tally = !stmt_is_null(st, 10), parts = tally && stmt_col(st, 21) > 0;
+    bool tally = !stmt_is_null(st, 10), parts = tally && stmt_col(st, 23) > 0;
     struct store_sums x = {
         .run = stmt_col_u64(st, 0),
         .seed = stmt_col_u64(st, 1),

@@ -4,6 +4,7 @@
 #include "common/base/digest.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -14,7 +15,7 @@
 
 #include "common/base/mem.h"
 
-enum { FILE_BLOCK = 1 << 20 };
+enum { FILE_BLOCK = 1 << 20, FRAME = 9 };
 
 static_assert(sizeof(crypto_generichash_state) <= sizeof(((struct digester *)0)->opaque),
               "state fits");
@@ -70,11 +71,17 @@ void digest_raw(struct digester *d, const void *bytes, size_t len)
 /* Type byte, then VALUE little-endian. */
 static void frame(struct digester *d, char type, uint64_t value)
 {
-    uint8_t head[9] = { (uint8_t)type };
+    uint64_t little = htole64(value);
+    uint8_t *head;
 
-    for (unsigned i = 0; i < 8; i++)
-        head[1 + i] = (uint8_t)(value >> (8 * i));
-    digest_raw(d, head, sizeof(head));
+    if (sizeof d->held - d->held_len < FRAME) {
+        update(d, d->held, d->held_len);
+        d->held_len = 0;
+    }
+    head = d->held + d->held_len;
+    head[0] = (uint8_t)type;
+    memcpy(head + 1, &little, sizeof little);
+    d->held_len += FRAME;
 }
 
 void digest_add_bytes(struct digester *d, const void *bytes, size_t len)

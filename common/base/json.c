@@ -232,6 +232,56 @@ void json_push(struct json *array, struct json *value)
     assert(rc == 0);
 }
 
+/* The number at TEXT, LEN bytes, as the shortest text that reads back as the same; its length. OUT
+ * may be TEXT or before it. */
+static size_t write_short(const char *text, size_t len, char *out)
+{
+    char number[40];
+
+    if (len < 17 || len >= sizeof number || !memchr(text, '.', len)) {
+        memmove(out, text, len);
+        return len; /* few digits, or a whole number */
+    }
+    memcpy(number, text, len);
+    number[len] = '\0';
+    memcpy(out, number, len);
+    for (int digits = 15; digits <= 16; digits++) {
+        const double v = strtod(number, NULL);
+        char shorter[40];
+        const size_t n = (size_t)snprintf(shorter, sizeof shorter, "%.*g", digits, v);
+
+        if (strtod(shorter, NULL) == v && strpbrk(shorter, ".e") && n < len) {
+            memcpy(out, shorter, n);
+            return n;
+        }
+    }
+    return len;
+}
+
+/* Jansson prints 17 digits ("0.90000000000000002"): shorten the numbers of TEXT, in place. */
+static void shorten_numbers(char *text)
+{
+    char *to = text;
+    bool quoted = false;
+
+    for (const char *at = text; *at;) {
+        const size_t len = quoted ? 0 : strspn(at, "+-.0123456789e");
+
+        /* A word with an e, like true, has no point. */
+        if (len > 1) {
+            to += write_short(at, len, to);
+            at += len;
+            continue;
+        }
+        if (quoted && *at == '\\')
+            *to++ = *at++;
+        else if (*at == '"')
+            quoted = !quoted;
+        *to++ = *at++;
+    }
+    *to = '\0';
+}
+
 char *json_dump(const struct json *v, int indent)
 {
     size_t flags = JSON_PRESERVE_ORDER | JSON_ENCODE_ANY;
@@ -242,5 +292,7 @@ char *json_dump(const struct json *v, int indent)
     text = json_dumps(theirs(v), flags);
     if (!text)
         abort();
+    if (indent)
+        shorten_numbers(text);
     return text;
 }

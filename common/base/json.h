@@ -59,7 +59,9 @@ struct json *json_new_bool(bool v);
 struct json *json_new_null(void);
 void json_set(struct json *object, const char *key, struct json *value);
 void json_push(struct json *array, struct json *value);
-/* Text of V, insertion order kept; INDENT 0 is compact. free() it. */
+/* Text of V, insertion order kept; INDENT 0 is compact, with numbers of 17 digits (digests are made
+ * of it); with an indent, for people, numbers are the shortest that read back as the same. free()
+ * it. */
 char *json_dump(const struct json *v, int indent) MUST_CHECK;
 
 #endif

@@ -35,6 +35,7 @@ static bool is_true(const struct cond_value *v)
 {
     switch (v->type) {
     case COND_UNSET:
+    case COND_ANY:
         return false;
     case COND_NUMBER:
         return v->number != 0;
@@ -84,7 +85,15 @@ static int order(const struct evaluation *e, int a, const struct cond_value *x, 
                    e->c->node[a].column, left, right);
 }
 
-static int compare(const struct evaluation *e, const struct cond_node *n, bool *ret)
+/* Kleene's three values: and is the least, or the most. */
+enum truth { NO, MAYBE, YES };
+
+static enum truth truth_of(bool yes)
+{
+    return yes ? YES : NO;
+}
+
+static int compare(const struct evaluation *e, const struct cond_node *n, enum truth *ret)
 {
     struct cond_value x, y;
     int by = 0, rc = value_of(e, n->a, &x);
@@ -92,54 +101,69 @@ static int compare(const struct evaluation *e, const struct cond_node *n, bool *
     rc = rc ? rc : value_of(e, n->b, &y);
     if (rc)
         return rc;
+    if (x.type == COND_ANY || y.type == COND_ANY) {
+        *ret = MAYBE;
+        return 0;
+    }
     if (x.type == COND_UNSET || y.type == COND_UNSET) {
-        *ret = n->op == COND_UNEQUAL;
+        *ret = truth_of(n->op == COND_UNEQUAL);
         return 0;
     }
     rc = order(e, n->a, &x, n->b, &y, &by);
-    *ret = (n->op == COND_EQUAL && by == 0) || (n->op == COND_UNEQUAL && by != 0) ||
-           (n->op == COND_LESS && by < 0) || (n->op == COND_LESS_EQUAL && by <= 0) ||
-           (n->op == COND_MORE && by > 0) || (n->op == COND_MORE_EQUAL && by >= 0);
+    *ret = truth_of((n->op == COND_EQUAL && by == 0) || (n->op == COND_UNEQUAL && by != 0) ||
+                    (n->op == COND_LESS && by < 0) || (n->op == COND_LESS_EQUAL && by <= 0) ||
+                    (n->op == COND_MORE && by > 0) || (n->op == COND_MORE_EQUAL && by >= 0));
     return rc;
 }
 
-static int among(const struct evaluation *e, const struct cond_node *n, bool *ret)
+static int among(const struct evaluation *e, const struct cond_node *n, enum truth *ret)
 {
     struct cond_value x;
     int by = 1, rc = value_of(e, n->a, &x);
 
-    *ret = n->op == COND_NOT_IN;
+    *ret = truth_of(n->op == COND_NOT_IN);
+    if (!rc && x.type == COND_ANY) {
+        *ret = MAYBE;
+        return 0;
+    }
     for (int i = n->b; !rc && x.type != COND_UNSET && i >= 0; i = e->c->node[i].next) {
         rc = order(e, n->a, &x, i, &e->c->node[i].value, &by);
         if (!rc && by == 0) {
-            *ret = n->op == COND_IN;
+            *ret = truth_of(n->op == COND_IN);
             break;
         }
     }
     return rc;
 }
 
-static int holds(const struct evaluation *e, int i, bool *ret)
+static int holds(const struct evaluation *e, int i, enum truth *ret)
 {
     const struct cond_node *n = &e->c->node[i];
     struct cond_value v;
+    enum truth first;
     int rc;
 
     switch (n->op) {
     case COND_AND:
     case COND_OR:
-        rc = holds(e, n->a, ret);
-        return rc || *ret == (n->op == COND_OR) ? rc : holds(e, n->b, ret);
+        rc = holds(e, n->a, &first);
+        *ret = first;
+        if (rc || first == truth_of(n->op == COND_OR))
+            return rc;
+        rc = holds(e, n->b, ret);
+        if (first == MAYBE && *ret != truth_of(n->op == COND_OR))
+            *ret = MAYBE;
+        return rc;
     case COND_NOT:
         rc = holds(e, n->a, ret);
-        *ret = !*ret;
+        *ret = YES - *ret;
         return rc;
     case COND_IN:
     case COND_NOT_IN:
         return among(e, n, ret);
     case COND_TRUE:
         rc = value_of(e, n->a, &v);
-        *ret = !rc && is_true(&v);
+        *ret = v.type == COND_ANY ? MAYBE : truth_of(!rc && is_true(&v));
         return rc;
     case COND_VALUE:
     case COND_NAME:
@@ -159,10 +183,10 @@ static int holds(const struct evaluation *e, int i, bool *ret)
 int cond_eval(const struct cond *c, cond_lookup_fn lookup, void *arg, bool *ret, struct err *err)
 {
     const struct evaluation e = { c, lookup, arg, err };
-    bool truth = false;
+    enum truth truth = NO;
     int rc = holds(&e, c->root, &truth);
 
-    *ret = !rc && truth;
+    *ret = !rc && truth != NO;
     return rc;
 }
 
@@ -196,6 +220,7 @@ static int sql_value(const struct translation *t, int i)
         return t->column(t->arg, n->value.text, t->out, t->err);
     switch (n->value.type) {
     case COND_UNSET:
+    case COND_ANY:
         buf_adds(t->out, "NULL");
         break;
     case COND_NUMBER:

@@ -21,7 +21,7 @@
 
 enum { COND_TEXT_MAX = 4096, COND_NODES_MAX = 256 };
 
-enum cond_type { COND_UNSET, COND_NUMBER, COND_TEXT, COND_BOOL };
+enum cond_type { COND_UNSET, COND_NUMBER, COND_TEXT, COND_BOOL, COND_ANY };
 struct cond_value {
     enum cond_type type;
     double number;
@@ -36,7 +36,8 @@ int cond_parse(const char *text, struct cond **ret, struct err *err) MUST_CHECK;
 void cond_free(struct cond *c); /* NULL is fine */
 void cond_cleanup(struct cond **c);
 
-/* The value of NAME in *RET (COND_UNSET when there is none); < 0 with ERR when NAME cannot be: the
+/* The value of NAME in *RET (COND_UNSET when there is none; COND_ANY when it may be anything: the
+ * condition then holds unless the rest of it makes it false); < 0 with ERR when NAME cannot be: the
  * caller's text names the nearest. */
 typedef int (*cond_lookup_fn)(void *arg, const char *name, struct cond_value *ret, struct err *err);
 /* *RET: does C hold? */

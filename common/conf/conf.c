@@ -225,11 +225,18 @@ static bool fits(const struct conf_value *v, enum conf_type type)
            ((is == CONF_LIST && type == CONF_ARRAY) || (is == CONF_ARRAY && type == CONF_LIST));
 }
 
+static const char *article(enum conf_type type)
+{
+    return type == CONF_ARRAY ? "an " : type == CONF_BOOL ? "" : "a ";
+}
+
 int conf_expect(const struct conf_value *v, enum conf_type type, struct err *err)
 {
+    enum conf_type is = conf_type(v);
+
     if (fits(v, type))
         return 0;
-    return conf_error(err, v, "is a %s; write a %s", conf_type_name(conf_type(v)),
+    return conf_error(err, v, "is %s%s; write %s%s", article(is), conf_type_name(is), article(type),
                       conf_type_name(type));
 }
 

@@ -149,13 +149,14 @@ static int print_key(const char *key, struct json *value, void *arg)
 
 static void print_all(const struct json *root)
 {
-    const struct json *sql = json_get(root, "sql");
+    const struct json *sql = json_get(root, "sql"), *v = json_get(root, "value");
+    char *value CLEANUP(mem_cleanup) = v ? json_dump(v, 1) : mem_strdup("null");
     bool first = true;
 
     printf("%s\n", json_text(json_get(root, "table")));
     json_each(json_get(root, "row"), print_key, &first);
     printf(": %s = %s\n", json_text(json_get(root, "column")), json_text(json_get(root, "text")));
-    printf("value %.17g, n %lld, %lld of %lld seeds\n", json_number(json_get(root, "value"), 0.0),
+    printf("value %s, n %lld, %lld of %lld seeds\n", value,
            (long long)json_integer(json_get(root, "n"), 0),
            (long long)json_integer(json_get(root, "seeds"), 0),
            (long long)json_integer(json_get(root, "seeds_wanted"), 0));

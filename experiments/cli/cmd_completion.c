@@ -6,8 +6,6 @@
 
 #include "experiments/cli/cli.h"
 
-static const struct argp_option rows[] = { { 0 } };
-
 static const char doc[] = "Print a script that lets bash complete drover's commands, options, "
                           "recipes and experiments.\v"
                           "Example:\n"
@@ -54,13 +52,17 @@ static const char bash[] =
     "            help) words=$(\"$drover\" --manual=commands 2>/dev/null) ;;\n"
     "            completion) words=bash ;;\n"
     "            run | plan | submit) words=$(\"$drover\" --manual=recipes 2>/dev/null) ;;\n"
-    "            tasks) words=$(\"$drover\" query --csv 'select distinct task from family' "
-    "--store \"$store\" 2>/dev/null | tail -n +2) ;;\n"
+    "            tasks) words=$(\"$drover\" tasks --json 2>/dev/null | "
+    "sed -n 's/^{\"task\":\"\\([^\"]*\\).*/\\1/p') ;;\n"
     "            *) words=$(\"$drover\" query --csv 'select name from experiment' --store "
     "\"$store\" "
     "2>/dev/null | tail -n +2) ;;\n"
     "            esac\n"
-    "            COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n"
+    "            case $command in\n" /* those that take no file */
+    "            help | completion | tasks | status | runs | show | diff | logs | pause | resume | "
+    "priority | retry | why | cancel | export | gc | pin | replay | verify | labels) ;;\n"
+    "            *) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n"
+    "            esac ;;\n"
     "        esac\n"
     "    fi\n"
     "    COMPREPLY+=($(compgen -W \"$words\" -- \"$cur\"))\n"
@@ -90,7 +92,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-const struct argp argp_completion = { rows, parse, "bash", doc, NULL, NULL, NULL };
+const struct argp argp_completion = { NULL, parse, "bash", doc, NULL, NULL, NULL };
 
 int cmd_completion(int argc, char **argv, const struct env *env)
 {

@@ -406,22 +406,35 @@ static void print_as_json(const struct plan *p, const struct outlook *l, struct 
 
 /* ---- */
 
-static int print_text(void (*print)(struct buf *out))
+static int show_text(const struct buf *text, bool json)
 {
-    struct buf text CLEANUP(buf_release) = { 0 };
+    struct json *top;
 
-    print(&text);
-    fputs(buf_str(&text), stdout);
+    if (!json) {
+        fputs(buf_str(text), stdout);
+        return CLI_DONE;
+    }
+    top = json_new_object();
+    json_set(top, "version", json_new_integer(1));
+    json_set(top, "text", json_new_text(buf_str(text)));
+    print_json(top, stdout);
     return CLI_DONE;
 }
 
-static int print_graph(const struct plan *p)
+static int print_parameters(bool json)
+{
+    struct buf text CLEANUP(buf_release) = { 0 };
+
+    recipe_reference_print(&text);
+    return show_text(&text, json);
+}
+
+static int print_graph(const struct plan *p, bool json)
 {
     struct buf text CLEANUP(buf_release) = { 0 };
 
     plan_graph_print(p, &text);
-    fputs(buf_str(&text), stdout);
-    return CLI_DONE;
+    return show_text(&text, json);
 }
 
 static void print_plan(const struct plan *p, const struct outlook *l, const struct arguments *a)
@@ -453,11 +466,11 @@ int cmd_plan(int argc, char **argv, const struct env *env)
 
     argp_parse(&argp_plan, argc, argv, 0, NULL, &a);
     if (a.parameters)
-        return print_text(recipe_reference_print);
+        return print_parameters(a.o.json);
     if (cli_plan(a.recipe, &a.o, env, &r, &p, &err) != 0)
         return cli_fail(env, &err);
     if (a.graph)
-        return print_graph(p);
+        return print_graph(p, a.o.json);
     if (outlook_make(p, &a.o, a.workers, &l, &err) != 0)
         return cli_fail(env, &err);
     print_plan(p, &l, &a);

@@ -178,6 +178,18 @@ static void fill(const struct json *answer, bool people, struct sheet *t)
     }
 }
 
+/* A metric asked for that no run has is likely misspelt. */
+static void note_empty_metrics(const struct json *answer)
+{
+    const struct json *names = json_get(answer, "columns"), *kinds = json_get(answer, "kinds");
+
+    for (size_t i = 0; i < json_len(names); i++)
+        if (strcmp(json_text(json_at(kinds, i)), "metric") == 0 &&
+            empty_column(json_get(answer, "rows"), i))
+            printf("No run listed has reported \"%s\"; drover show RUN tells what one has.\n",
+                   json_text(json_at(names, i)));
+}
+
 static void print_for_people(const struct json *answer, const struct arguments *a, struct sheet *t)
 {
     const int64_t runs = json_integer(json_get(answer, "runs"), 0);
@@ -188,12 +200,15 @@ static void print_for_people(const struct json *answer, const struct arguments *
            runs == 1 ? "" : "s");
     if (!shown) {
         printf(a->where ? ", none for which \"%s\"\n" : "\n", a->where);
+        if (a->where && !strpbrk(a->where, "'\""))
+            puts("Texts stand in quotes: state == 'done'. A number does not: gamma == 0.9.");
         return;
     }
     puts("");
     sheet_print(t, SHEET_TERMINAL, stdout);
     if (json_bool(json_get(answer, "more"), false))
         printf("... and more: these are the first %zu; --limit 0 lists all\n", shown);
+    note_empty_metrics(answer);
 }
 
 /* The document with rows as objects. */

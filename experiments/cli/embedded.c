@@ -112,11 +112,18 @@ static int read_ready(struct embedded *e, bool *ret_ready, struct err *err)
 static int wait_ready(struct embedded *e, struct err *err)
 {
     const uint64_t until = clock_ms() + READY_MS_MAX;
+    unsigned deaths = 0;
     bool ready = false;
 
     while (!ready) {
-        if (!child_running(&e->coordinator.child))
-            return died(&e->coordinator, "the coordinator", err);
+        if (!child_running(&e->coordinator.child)) {
+            /* Killed while it starts is no other death than later (embedded_watch). */
+            if (child_gave_up(&e->coordinator.child) || deaths++ == RESTARTS_MAX)
+                return died(&e->coordinator, "the coordinator", err);
+            int again = start_coordinator(e, err);
+            if (again)
+                return again;
+        }
         if (clock_ms() > until)
             return err_set(err, ERR_TIMEOUT, "the coordinator is not ready after %d s; see %s",
                            READY_MS_MAX / 1000, e->coordinator.child.log);
@@ -132,12 +139,16 @@ static int wait_ready(struct embedded *e, struct err *err)
 int embedded_new(const struct embedded_conf *conf, struct embedded **ret, struct err *err)
 {
     struct embedded *e = mem_calloc(1, sizeof(*e));
+    char ready[32];
     int rc = 0;
 
     e->folder = mem_strdup(conf->folder);
     e->store = mem_strdup(conf->store);
     e->logs = join(conf->store, "-logs");
-    e->ready_file = join(e->logs, "/ready");
+    /* Of this process alone: of two runs that start at once only one coordinator gets the store,
+     * and the other run must not take its endpoint for that of its own. */
+    snprintf(ready, sizeof(ready), "/ready-%d", (int)getpid());
+    e->ready_file = join(e->logs, ready);
     e->endpoint = conf->endpoint ? mem_strdup(conf->endpoint) : NULL;
     e->own_coordinator = !conf->endpoint;
     e->workers = MIN(conf->workers, (size_t)EMBEDDED_WORKERS_MAX);
@@ -148,6 +159,7 @@ int embedded_new(const struct embedded_conf *conf, struct embedded **ret, struct
         rc = start_coordinator(e, err);
     if (!rc && e->own_coordinator)
         rc = wait_ready(e, err);
+    (void)unlink(e->ready_file);
     if (rc) {
         embedded_free(e);
         return rc;
@@ -163,6 +175,7 @@ void embedded_free(struct embedded *e)
     embedded_kill(e);
     while (!embedded_stopped(e))
         clock_sleep_ms(5);
+    (void)unlink(e->ready_file); /* of a coordinator that was started again */
     free(e->folder);
     free(e->store);
     free(e->logs);

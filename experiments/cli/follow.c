@@ -213,6 +213,16 @@ static void check_lost(struct session *s, uint64_t now)
         end(s, FOLLOW_LOST);
 }
 
+/* Did another run take the store while our coordinator, killed, was being started again? */
+static bool another_has_it(const struct session *s)
+{
+    char endpoint[STORE_ENDPOINT_MAX];
+    int pid;
+
+    return s->f->store && store_lock_holder(s->f->store, &pid, endpoint, NULL) == 0 &&
+           strcmp(endpoint, s->f->endpoint) != 0;
+}
+
 static void on_tick(void *arg)
 {
     struct session *s = arg;
@@ -221,6 +231,10 @@ static void on_tick(void *arg)
     loop_timer_set(s->loop, s->timer, now + STATUS_MS);
     if (s->f->embedded) {
         int rc = embedded_watch(s->f->embedded, now, report, s, &s->err);
+        if (rc && another_has_it(s)) {
+            end(s, FOLLOW_LOST); /* join it */
+            return;
+        }
         if (rc) {
             fail(s, rc);
             return;

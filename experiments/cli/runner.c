@@ -157,7 +157,10 @@ static void what_next(const struct run *r)
             break;
         }
     printf("  drover query \"select * from %s limit 10\"%s%s\n",
-           r->a->recipe ? "accuracy" : "metric_summary", flag, file);
+           !r->a->recipe                ? "metric_summary"
+           : r->plan->families_len == 0 ? "curriculum"
+                                        : "accuracy",
+           flag, file);
     if (r->a->recipe)
         printf("  drover plan %s --set seed=1,2,3%s%s\n", r->a->recipe, flag, file);
 }
@@ -201,8 +204,8 @@ static int conclude(const struct run *r, double seconds, struct err *err)
     if (r->a->o.coordinator)
         return 0; /* the store is elsewhere */
     rc = tables_print(options_store(&r->a->o), r->plan->name, TABLE_TEXT, stdout, err);
-    if (rc == ERR_NOT_FOUND && r->plan->families_len == 0)
-        return 0; /* nothing with examples: no table is missed */
+    if (rc == ERR_NOT_FOUND && (r->plan->families_len == 0 || r->f.failed > 0))
+        return 0; /* nothing with examples, or none were finished: no table is missed */
     if (!rc && !r->a->quiet && r->f.failed == 0)
         what_next(r);
     return rc;
@@ -217,7 +220,7 @@ static int run_and_follow(struct run *r, enum follow_end *ret_end, struct err *e
         if (try == TRIES_MAX)
             return err_set(err, ERR_TIMEOUT, "the coordinator went away %d times", TRIES_MAX);
         if (try > 0)
-            view_note(r->view, "the coordinator that was joined is gone; going on without it");
+            view_note(r->view, "the coordinator is gone or another run's; going on");
         rc = follow_once(r, ret_end, err);
     }
     return rc;
@@ -239,8 +242,9 @@ static void explain_leaving(const struct run *r)
         print_json(top, stdout);
         return;
     }
-    if (r->f.submitted.cached == r->f.submitted.jobs) {
-        printf("%s: %u jobs, all of them done\n", name, r->f.submitted.jobs);
+    if (r->f.submitted.cached + r->f.submitted.skipped == r->f.submitted.jobs) {
+        printf("%s: %u jobs, all of them done%s\n", name, r->f.submitted.jobs,
+               r->f.submitted.skipped ? " or skipped" : "");
         return;
     }
     if (r->a->o.coordinator)

@@ -102,7 +102,9 @@ static void print_state(const struct row *r, const Drover__StepStatus *s, uint64
     char low[32], high[32], state[120] = "";
     double from, to;
 
-    if (is_over(s)) {
+    if (is_over(s) && s->done == 0) {
+        ; /* how its jobs ended says all */
+    } else if (is_over(s)) {
         print_duration(low, sizeof(low), s->seconds_spent);
         snprintf(state, sizeof(state), "done (%s of work)", low);
     } else if (s->running == 0) {
@@ -198,7 +200,7 @@ static void draw_running(struct view *v, const Drover__ExperimentStatus *s, size
         if (j->total > 0)
             snprintf(share, sizeof(share), "%llu/%llu", (unsigned long long)j->done,
                      (unsigned long long)j->total);
-        fprintf(v->to, "    #%-8llu %-20.20s %-20.20s %13s %8s\n", (unsigned long long)j->job,
+        fprintf(v->to, "    j%-8llu %-20.20s %-20.20s %13s %8s\n", (unsigned long long)j->job,
                 j->step, j->worker, share, time);
         v->drawn++;
         lines--;

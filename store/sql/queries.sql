@@ -342,8 +342,7 @@ VALUES (:label, :place, :parent, :routing, :reward, :visits, :value, :answer)
 INSERT INTO score (family, example, idx, attempt, correct, correct_norm, answer, layer_rows, layers, tokens, routing,
                    logprob, wall_us, digest, metrics, pick, gold_class, whole_set, truncated, generated)
 VALUES (:family, :example, :idx, :attempt, :correct, :correct_norm, :answer, :layer_rows, :layers, :tokens, :routing,
-        :logprob, :wall_us, :digest, :metrics, nullif(:pick, -1), nullif(:gold_class, -1), :whole_set, :truncated,
-        :generated)
+        :logprob, :wall_us, :digest, :metrics, :pick, :gold_class, :whole_set, :truncated, :generated)
 
 -- Summaries.
 

@@ -44,11 +44,13 @@ WHERE run.experiment = :experiment AND run.superseded = 0 AND job.state = 'DONE'
 ORDER BY job.id
 
 -- name: replay_digests_labels
-SELECT label.idx, label.digest, example.number FROM label JOIN example ON example.id = label.example
+SELECT label.idx, label.digest, example.number,
+       json_array(base_correct, has_label, routing, label_layers, base_answer, label_answer) FROM label JOIN example ON example.id = label.example
 WHERE label.family = :family AND label.idx >= :range_begin AND label.idx < :range_end ORDER BY label.idx
 
 -- name: replay_digests_scores
-SELECT score.idx, score.digest, example.number FROM score JOIN example ON example.id = score.example
+SELECT score.idx, score.digest, example.number,
+       json_array(correct, correct_norm, answer, layers, tokens, routing, logprob, metrics) FROM score JOIN example ON example.id = score.example
 WHERE score.family = :family AND score.idx >= :range_begin AND score.idx < :range_end ORDER BY score.idx
 
 -- name: replay_candidates

@@ -71,6 +71,14 @@ WHERE run.experiment = :experiment AND run.superseded = 0 AND (:step IS NULL OR 
   AND (:metric IS NULL OR series.name = :metric)
 ORDER BY run.id, run_job.step, job.id, series.name
 
+-- name: claims_waiting
+SELECT run.id, run_job.step, job.id
+FROM run
+JOIN run_job ON run_job.run = run.id AND run_job.live = 1
+JOIN job ON job.id = run_job.job AND job.state <> 'DONE'
+WHERE run.experiment = :experiment AND run.superseded = 0
+ORDER BY run.id, run_job.step, job.id
+
 -- Tallies and vectors.
 
 -- name: tally_known
@@ -90,7 +98,7 @@ WHERE family = :family AND examples > :idx
 
 -- name: tally_parts
 SELECT n, correct, correct_norm, labelled, preserved, improved, layers_label, layers_all, layers_base, repeats,
-       truncated, subset
+       truncated, tokens, generated, subset
 FROM tally WHERE family = :family AND examples = :examples AND part > 0 ORDER BY subset
 
 -- name: vector_size
@@ -140,7 +148,7 @@ SELECT DISTINCT family FROM run_family ORDER BY family
 SELECT run.id, run.seed, run_family.step, family.key, family.task, family.level, family.split, run_family.examples,
        family.id, family.kind = 'search', tally.n, tally.correct, tally.correct_norm, tally.labelled, tally.preserved,
        tally.improved, tally.layers_label, tally.layers_all, tally.layers_base, tally.repeats, tally.truncated,
-       tally.parts
+       tally.tokens, tally.generated, tally.parts
 FROM run
 JOIN run_family ON run_family.run = run.id
 JOIN family ON family.id = run_family.family
@@ -152,26 +160,27 @@ ORDER BY family.kind <> 'search', run.id, run_family.step, family.task, family.l
 SELECT count(*), coalesce(sum(base_correct), 0), 0, coalesce(sum(has_label), 0),
        coalesce(sum(base_correct AND has_label), 0), coalesce(sum(NOT base_correct AND has_label), 0),
        coalesce(sum(CASE WHEN has_label THEN label_layers END), 0), coalesce(sum(label_layers), 0),
-       coalesce(sum(layers), 0), coalesce(sum(repeats), 0), 0, ''
+       coalesce(sum(layers), 0), coalesce(sum(repeats), 0), 0, 0, 0, ''
 FROM label WHERE family = :family AND idx < :examples
 
 -- name: sums_of_scores
 SELECT count(*), coalesce(sum(correct), 0), coalesce(sum(correct_norm), 0), 0, 0, 0, coalesce(sum(layers), 0),
-       coalesce(sum(layers), 0), 0, coalesce(sum(repeats), 0), coalesce(sum(truncated > 0), 0), ''
+       coalesce(sum(layers), 0), 0, coalesce(sum(repeats), 0), coalesce(sum(truncated > 0), 0),
+       coalesce(sum(tokens), 0), coalesce(sum(generated), 0), ''
 FROM score WHERE family = :family AND idx < :examples
 
 -- name: subset_sums_of_labels
 SELECT count(*), sum(label.base_correct), 0, sum(label.has_label), sum(label.base_correct AND label.has_label),
        sum(NOT label.base_correct AND label.has_label),
        coalesce(sum(CASE WHEN label.has_label THEN label.label_layers END), 0), sum(label.label_layers),
-       sum(label.layers), sum(label.repeats), 0, example.subset
+       sum(label.layers), sum(label.repeats), 0, 0, 0, example.subset
 FROM label JOIN example ON example.id = label.example
 WHERE label.family = :family AND label.idx < :examples
 GROUP BY example.subset ORDER BY example.subset
 
 -- name: subset_sums_of_scores
 SELECT count(*), sum(score.correct), sum(score.correct_norm), 0, 0, 0, sum(score.layers), sum(score.layers), 0,
-       sum(score.repeats), sum(score.truncated > 0), example.subset
+       sum(score.repeats), sum(score.truncated > 0), sum(score.tokens), sum(score.generated), example.subset
 FROM score JOIN example ON example.id = score.example
 WHERE score.family = :family AND score.idx < :examples
 GROUP BY example.subset ORDER BY example.subset

@@ -119,27 +119,42 @@ const char *vector_name(const struct table_column *c, const struct sums *x)
     return NULL;
 }
 
+const struct sums *number_last(const struct table_column *c, const struct unit *u)
+{
+    const struct sums *ret = u->fact[0];
+
+    for (size_t i = 1; i < u->facts; i++) {
+        if (u->fact[i]->n == 0)
+            continue;
+        if (ret->n == 0 || step_place(c->step, u->fact[i]->step) >= step_place(c->step, ret->step))
+            ret = u->fact[i];
+    }
+    return ret;
+}
+
 static double number_value(const struct table_column *c, const struct unit *u)
 {
-    double ret = NAN, sum = 0.0;
+    double ret = NAN, sum = 0.0, finite = 0.0;
 
+    if (c->stat == TABLE_SECONDS || c->take == TABLE_LAST)
+        return number_last(c, u)->last;
     for (size_t i = 0; i < u->facts; i++) {
         const struct sums *x = u->fact[i];
 
-        if (c->stat == TABLE_SECONDS || c->take == TABLE_LAST)
-            ret = x->last; /* of the last step named */
-        else if (c->take == TABLE_LEAST)
+        if (c->take == TABLE_LEAST)
             ret = fmin(ret, x->least);
         else if (c->take == TABLE_MOST)
             ret = fmax(ret, x->most);
-        sum += x->average;
+        else if (!isnan(x->average)) {
+            sum += x->average;
+            finite += 1.0;
+        }
     }
-    return c->take == TABLE_AVERAGE && c->stat == TABLE_TRAINING ? sum / (double)u->facts : ret;
+    return c->take == TABLE_AVERAGE ? sum / finite : ret;
 }
 
-/* The mean of U's examples by their vectors. */
-static double vector_value(struct making *m, const struct table_column *c, const struct unit *u,
-                           double *ret_error)
+/* Standard error of the mean of U's examples by their vectors, which are of whole families. */
+static double vector_error(struct making *m, const struct table_column *c, const struct unit *u)
 {
     CLEANUP(mem_cleanup) double *all = mem_calloc(MAX(u->promised, 1), sizeof *all);
     size_t n = 0;
@@ -153,8 +168,7 @@ static double vector_value(struct making *m, const struct table_column *c, const
                 all[n++] = v[k];
         }
     }
-    *ret_error = n > 1 ? stats_se(all, n) : NAN;
-    return n > 0 ? stats_mean(all, n) : NAN;
+    return n > 1 ? stats_se(all, n) : NAN;
 }
 
 /* A group's row says what its members' examples add up to, or the mean over tasks; what belongs to
@@ -178,7 +192,8 @@ double unit_value(struct making *m, const struct table_column *c, const struct b
     } else if (stat_is_number(stat)) {
         value = number_value(c, u);
     } else if (stat == TABLE_TOKENS || stat == TABLE_GENERATED) {
-        value = vector_value(m, c, u, &error);
+        value = (double)(stat == TABLE_TOKENS ? u->tokens : u->generated) / (double)u->n;
+        error = ret_error && !m->pivot.subsets ? vector_error(m, c, u) : NAN;
     } else if (stat_needs_members(stat, s->fold)) {
         value = members_fold(u, s->fold, &v) ? v.value : NAN;
         error = v.stderr_;
@@ -278,6 +293,29 @@ static struct stats_interval by_counts(const struct table_column *c, const struc
                   : stats_two_level(h, n, s->units);
 }
 
+/* Of seeds that answered the same examples. What lies between 0 and 1 has its interval there. */
+static struct stats_interval by_examples(const struct table_column *c, const double *const *x,
+                                         const size_t *n, size_t units)
+{
+    struct stats_interval ret;
+    bool share = stat_is_percent(c->stat), none = share, all = share;
+
+    for (size_t i = 0; i < units; i++) {
+        for (size_t k = 0; k < n[i] && (none || all); k++) {
+            none = none && x[i][k] == 0.0;
+            all = all && x[i][k] == 1.0;
+        }
+    }
+    if (units == 1 || none || all)
+        return stats_bca(x[0], n[0]); /* seeds that all agree are no more examples */
+    ret = stats_two_level_values(x, n, units, true);
+    if (share) {
+        ret.lo = fmin(fmax(ret.lo, 0.0), 1.0);
+        ret.hi = fmin(fmax(ret.hi, 0.0), 1.0);
+    }
+    return ret;
+}
+
 static struct stats_interval interval(struct making *m, const struct table_column *c,
                                       const struct backing *s, const double *value)
 {
@@ -294,7 +332,7 @@ static struct stats_interval interval(struct making *m, const struct table_colum
     x = mem_calloc(s->units, sizeof(*x));
     n = mem_calloc(s->units, sizeof *n);
     if (s->fold == FOLD_SUM && s->unit[0].n > 1 && aligned(m, c, s, x, n))
-        return s->units == 1 ? stats_bca(x[0], n[0]) : stats_two_level_values(x, n, s->units, true);
+        return by_examples(c, x, n, s->units);
     if (stat_is_share(c->stat) && s->fold == FOLD_SUM)
         return by_counts(c, s, value);
     return stats_seeds(value, s->units);

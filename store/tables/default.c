@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "store/metric.h"
+#include "store/store.h"
 #include "store/tables/making.h"
 #include "store/tables/spec_private.h"
 
@@ -64,6 +66,8 @@ static bool has_metrics(const struct pivot *p, const char *step)
     return false;
 }
 
+enum { SEARCH_COLUMNS = 5 };
+
 static void add_step(struct table_spec *t, const struct pivot *p, const struct sums *first)
 {
     if (t->columns_len == 0) {
@@ -90,6 +94,123 @@ static void add_step(struct table_spec *t, const struct pivot *p, const struct s
     add_column(t, "improved", first->step, TABLE_IMPROVED);
 }
 
+/* Two searches in one table have columns of the same names: their steps stand above them. */
+static void nest_searches(struct table_spec *t)
+{
+    size_t searches = 0;
+
+    for (size_t i = 0; i < t->columns_len; i++)
+        searches += t->column[i].stat == TABLE_ORACLE;
+    for (size_t i = 0; searches > 1 && i + 1 < t->columns_len; i++) {
+        if (t->column[i + 1].stat != TABLE_ORACLE)
+            continue;
+        for (size_t k = i; k < i + SEARCH_COLUMNS && k < t->columns_len; k++) {
+            struct table_column *c = &t->column[k];
+
+            memcpy(c->above[0], c->step, sizeof c->step);
+            c->depth = 1;
+        }
+    }
+}
+
+/* ---- experiments without examples: what their training steps reported ---- */
+
+enum { TOGETHER_MAX = 8 }; /* more columns than this: a table for each step */
+
+struct reported {
+    char step[TABLE_WORD_MAX], metric[TABLE_WORD_MAX];
+    uint64_t job; /* the first of the step: steps stand in the recipe's order */
+};
+
+struct report_list {
+    struct reported *one;
+    size_t len, steps;
+};
+
+static int keep_reported(const struct store_run_metric *m, void *arg)
+{
+    struct report_list *l = arg;
+    struct reported *known = NULL;
+    uint64_t job = m->job;
+    bool first = true;
+
+    if (strlen(m->step) >= TABLE_WORD_MAX || strlen(m->metric) >= TABLE_WORD_MAX)
+        return 0;
+    for (size_t i = 0; i < l->len; i++) {
+        if (strcmp(l->one[i].step, m->step) != 0)
+            continue;
+        first = false;
+        job = l->one[i].job = MIN(l->one[i].job, job);
+        if (strcmp(l->one[i].metric, m->metric) == 0)
+            known = &l->one[i];
+    }
+    if (known)
+        return 0;
+    l->steps += first;
+    l->one = mem_realloc(l->one, l->len + 1, sizeof *l->one);
+    l->one[l->len] = (struct reported){ .job = job };
+    snprintf(l->one[l->len].step, sizeof l->one->step, "%s", m->step);
+    snprintf(l->one[l->len++].metric, sizeof l->one->metric, "%s", m->metric);
+    return 0;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct reported *x = a, *y = b;
+    int order;
+
+    if (x->job != y->job)
+        return x->job < y->job ? -1 : 1;
+    order = strcmp(x->step, y->step);
+    return order ? order : strcmp(x->metric, y->metric);
+}
+
+static void add_reported(struct table_spec *t, const struct reported *r, bool nested)
+{
+    struct table_column *c;
+
+    add_column(t, r->metric, r->step, TABLE_TRAINING);
+    c = &t->column[t->columns_len - 1];
+    c->aggregate = TABLE_CI;
+    memcpy(c->metric, r->metric, sizeof c->metric);
+    if (nested) {
+        memcpy(c->above[0], r->step, sizeof r->step);
+        c->depth = 1;
+    }
+}
+
+/* Their last values over seeds, by the parameters that vary. */
+static int specs_of_training(struct store *s, uint64_t experiment, struct table_spec **ret,
+                             size_t *ret_len, struct err *err)
+{
+    struct report_list l = { 0 };
+    struct table_spec *list = NULL;
+    size_t n = 0;
+    int rc = store_list_run_metrics(s, experiment, NULL, NULL, keep_reported, &l, err);
+    bool together = l.len <= TOGETHER_MAX;
+
+    if (rc == 0 && l.len == 0)
+        rc = err_set(err, ERR_NOT_FOUND,
+                     "no step of this experiment has examples to show, and none has reported a "
+                     "training metric yet");
+    if (l.len > 0)
+        qsort(l.one, l.len, sizeof *l.one, by_place);
+    for (size_t i = 0; rc == 0 && i < l.len; i++) {
+        if (n == 0 || (!together && strcmp(l.one[i - 1].step, l.one[i].step) != 0) ||
+            list[n - 1].columns_len == TABLE_COLUMNS_MAX) {
+            list = mem_realloc(list, ++n, sizeof *list);
+            list[n - 1] = (struct table_spec){ .best_per = "column" };
+            snprintf(list[n - 1].title, sizeof list->title, "%s",
+                     together && l.steps > 1 ? "Training, last values" : l.one[i].step);
+        }
+        add_reported(&list[n - 1], &l.one[i], together && l.steps > 1);
+    }
+    free(l.one);
+    *ret = list;
+    *ret_len = n;
+    return rc;
+}
+
 int table_specs_default(struct store *s, uint64_t experiment, struct table_spec **ret,
                         size_t *ret_len, struct err *err)
 {
@@ -100,8 +221,10 @@ int table_specs_default(struct store *s, uint64_t experiment, struct table_spec 
     size_t n = 0;
     int rc = pivot_load(&p, s, &experiment, 1, &w, err);
 
-    if (rc == 0 && p.sums_len == 0)
-        rc = err_set(err, ERR_NOT_FOUND, "no step of this experiment has examples to show");
+    if (rc == 0 && p.sums_len == 0) {
+        pivot_release(&p);
+        return specs_of_training(s, experiment, ret, ret_len, err);
+    }
     for (size_t i = 0; rc == 0 && i < p.sums_len; i++) {
         const struct sums *first = &p.sums[i];
         size_t at = 0;
@@ -119,6 +242,8 @@ int table_specs_default(struct store *s, uint64_t experiment, struct table_spec 
         }
         add_step(&list[at], &p, first);
     }
+    for (size_t i = 0; i < n; i++)
+        nest_searches(&list[i]);
     pivot_release(&p);
     *ret = list;
     *ret_len = n;

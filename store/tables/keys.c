@@ -144,7 +144,10 @@ static int look_up(void *arg, const char *name, struct cond_value *ret, struct e
 
     if (rc < 0)
         return rc;
-    *ret = key_value(pivot_key(l->p, l->x, key));
+    if (l->x->number && key_is_of_examples(key)) /* stands in every row of its run */
+        *ret = (struct cond_value){ .type = COND_ANY };
+    else
+        *ret = key_value(pivot_key(l->p, l->x, key));
     return 0;
 }
 

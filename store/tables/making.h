@@ -92,8 +92,10 @@ int spread_make(struct making *m, struct err *err) MUST_CHECK;
 int key_compare(const struct found_key *k, const char *a, const char *b);
 bool key_allows(const struct found_key *k, const char *value);
 const char *key_text(const struct found_key *k, const char *value); /* for display */
-/* A column's list of steps names STEP; "" names all. */
+/* A column's list of steps names STEP; "" names all. Its place in the list, from 1; 0: not named.
+ */
 bool step_among(const char *list, const char *step);
+size_t step_place(const char *list, const char *step);
 
 /* ---- units.c, metric.c ---- */
 
@@ -108,7 +110,7 @@ struct member {
 /* What one seed contributes to a cell: the sum over its families. */
 struct unit {
     size_t run; /* index in the pivot */
-    uint64_t n, promised, correct, norm, labelled, preserved, improved, repeats;
+    uint64_t n, promised, correct, norm, labelled, preserved, improved, repeats, tokens, generated;
     uint64_t n_least, n_most; /* of a family */
     double layers_label, layers_all, layers_base;
     bool search, number;
@@ -163,6 +165,8 @@ const char *vector_name(const struct table_column *c, const struct sums *x);
  */
 double unit_value(struct making *m, const struct table_column *c, const struct backing *s,
                   const struct unit *u, double *ret_error);
+/* Of numbers that training steps reported: the fact of the step that C names last. */
+const struct sums *number_last(const struct table_column *c, const struct unit *u);
 /* Compute what the column shows of S into CELL: everything but marks and comparisons. */
 void cell_fill(struct making *m, struct table_cell *cell, const struct table_column *c,
                const struct backing *s);

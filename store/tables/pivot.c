@@ -70,6 +70,7 @@ static int keep_run(const struct store_run_summary *r, void *arg)
                                             .seed = r->seed,
                                             .experiment = p->experiments - 1,
                                             .diverged = r->diverged > 0,
+                                            .ended = r->waiting + r->ready == 0,
                                             .seconds = r->seconds };
     p->last_ms[p->experiments - 1] = MAX(p->last_ms[p->experiments - 1], r->last_ms);
     return 0;
@@ -91,8 +92,13 @@ static const char *tidy_value(struct pivot *p, const char *value)
     double x;
 
     if (len >= 2 && value[0] == '"' && value[len - 1] == '"') {
-        copy = mem_dup(value + 1, len - 1);
-        copy[len - 2] = '\0';
+        copy = mem_calloc(len, 1);
+        for (size_t i = 1, n = 0; i < len - 1; i++) {
+            bool escaped = value[i] == '\\' && (value[i + 1] == '\\' || value[i + 1] == '"');
+
+            i += escaped && i + 2 < len; /* a quote or backslash of the text's own */
+            copy[n++] = value[i];
+        }
         ret = names_intern(&p->names, copy);
         free(copy);
         return ret;
@@ -157,6 +163,7 @@ static int keep_sums(const struct store_sums *from, void *arg)
                          .run = run,
                          .family_id = from->family_id,
                          .promised = from->promised,
+                         .reads = from->promised,
                          .n = from->n,
                          .correct = from->correct,
                          .norm = from->norm,
@@ -165,6 +172,8 @@ static int keep_sums(const struct store_sums *from, void *arg)
                          .improved = from->improved,
                          .repeats = from->repeats,
                          .truncated = from->truncated,
+                         .tokens = from->tokens,
+                         .generated = from->generated,
                          .layers_label = from->layers_label,
                          .layers_all = from->layers_all,
                          .layers_base = from->layers_base,
@@ -261,6 +270,59 @@ static int keep_series(const struct store_run_metric *m, void *arg)
     return 0;
 }
 
+/* What each step of this experiment reported, and where its facts begin. */
+struct waiting {
+    struct pivot *p;
+    const struct sums *kind; /* one fact of each (number, step) */
+    size_t kinds;
+};
+
+/* A run whose step has not reported yet: a seed that is wanted, without a result. */
+static int keep_claim(uint64_t id, const char *step_text, uint64_t job, void *arg)
+{
+    const struct waiting *w = arg;
+    size_t run = run_index(w->p, id);
+    const char *step = names_intern(&w->p->names, step_text);
+
+    for (size_t i = 0; run != SIZE_MAX && i < w->kinds; i++) {
+        struct sums *x;
+
+        if (w->kind[i].step != step)
+            continue;
+        x = new_sums(w->p);
+        x->run = run;
+        x->step = step;
+        x->number = w->kind[i].number;
+        x->last = x->least = x->most = x->average = NAN;
+        x->family = number_of(job);
+    }
+    return 0;
+}
+
+static int add_waiting(struct pivot *p, uint64_t experiment, size_t from, struct err *err)
+{
+    struct sums *kind = NULL;
+    size_t kinds = 0;
+    struct waiting w = { .p = p };
+    int rc;
+
+    for (size_t i = from; i < p->sums_len; i++) {
+        bool known = !p->sums[i].number;
+
+        for (size_t k = 0; k < kinds && !known; k++)
+            known = kind[k].number == p->sums[i].number && kind[k].step == p->sums[i].step;
+        if (known)
+            continue;
+        kind = mem_realloc(kind, kinds + 1, sizeof *kind);
+        kind[kinds++] = p->sums[i];
+    }
+    w.kind = kind;
+    w.kinds = kinds;
+    rc = kinds ? store_list_claims_waiting(p->s, experiment, keep_claim, &w, err) : 0;
+    free(kind);
+    return rc;
+}
+
 static void add_seconds(struct pivot *p, size_t experiment)
 {
     const char *name = names_intern(&p->names, "seconds");
@@ -275,7 +337,7 @@ static void add_seconds(struct pivot *p, size_t experiment)
         x->number = name;
         x->last = x->least = x->most = x->average = p->run[i].seconds;
         x->family = number_of(p->run[i].id);
-        x->n = x->promised = 1;
+        x->n = x->promised = p->run[i].ended;
     }
 }
 
@@ -287,7 +349,7 @@ struct whole {
         const char *step;
         struct digest family;
     } key;
-    uint64_t lacks;
+    uint64_t lacks, reads;
 };
 
 static void miss_in_subsets(struct pivot *p, size_t from, size_t middle)
@@ -302,6 +364,7 @@ static void miss_in_subsets(struct pivot *p, size_t from, size_t middle)
         one->key.step = x->step;
         one->key.family = x->family;
         one->lacks = x->promised - x->n;
+        one->reads = x->promised;
         HASH_ADD(hh, all, key, sizeof one->key, one);
     }
     for (size_t i = middle; i < p->sums_len; i++) {
@@ -311,8 +374,10 @@ static void miss_in_subsets(struct pivot *p, size_t from, size_t middle)
         k.key.step = p->sums[i].step;
         k.key.family = p->sums[i].family;
         HASH_FIND(hh, all, &k.key, sizeof k.key, one);
-        if (one)
+        if (one) {
             p->sums[i].promised += one->lacks;
+            p->sums[i].reads = one->reads;
+        }
     }
     HASH_ITER(hh, all, one, next)
     HASH_DEL(all, one);
@@ -338,6 +403,8 @@ static int load_facts(struct pivot *p, const struct pivot_wants *w, size_t at, s
         rc = store_list_summaries(p->s, id, keep_summary, p, err);
     if (rc == 0 && w->metrics[0])
         rc = store_list_run_metrics(p->s, id, NULL, NULL, keep_series, &t, err);
+    if (rc == 0 && w->metrics[0])
+        rc = add_waiting(p, id, from, err);
     if (rc == 0 && w->seconds)
         add_seconds(p, at);
     return rc;

@@ -21,16 +21,17 @@ struct sums {
     bool search;
     size_t run; /* index in runs */
     uint64_t family_id, promised, n, correct, norm, labelled, preserved, improved, repeats,
-        truncated;
+        truncated, tokens, generated;
+    uint64_t reads; /* the first so many results of the family; PROMISED may be of a subset */
     double layers_label, layers_all, layers_base;
-    double last, least, most, average; /* NUMBER */
+    double last, least, most, average; /* NUMBER; n = 0: has not been reported (yet) */
     struct digest family;              /* NUMBER: what it is of, for telling shared ones */
 };
 
 struct pivot_run {
     uint64_t id, seed;
-    size_t experiment; /* index */
-    bool diverged;
+    size_t experiment;    /* index */
+    bool diverged, ended; /* none of its jobs is still to run */
     double seconds;
     const char **value; /* [params]: interned, NULL: not set */
 };

@@ -94,7 +94,7 @@ void table_print(const struct table *t, enum table_format format, const struct t
     static void (*const print[TABLE_FORMATS])(const struct table *, const struct table_options *,
                                               struct buf *) = {
         [TABLE_TEXT] = print_text,   [TABLE_MARKDOWN] = print_markdown, [TABLE_CSV] = print_csv,
-        [TABLE_LATEX] = print_latex, [TABLE_JSON] = print_json,
+        [TABLE_LATEX] = print_latex, [TABLE_JSON] = print_json_table,
     };
 
     print[format](t, o, out);

@@ -108,7 +108,7 @@ static struct json *json_footer(const struct table *t)
     return o;
 }
 
-void print_json(const struct table *t, const struct table_options *o, struct buf *out)
+void print_json_table(const struct table *t, const struct table_options *o, struct buf *out)
 {
     struct json *root = json_new_object(), *columns = json_new_array(), *rows = json_new_array(),
                 *notes = json_new_array();

@@ -36,6 +36,33 @@ static const struct {
     { "\xcf\x83", "$\\sigma$" },
     { "\xcf\x84", "$\\tau$" },
     { "\xce\x94", "$\\Delta$" },
+    { "\xe2\x88\x92", "$-$" },
+    { "\xe2\x89\x88", "$\\approx$" },
+    { "\xe2\x89\xa0", "$\\ne$" },
+    { "\xe2\x88\x9e", "$\\infty$" },
+    { "\xe2\x88\x9a", "$\\surd$" },
+    { "\xe2\x88\x88", "$\\in$" },
+    { "\xe2\x86\x90", "$\\leftarrow$" },
+    { "\xc2\xb7", "$\\cdot$" },
+    { "\xce\xb6", "$\\zeta$" },
+    { "\xce\xb7", "$\\eta$" },
+    { "\xce\xb8", "$\\theta$" },
+    { "\xce\xba", "$\\kappa$" },
+    { "\xce\xbd", "$\\nu$" },
+    { "\xce\xbe", "$\\xi$" },
+    { "\xcf\x81", "$\\rho$" },
+    { "\xcf\x86", "$\\varphi$" },
+    { "\xcf\x87", "$\\chi$" },
+    { "\xcf\x88", "$\\psi$" },
+    { "\xcf\x89", "$\\omega$" },
+    { "\xce\x93", "$\\Gamma$" },
+    { "\xce\x98", "$\\Theta$" },
+    { "\xce\x9b", "$\\Lambda$" },
+    { "\xce\xa0", "$\\Pi$" },
+    { "\xce\xa3", "$\\Sigma$" },
+    { "\xce\xa6", "$\\Phi$" },
+    { "\xce\xa8", "$\\Psi$" },
+    { "\xce\xa9", "$\\Omega$" },
 };
 
 static const char *sign_of(const char *s, size_t *ret_len)
@@ -107,11 +134,19 @@ static bool is_bold(const struct table *t, size_t row, size_t column)
            (t->total[row] && (t->head[column].key || !(t->spec->marks & TABLE_MARK_BEST)));
 }
 
+/* A row's first text must not look like an argument of the \\ or rule in front of it. */
+static void add_guard(struct buf *out, size_t column, const char *text)
+{
+    if (column == 0 && (text[0] == '[' || text[0] == '*'))
+        buf_adds(out, "{}");
+}
+
 static void add_plain_cell(const struct table *t, size_t row, size_t column, struct buf *out)
 {
     const struct table_cell *c = cell_at(t, row, column);
     bool bold = is_bold(t, row, column);
 
+    add_guard(out, column, c->text);
     buf_adds(out, bold ? "\\textbf{" : c->second ? "\\underline{" : "");
     add_latex(out, c->text);
     buf_adds(out, bold || c->second ? "}" : "");
@@ -243,6 +278,7 @@ static void add_tabular(const struct table *t, struct buf *out)
 
         buf_adds(out, c ? " & " : "");
         buf_adds(out, braces ? "{" : "");
+        add_guard(out, c, t->head[c].text);
         add_latex(out, t->head[c].text);
         buf_adds(out, braces ? "}" : "");
     }

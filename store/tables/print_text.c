@@ -172,7 +172,7 @@ void print_text(const struct table *t, const struct table_options *o, struct buf
 static void add_escaped(struct buf *out, const char *s)
 {
     for (; *s; s++) {
-        if (strchr("*_|\\<`", *s))
+        if (strchr("*_|\\<`$~", *s))
             buf_addc(out, '\\');
         buf_addc(out, *s);
     }

@@ -412,7 +412,11 @@ int table_file_read(const struct conf_value *root, const char *names[TABLE_EXPER
     if (rc == 0 && tables) {
         if (!conf_get(root, "steps")) /* else a recipe: its other keys are checked elsewhere */
             rc = conf_check_keys(root, known, err);
-        return rc ? rc : table_specs_read(tables, ret, ret_len, err);
+        if (rc == 0)
+            rc = table_specs_read(tables, ret, ret_len, err);
+        if (rc == 0 && *ret_len == 0 && !conf_get(root, "steps"))
+            rc = conf_error(err, tables, "there is no table");
+        return rc;
     }
     if (rc < 0)
         return rc;

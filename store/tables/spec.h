@@ -157,7 +157,8 @@ int table_file_read(const struct conf_value *root, const char *names[TABLE_EXPER
                     struct err *err) MUST_CHECK;
 /* What to show when the recipe names no tables: by task and level, for every search step n, base
  * accuracy, oracle, layers, preserved and improved, for every evaluate step its accuracy. Steps on
- * the same examples share a table. ERR_NOT_FOUND: no step has examples. */
+ * the same examples share a table. Where no step has examples: the last values of what training
+ * steps reported, by the parameters that vary. ERR_NOT_FOUND: nothing of either. */
 int table_specs_default(struct store *s, uint64_t experiment, struct table_spec **ret,
                         size_t *ret_len, struct err *err) MUST_CHECK;
 void table_specs_free(struct table_spec *list, size_t len); /* NULL is fine */

@@ -12,18 +12,21 @@
  * their own stand in one table that way. */
 bool step_among(const char *list, const char *step)
 {
-    size_t len = strlen(step);
+    return list[0] == '\0' || step_place(list, step) > 0;
+}
 
-    if (list[0] == '\0')
-        return true;
-    for (list += strspn(list, " "); *list; list += strspn(list, " ")) {
+size_t step_place(const char *list, const char *step)
+{
+    size_t len = strlen(step), place = 1;
+
+    for (list += strspn(list, " "); *list; list += strspn(list, " "), place++) {
         size_t word = strcspn(list, " ");
 
         if (word == len && memcmp(list, step, len) == 0)
-            return true;
+            return place;
         list += word;
     }
-    return false;
+    return 0;
 }
 
 bool stat_is_number(enum table_stat stat)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* table.c - making a table: heads, cells, refusals (tables.h). */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -289,6 +290,23 @@ static int no_rows(const struct making *m, struct err *err)
                                         : "no results yet");
 }
 
+/* Numbers of training are of any size: a column of small ones gets the digits to see them by. */
+static void widen_digits(struct making *m)
+{
+    for (size_t f = 0; f < m->flats; f++) {
+        struct table_head *h = &m->table->head[m->keys + f];
+        double most = 0.0;
+
+        if (h->column->stat != TABLE_TRAINING || h->column->digits >= 0)
+            continue;
+        for (size_t r = 0; r < m->rows_len; r++)
+            most = fmax(most,
+                        fabs(h->scale * m->table->cell[r * m->table->columns + m->keys + f].value));
+        if (most > 0.0 && most < 0.1)
+            h->digits = (int)fmin(9.0, 2.0 - floor(log10(most)));
+    }
+}
+
 int making_run(struct making *m, struct err *err)
 {
     struct pivot_wants w = { 0 };
@@ -315,6 +333,7 @@ int making_run(struct making *m, struct err *err)
         rc = compare_all(m, err);
     if (rc < 0)
         return rc;
+    widen_digits(m);
     mark_best(m);
     for (size_t i = 0; i < m->table->rows * m->table->columns; i++) {
         if (!m->table->head[i % m->table->columns].key)

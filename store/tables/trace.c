@@ -283,6 +283,10 @@ static int trace_cell(struct making *m, const char *row, const char *column, str
         return rc;
     backing_gather(m, r, f, &source);
     trace_make(m, flat_column(m, f), &source, SHOWN_MAX, &t);
+    if (!cell_at(m->table, r, m->keys + f)->known) { /* as empty as the cell */
+        buf_clear(&t.value);
+        buf_adds(&t.value, "SELECT NULL;");
+    }
     root = describe(m, r, f);
     add_sql(root, &t);
     if (source.units > 0)

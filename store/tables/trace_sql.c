@@ -69,12 +69,16 @@ static void add_parts(const struct making *m, const struct table_column *c, cons
                 continue;
             if (members && x->n == 0 && !x->number)
                 continue;
+            if (x->number && x->n == 0)
+                continue;
+            if (x->number && c->take == TABLE_LAST && x != number_last(c, u))
+                continue;
             buf_printf(out, "%s\n  (%" PRIu64 ", ", first ? "" : ",", m->pivot.run[u->run].id);
             first = false;
             add_quoted(out, strcmp(x->task, "mnli_mismatch") == 0 ? "mnli" : x->task);
             buf_adds(out, ", ");
             add_quoted(out, x->step);
-            buf_printf(out, ", %" PRIu64 ", %" PRIu64 ", ", x->family_id, x->promised);
+            buf_printf(out, ", %" PRIu64 ", %" PRIu64 ", ", x->family_id, x->reads);
             add_quoted(out, subset_of(m, s, x));
             buf_adds(out, ", ");
             add_quoted(out, metric_of(c, x));
@@ -304,6 +308,32 @@ static const char *aggregate_sql(const struct table_column *c)
     return "SELECT avg(x) FROM u";
 }
 
+/* From what several steps of a run say to one number. */
+static const char *over_steps(const struct table_column *c)
+{
+    if (c->stat != TABLE_TRAINING)
+        return "avg";
+    return c->take == TABLE_LEAST ? "min" : c->take == TABLE_MOST ? "max" : "avg";
+}
+
+/* From e(run, task, x) to one value per seed, u(x). A metric that one of a seed's tasks lacks, the
+ * seed lacks. */
+static void add_seeds(const struct table_column *c, const struct backing *s, struct buf *out)
+{
+    if (s->fold == FOLD_MEAN && !stat_is_number(c->stat))
+        buf_adds(out, ",\nt(run, x) AS (SELECT run, avg(x) FROM e GROUP BY run, task),\n"
+                      "u(x) AS (SELECT avg(x) FROM t GROUP BY run HAVING count(*) = count(x))\n");
+    else if (stat_plain(c->stat) == TABLE_METRIC)
+        buf_adds(out, ",\nt(run, x, n) AS (SELECT run, sum(x), count(x) FROM e GROUP BY run, "
+                      "task),\nu(x) AS (SELECT 1.0 * sum(x) / sum(n) FROM t GROUP BY run HAVING "
+                      "min(n) > 0)\n");
+    else
+        buf_printf(out,
+                   ",\nu(x) AS (SELECT x FROM (SELECT %s(x) AS x FROM e GROUP BY run) WHERE x "
+                   "IS NOT NULL)\n",
+                   over_steps(c));
+}
+
 static void add_value(const struct making *m, const struct table_column *c, const struct backing *s,
                       struct buf *out)
 {
@@ -321,18 +351,17 @@ static void add_value(const struct making *m, const struct table_column *c, cons
         buf_adds(out, "\nSELECT sum(x) FROM e;");
         return;
     }
+    if (count && stat_is_number(c->stat)) { /* there are no examples */
+        buf_clear(out);
+        buf_adds(out, "SELECT 0;");
+        return;
+    }
     if (count || runs) {
         buf_printf(out, ",\nu(x) AS (SELECT count(*) FROM e GROUP BY run)\nSELECT %s FROM u;",
                    count ? "max(x)" : "count(*)");
         return;
     }
-    if (s->fold == FOLD_MEAN)
-        buf_adds(out, ",\nt(run, x) AS (SELECT run, avg(x) FROM e GROUP BY run, task),\n"
-                      "u(x) AS (SELECT x FROM (SELECT avg(x) AS x FROM t GROUP BY run) WHERE x IS "
-                      "NOT NULL)\n");
-    else
-        buf_adds(out, ",\nu(x) AS (SELECT x FROM (SELECT avg(x) AS x FROM e GROUP BY run) WHERE x "
-                      "IS NOT NULL)\n");
+    add_seeds(c, s, out);
     buf_printf(out, "%s;", aggregate_sql(c));
 }
 

@@ -28,9 +28,13 @@ static void unit_add(struct unit *u, const struct sums *x)
     u->preserved += x->preserved;
     u->improved += x->improved;
     u->repeats += x->repeats;
+    u->tokens += x->tokens;
+    u->generated += x->generated;
     u->layers_label += x->layers_label;
     u->layers_all += x->layers_all;
     u->layers_base += x->layers_base;
+    if (x->number && x->n == 0)
+        return; /* of the run's steps one has not reported yet */
     u->n_least = MIN(u->n_least, x->n);
     u->n_most = MAX(u->n_most, x->n);
 }

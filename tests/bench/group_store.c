@@ -8,12 +8,30 @@
 
 #include "common/base/mem.h"
 
-double store_seconds(void)
+static double seconds(clockid_t clock)
 {
     struct timespec t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+double store_seconds(void)
+{
+    return seconds(CLOCK_MONOTONIC);
+}
+
+struct store_time store_time(void)
+{
+    return (struct store_time){ seconds(CLOCK_MONOTONIC), seconds(CLOCK_THREAD_CPUTIME_ID) };
+}
+
+void store_time_add(struct store_time *to, struct store_time start)
+{
+    struct store_time now = store_time();
+
+    to->wall += now.wall - start.wall;
+    to->cpu += now.cpu - start.cpu;
 }
 
 void bench_store(struct bench *b)

@@ -14,12 +14,17 @@
 
 double store_seconds(void); /* wall, monotonic: what is durable waits for the disk */
 
+/* What some work took. */
+struct store_time {
+    double wall, cpu; /* seconds; CPU: of the calling thread, in the kernel too */
+};
+struct store_time store_time(void);
+/* Adds to TO what passed since START. */
+void store_time_add(struct store_time *to, struct store_time start);
+
 void store_bench_vs_sqlite(struct bench *b);
 /* Fills R with all its scores. */
 void store_bench_flatness(struct bench *b, struct rows *r);
-/* Scores at places FROM.. TO - 1 and the ends of the jobs that are complete with them; seconds of
- * the scores. */
-double store_send_rows(struct rows *r, uint64_t from, uint64_t to);
 
 void store_bench_metrics(struct bench *b);
 void store_bench_tables(struct bench *b, struct rows *r); /* closes its store */

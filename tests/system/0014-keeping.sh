@@ -107,9 +107,12 @@ sql "$TMP/bad.db" "update label set digest = zeroblob(32) where idx = 1"
 must_fail "^DIFFERENT" drover replay "j$shard" --store "$TMP/bad.db" --workers 1
 grep -q "(index 1): committed 0000000000000000" "$TMP/must_fail.log" || fail "the example is not named: $(cat "$TMP/must_fail.log")"
 grep -q "committed in: drover" "$TMP/must_fail.log" || fail "no environments"
+sql "$TMP/bad.db" "attach '$A' as good;
+    update label set digest = (select digest from good.label as g where g.id = label.id), base_correct = base_correct <> (idx = 1)"
+must_fail "the row was altered" drover replay "j$shard" --store "$TMP/bad.db" --workers 1
 sql "$TMP/bad.db" "update metric_chunk set points = replace(points, '1', '2') where level = 0"
 must_fail 'metric "' drover replay "j$job" --store "$TMP/bad.db" --workers 1
-[ "$(sql "$TMP/bad.db" "select count(*) from replay where verdict = 'DIFFERENT'")" = 2 ] || fail "differences are not recorded"
+[ "$(sql "$TMP/bad.db" "select count(*) from replay where verdict = 'DIFFERENT'")" = 3 ] || fail "differences are not recorded"
 
 note "gc"
 drover gc --store "$A" >"$TMP/gc.log" || fail "gc fails"

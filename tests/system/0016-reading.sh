@@ -34,6 +34,16 @@ best=$(rows $S "select run from run_result order by oracle desc, run limit 1")
 drover runs --store $S --where "seed == 99" | grep -q "none for which" || fail "an empty list does not say so"
 drover runs --store $S --metric loss --csv | head -n 1 | grep -q loss || fail "--metric"
 
+note "tables in every format, and the number behind a cell"
+for format in terminal markdown csv latex; do
+    drover table --store $S --format $format >table.txt || fail "table --format $format"
+    grep -q oracle table.txt || fail "table --format $format: $(cat table.txt)"
+done
+drover table --store $S --json >table.json || fail "table --json"
+[ "$(json table.json 'd["version"], len(d["tables"]), len(d["tables"][0]["rows"])')" = "(1, 1, 6)" ] || fail "table --json: $(head -c 300 table.json)"
+drover cell system/tiny 1 1 --store $S --json >cell.json || fail "cell --json"
+[ "$(json cell.json 'd["version"], d["value"] == d["sql_value"]')" = "(1, True)" ] || fail "cell --json: $(head -c 300 cell.json)"
+
 note "show, diff, logs"
 drover show --store $S 1 | grep -q "^Environment" || fail "show has no environment"
 drover show --store $S 1 --json >show.json
@@ -87,7 +97,7 @@ exits 2 "is no number" runs --store $S --limit many
 note "a coordinator says the same as the file"
 start_coordinator "$TMP/$S"
 for command in "runs --json" "show 1 --json" "show j1 --json" "diff 1 2 --json" "logs j1 --json" "query --json --schema" \
-    "query --csv --schema=accuracy"; do
+    "query --csv --schema=accuracy" "table --json" "table --format latex" "cell system/tiny 2 3 --json"; do
     drover $command --store $S >local.txt || fail "$command"
     drover $command --coordinator "$ENDPOINT" >remote.txt 2>err.txt || fail "$command --coordinator: $(cat err.txt)"
     cmp -s local.txt remote.txt || fail "$command: the coordinator says something else: $(diff local.txt remote.txt | head -n 5)"

@@ -72,6 +72,9 @@ case $(try drover run qui) in *quickstart*) ;; *) echo "recipes: $(try drover ru
 [ "$(try drover run --sto)" = "--store " ] || { echo "options: $(try drover run --sto)"; exit 1; }
 [ "$(try drover worker --slo)" = "--slots " ] || { echo "daemons: $(try drover worker --slo)"; exit 1; }
 case $(try drover run quickstart --store help.t) in *help.txt*) ;; *) echo "files"; exit 1 ;; esac
+[ "$(try drover tasks arc_e)" = "arc_easy " ] || { echo "tasks: $(try drover tasks arc_e)"; exit 1; }
+touch status.file # no command that takes an experiment offers files
+[ "$(try drover status sta)" = " " ] || { echo "no files: $(try drover status sta)"; exit 1; }
 [ "$(try drover help qu)" = "query " ] || { echo "help: $(try drover help qu)"; exit 1; }
 EOT
 PATH="$BIN:$PATH" bash try.sh || fail "completion"

@@ -25,11 +25,32 @@ drover run "$HERE/tiny.cfg" --store "$TMP/d.db" --detach $slow >out.txt 2>&1
 grep -q 'all of them done' out.txt || fail "a finished experiment is started again: $(cat out.txt)"
 within 20 nobody d.db || fail "something was left running"
 
+# Two at once: one has the coordinator, the other joins it, and both end well.
+for turn in 1 2 3; do
+    "$BIN/drover" run "$HERE/tiny.cfg" --store "$TMP/two$turn.db" --workers 1 >one.txt 2>&1 &
+    command=$!
+    PIDS="$PIDS $command"
+    drover run "$HERE/tiny.cfg" --store "$TMP/two$turn.db" --workers 1 >two.txt 2>&1 || fail "the second of two runs: $(tail -n 3 two.txt)"
+    wait "$command" || fail "the first of two runs: $(tail -n 3 one.txt)"
+    cat one.txt two.txt | grep -q '^joining process [0-9]' || fail "nobody joined: $(cat one.txt two.txt)"
+done
+
+# Another run takes the store while a killed coordinator is about to be started again: it is joined.
+"$BIN/drover" run "$HERE/tiny.cfg" --store "$TMP/race.db" --workers 1 $slow >one.txt 2>&1 &
+command=$!
+PIDS="$PIDS $command"
+within 20 grep -qs submitted race.db-logs/coordinator.log || fail "it did not start"
+for pid in $(cat "/proc/$command/task/$command/children"); do
+    case $(cat "/proc/$pid/comm") in drover-coord*) kill -9 "$pid" ;; esac
+done
+drover run "$HERE/tiny.cfg" --store "$TMP/race.db" --workers 1 $slow >two.txt 2>&1 || fail "the run that took the store: $(tail -n 3 two.txt)"
+wait "$command" || fail "the run whose coordinator was killed: $(tail -n 3 one.txt)"
+
 # Killed without a word: nothing runs on.
 "$BIN/drover" run "$HERE/tiny.cfg" --store "$TMP/k.db" --quiet $slow >/dev/null 2>&1 &
 command=$!
 PIDS="$PIDS $command"
-within 20 test -s k.db-logs/ready || fail "it did not start"
+within 20 grep -qs listening k.db-logs/coordinator.log || fail "it did not start"
 kill -9 "$command"
 within 20 nobody k.db || fail "the coordinator outlives its killed command"
 

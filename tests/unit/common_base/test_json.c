@@ -114,6 +114,27 @@ static void building_takes_any_text_and_number(void **state)
     free(dump);
 }
 
+/* Indented text is for people: 0.9 is "0.9"; the bits stay, and texts that look like numbers. */
+static void numbers_for_people_are_the_shortest_that_read_back(void **state)
+{
+    static const double values[] = { 0.9, 0.1 + 0.2, 0.035, 1e300, -2.5e-300, 0.10000000000000002 };
+    static const char text[] = "[\n 0.9,\n 0.30000000000000004,\n 0.035,\n 1e+300,\n -2.5e-300,\n"
+                               " 0.10000000000000002,\n \"a\\\"0.90000000000000002\"\n]";
+    struct json *list CLEANUP(json_cleanup) = json_new_array();
+    char *dump;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        json_push(list, json_new_number(values[i]));
+    json_push(list, json_new_text("a\"0.90000000000000002"));
+    dump = json_dump(list, 1);
+    assert_string_equal(dump, text);
+    free(dump);
+    dump = json_dump(list, 0);
+    assert_non_null(strstr(dump, "[0.90000000000000002,"));
+    free(dump);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +143,7 @@ int main(void)
         cmocka_unit_test(deep_nesting_is_refused_not_followed),
         cmocka_unit_test(members_keep_their_order),
         cmocka_unit_test(building_takes_any_text_and_number),
+        cmocka_unit_test(numbers_for_people_are_the_shortest_that_read_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

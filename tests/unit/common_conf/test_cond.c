@@ -18,7 +18,7 @@
 #include "common/conf/cond.h"
 
 /* seed = 2, x.gamma = 0.9, x.schedule = 'linear', x.on = true, x.off = false, x.empty = '',
- * x.zero = 0; x.unset is none; every other name is refused. */
+ * x.zero = 0; x.unset is none; x.any may be anything; every other name is refused. */
 static int look_up(void *arg, const char *name, struct cond_value *ret, struct err *err)
 {
     (void)arg;
@@ -34,6 +34,8 @@ static int look_up(void *arg, const char *name, struct cond_value *ret, struct e
         *ret = (struct cond_value){ .type = COND_NUMBER, .number = 0 };
     else if (strcmp(name, "x.on") == 0 || strcmp(name, "x.off") == 0)
         *ret = (struct cond_value){ .type = COND_BOOL, .truth = name[3] == 'n' };
+    else if (strcmp(name, "x.any") == 0)
+        *ret = (struct cond_value){ .type = COND_ANY };
     else if (strcmp(name, "x.unset") != 0)
         return err_set(err, ERR_INVALID, "unknown name %s", name);
     return 0;
@@ -108,6 +110,32 @@ static void conditions_hold_where_they_should(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         if (holds(cases[i].text) != cases[i].holds)
             fail_msg("%s is %d", cases[i].text, !cases[i].holds);
+}
+
+static void what_may_be_anything_refuses_nothing(void **state)
+{
+    static const struct {
+        const char *text;
+        bool holds;
+    } cases[] = {
+        { "x.any == 3", true },
+        { "x.any != 3", true },
+        { "not x.any", true },
+        { "x.any in [1, 2]", true },
+        { "not (x.any in [1, 2])", true },
+        { "x.any == 'a' and seed == 2", true },
+        { "seed == 2 and x.any", true },
+        { "x.any < 3 and seed == 3", false },
+        { "seed == 3 and x.any < 3", false },
+        { "not (x.any or seed == 2)", false },
+        { "not (seed == 3 or x.any)", true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        if (holds(cases[i].text) != cases[i].holds)
+            fail_msg("%s: not %d", cases[i].text, cases[i].holds);
+    }
 }
 
 static void bad_conditions_name_column_and_remedy(void **state)
@@ -352,6 +380,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conditions_hold_where_they_should),
+        cmocka_unit_test(what_may_be_anything_refuses_nothing),
         cmocka_unit_test(bad_conditions_name_column_and_remedy),
         cmocka_unit_test(names_come_once_in_order),
         cmocka_unit_test(sql_is_quoted_and_null_is_unset),

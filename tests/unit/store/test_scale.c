@@ -389,6 +389,43 @@ static void batch_has_the_verdicts_of_single_results(void **state_)
     assert_int_equal(number(f->path, "SELECT count(*) FROM event WHERE kind = 'incident'"), 1);
 }
 
+/* The writer leaves bound what did not change, and texts by their address: rows from one buffer
+ * with other words in it, and numbers that come and go, must be the rows that were sent. */
+static void a_row_holds_its_own_values(void **state_)
+{
+    struct fixture *f = *state_;
+    enum store_verdict verdict;
+    char answer[2] = "a";
+    uint8_t routing[9] = { 0 };
+    struct eval ev;
+    struct try t;
+
+    submit(f->s, "exp", 30, 30, &ev);
+    begin(f->s);
+    t = start(f->s, ev.job[0]);
+    for (uint64_t i = 0; i < 9; i++) {
+        struct one one;
+
+        fill(&one, t, i);
+        answer[0] = (char)('a' + i);
+        routing[i] = 2;
+        one.result.score = &one.score;
+        one.score.answer = answer;
+        one.score.routing = routing;
+        one.score.routing_len = sizeof routing;
+        one.score.correct = i % 2;
+        one.score.pick = (int)(i % 3) - 1;
+        OK(store_example_result(f->s, &one.result, &verdict, err));
+        assert_int_equal(verdict, STORE_STORED);
+    }
+    commit(f->s);
+    assert_int_equal(number(f->path, "SELECT count(*) FROM score WHERE answer = char(97 + idx) AND "
+                                     "correct = idx % 2 AND coalesce(pick, -1) = idx % 3 - 1 AND "
+                                     "routing = substr('222222222', 1, idx + 1) || "
+                                     "substr('000000000', idx + 2)"),
+                     9);
+}
+
 static void what_a_rollback_took_is_not_remembered(void **state_)
 {
     struct fixture *f = *state_;
@@ -511,6 +548,7 @@ int main(void)
         T(kept_rows_equal_those_from_scratch),
         T(sums_and_vectors_equal_the_rows_before_and_after_completion),
         T(a_repeated_result_is_counted_in_every_tally_that_holds_it),
+        T(a_row_holds_its_own_values),
         T(batch_has_the_verdicts_of_single_results),
         T(what_a_rollback_took_is_not_remembered),
         T(store_of_schema_2_loses_nothing),

@@ -145,6 +145,37 @@ static void every_cell_is_what_plain_sqlite_computes(void **state)
     buf_release(&text);
 }
 
+/* The first cell of COLUMN, counted with the keys, of what SPEC shows. */
+static double first_value(struct fixture *f, const char *spec, size_t column)
+{
+    struct json *root = NULL;
+    struct buf text = print(f->s, spec, TABLE_JSON, (struct table_options){ 0 });
+    const struct json *row;
+    double ret;
+
+    OK(json_parse(buf_str(&text), text.len, &root, err));
+    row = json_at(json_get(json_at(json_get(root, "tables"), 0), "rows"), 0);
+    ret = json_number(json_get(json_at(json_get(row, "cells"), column), "value"), NAN);
+    json_free(root);
+    buf_release(&text);
+    return ret;
+}
+
+static void conditions_on_examples_leave_numbers_of_runs_alone(void **state)
+{
+    static const char columns[] =
+        "rows = [\"task\"]; columns = ( { step = \"routed\"; measure = \"accuracy\"; },\n"
+        "{ head = \"loss\"; step = \"train\"; measure = \"loss\"; } );";
+    struct fixture *f = *state;
+    char some[400], all[400];
+
+    paper_fill(f->s, (struct paper){ .examples = 17 });
+    snprintf(all, sizeof all, "where = \"schedule == 'cosine'\"; %s", columns);
+    snprintf(some, sizeof some, "where = \"task == 'math' and schedule == 'cosine'\"; %s", columns);
+    assert_true(isfinite(first_value(f, all, 2)));
+    assert_true(first_value(f, some, 2) == first_value(f, all, 2));
+}
+
 static void strict_refuses_what_is_missing(void **state)
 {
     static const char spec[] =
@@ -256,6 +287,7 @@ static const struct {
       "\"n\"; } );",
       "are the same", ERR_INVALID },
     { "rows = [\"task\"]; columns = ();", "there is no column", ERR_INVALID },
+    { "\ntables = ();", "s.cfg:2: tables: there is no table", ERR_INVALID },
     { "rows = [\"task\"]; where = \"seed > 99\"; columns = ( { step = \"base\"; stat = \"n\"; } );",
       "there are results, but none that the conditions let through", ERR_NOT_FOUND },
 };
@@ -332,6 +364,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(golden_texts_are_as_they_were),
         T(every_cell_is_what_plain_sqlite_computes),
+        T(conditions_on_examples_leave_numbers_of_runs_alone),
         T(strict_refuses_what_is_missing),
         T(diverged_runs_count_and_are_named),
         T(several_experiments_stand_in_one_table),

@@ -483,6 +483,25 @@ static void default_tables_put_steps_on_the_same_examples_side_by_side(void **st
     conf = NULL;
 }
 
+static void texts_of_parameters_are_shown_as_they_were_written(void **state)
+{
+    struct fixture *f = *state;
+    struct run_plan runs[] = { { 1, "a", "\"x\\\\y \\\"z\\\"\"", two_levels, 3 },
+                               { 1, "b", "[1, 0]", two_levels, 3 } };
+    uint64_t experiment = fill(f->s, runs, 2);
+    struct table_spec spec = labels_spec();
+    struct buf out = { 0 };
+    struct table *t;
+
+    OK(table_make(f->s, &experiment, 1, &spec, false, &t, err));
+    assert_string_equal(t->cell[0].text, "[1, 0]");
+    assert_string_equal(t->cell[(t->rows - 1) * t->columns].text, "x\\y \"z\"");
+    table_print(t, TABLE_LATEX, &bare, &out); /* no argument of the \\ in front of it */
+    assert_non_null(strstr(buf_str(&out), "\n{}[1, 0] & "));
+    buf_release(&out);
+    table_free(t);
+}
+
 static int read_specs(const char *text, struct table_spec **ret, size_t *n, struct err *err)
 {
     int rc;
@@ -557,6 +576,7 @@ int main(void)
         T(unknown_step_is_named_with_those_there_are),
         T(evaluation_that_follows_labels_is_called_oracle),
         T(default_tables_put_steps_on_the_same_examples_side_by_side),
+        T(texts_of_parameters_are_shown_as_they_were_written),
         T(recipe_says_what_to_show),
         T(errors_of_a_recipe_have_their_line),
     };
