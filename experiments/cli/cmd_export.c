@@ -11,7 +11,7 @@
 #include "common/base/nearest.h"
 #include "experiments/cli/cli.h"
 #include "experiments/cli/sheet.h"
-#include "store/keep.h"
+#include "store/keep/keep.h"
 
 enum { KEY_FORMAT = KEY_OWN, KEY_WHAT, KEY_BLOBS, KEY_FORCE };
 enum format { FORMAT_BY_NAME, FORMAT_SQLITE, FORMAT_CSV, FORMAT_JSONL };

@@ -6,7 +6,7 @@
 #include "common/base/clock.h"
 #include "experiments/cli/cli.h"
 #include "experiments/cli/sheet.h"
-#include "store/keep.h"
+#include "store/keep/keep.h"
 
 enum { KEY_DRY = KEY_OWN, KEY_DAYS, KEY_VACUUM, KEY_OFF };
 

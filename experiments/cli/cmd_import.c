@@ -8,7 +8,7 @@
 #include "common/base/buf.h"
 #include "experiments/cli/cli.h"
 #include "experiments/cli/sheet.h"
-#include "store/keep.h"
+#include "store/keep/keep.h"
 
 enum { KEY_AS = KEY_OWN };
 

@@ -7,7 +7,7 @@
 #define EXPERIMENTS_CLI_REPLAYING_H
 
 #include "experiments/cli/cli.h"
-#include "store/keep.h"
+#include "store/keep/keep.h"
 
 struct replaying {
     const char *store, *folder; /* folder: of the daemons */

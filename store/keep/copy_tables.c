@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* copy_tables.c - every table of the schema, for copy.c. Whoever adds a table or a column says here
  * how it is copied. Order: a table after those that its natural key refers to. */
-#include "store/copy.h"
+#include "store/keep/copy.h"
 
 #define JOB_OF(ID)                                                                                 \
     "(SELECT 'job ' || substr(lower(hex(j.key)), 1, 16) || ' (' || j.kind || ', step ' || j.step " \

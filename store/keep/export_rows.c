@@ -7,7 +7,7 @@
 
 #include "common/base/json.h"
 #include "common/base/mem.h"
-#include "store/keep_private.h"
+#include "store/keep/keep_private.h"
 #include "store/number.h"
 #include "store/store_private.h"
 

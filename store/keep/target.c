@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/keep_private.h"
+#include "store/keep/keep_private.h"
 #include "store/store_private.h"
 
 enum { PREFIX_MIN = 6 }; /* digits of a key: fewer are too often ambiguous, or a number */

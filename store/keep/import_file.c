@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "common/base/mem.h"
-#include "store/copy.h"
-#include "store/import_private.h"
+#include "store/keep/copy.h"
+#include "store/keep/import_private.h"
 #include "store/migrate.h"
 #include "store/sqlite.h"
 

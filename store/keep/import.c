@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store/copy.h"
-#include "store/import_private.h"
+#include "store/keep/copy.h"
+#include "store/keep/import_private.h"
 #include "store/sqlite.h"
 
 struct telling {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* keep_private.h - what export and import agree on. */
-#ifndef STORE_KEEP_PRIVATE_H
-#define STORE_KEEP_PRIVATE_H
+#ifndef STORE_KEEP_KEEP_PRIVATE_H
+#define STORE_KEEP_KEEP_PRIVATE_H
 
-#include "store/keep.h"
+#include "store/keep/keep.h"
 
 enum { EXPORT_FORMAT = 1, EXPORT_CHUNK = 1 << 20 };
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store/copy_private.h"
+#include "store/keep/copy_private.h"
 #include "store/sqlite.h"
 #include "store/stmt.h"
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "common/base/mem.h"
-#include "store/keep_private.h"
+#include "store/keep/keep_private.h"
 #include "store/store_private.h"
 
 enum { DIFFERENCES_MAX = 20, CHUNK = 1 << 20 };

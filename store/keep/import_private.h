@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* import_private.h - the parts of store_import: the file, its blobs, what becomes of rows that both
  * stores have. */
-#ifndef STORE_IMPORT_PRIVATE_H
-#define STORE_IMPORT_PRIVATE_H
+#ifndef STORE_KEEP_IMPORT_PRIVATE_H
+#define STORE_KEEP_IMPORT_PRIVATE_H
 
-#include "store/keep_private.h"
+#include "store/keep/keep_private.h"
 #include "store/store_private.h"
 
 struct import_file {

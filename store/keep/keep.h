@@ -7,8 +7,8 @@
  *               other tables
  *   blob_bytes  the blobs that travel with it, in chunks of 1 MiB
  * Blobs whose bytes are not in it are marked evicted there. Files of the user never travel. */
-#ifndef STORE_KEEP_H
-#define STORE_KEEP_H
+#ifndef STORE_KEEP_KEEP_H
+#define STORE_KEEP_KEEP_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "common/base/mem.h"
-#include "store/copy.h"
-#include "store/keep_private.h"
+#include "store/keep/copy.h"
+#include "store/keep/keep_private.h"
 #include "store/sqlite.h"
 #include "store/store_private.h"
 

@@ -3,9 +3,9 @@
  * clashes changes nothing, and no table or column of the schema is forgotten. Method: copy_tables
  * against the schema of a new store; every row of every table compared as text; stores with plans
  * whose shards, results and sharing are drawn from a seed; damaged and altered files. */
-#include "tests/unit/store/keep_fixture.h"
+#include "tests/unit/store_keep/keep_fixture.h"
 
-#include "store/keep_private.h"
+#include "store/keep/keep_private.h"
 #include "store/sql_migrations.h"
 
 /* ---- the table of tables ---- */
@@ -47,13 +47,14 @@ static void check_column(struct store *s, const struct copy_table *t, const char
         if (strcmp(cs.c[i].name, name) != 0)
             continue;
         if (strcmp(cs.c[i].of, of) != 0)
-            fail_msg("store/copy_tables.c: column %s of table %s refers to \"%s\", not \"%s\"",
+            fail_msg("store/keep/copy_tables.c: column %s of table %s refers to \"%s\", not \"%s\"",
                      name, t->name, of, cs.c[i].of);
         return;
     }
-    fail_msg("store/copy_tables.c does not tell column %s of table %s: add it (\"%s%s%s\", with "
-             "\"*\" if it is part of the natural key, \"=\" if both stores must agree on it)",
-             name, t->name, name, of[0] ? ">" : "", of);
+    fail_msg(
+        "store/keep/copy_tables.c does not tell column %s of table %s: add it (\"%s%s%s\", with "
+        "\"*\" if it is part of the natural key, \"=\" if both stores must agree on it)",
+        name, t->name, name, of[0] ? ">" : "", of);
 }
 
 static void every_table_and_column_of_the_schema_is_told(void **state)
@@ -73,9 +74,10 @@ static void every_table_and_column_of_the_schema_is_told(void **state)
         if (is_one_of(copy_not, stmt_col_text(&tables, 0)))
             continue;
         if (!t)
-            fail_msg("store/copy_tables.c does not tell table %s: say how it is exported, or put "
-                     "it into copy_not",
-                     stmt_col_text(&tables, 0));
+            fail_msg(
+                "store/keep/copy_tables.c does not tell table %s: say how it is exported, or put "
+                "it into copy_not",
+                stmt_col_text(&tables, 0));
         snprintf(sql, sizeof sql, "SELECT name FROM pragma_table_info('%s')", t->name);
         OK(stmt_prepare(&columns, f->s->db, sql, NULL, err));
         for (; stmt_step(&columns, NULL) > 0; seen++)

@@ -14,8 +14,8 @@
  *
  * copy_tables describes every table of the schema once; tests/unit/store/test_copy.c compares it
  * with the schema, so that a new table or column cannot be forgotten. */
-#ifndef STORE_COPY_H
-#define STORE_COPY_H
+#ifndef STORE_KEEP_COPY_H
+#define STORE_KEEP_COPY_H
 
 #include <stdbool.h>
 #include <stddef.h>

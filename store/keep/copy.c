@@ -4,13 +4,13 @@
  * In it: "s" is the row of src, "d" the same row of main, "o" the row of the temp table that
  * selected it, "rN" the map of the N-th column's reference. temp.map_TABLE (old, new, known) holds
  * the selected rows of a table, their numbers in main, and whether main has them already. */
-#include "store/copy.h"
+#include "store/keep/copy.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "store/copy_private.h"
+#include "store/keep/copy_private.h"
 #include "store/sqlite.h"
 #include "store/stmt.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "store/keep_private.h"
+#include "store/keep/keep_private.h"
 
 /* As worker/manifest.h: 1,024 lines of at most 342 bytes. */
 enum { MANIFEST_BYTES_MAX = 1024 * 342 };

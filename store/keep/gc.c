@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "common/base/mem.h"
-#include "store/keep_private.h"
+#include "store/keep/keep_private.h"
 #include "store/sqlite.h"
 #include "store/store_private.h"
 

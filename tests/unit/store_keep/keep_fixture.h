@@ -5,8 +5,8 @@
 
 #include "tests/unit/store/small_plan.h"
 
-#include "store/copy_private.h"
-#include "store/keep.h"
+#include "store/keep/copy_private.h"
+#include "store/keep/keep.h"
 #include "store/sqlite.h"
 #include "store/store_private.h"
 

@@ -2,7 +2,7 @@
 /* import_merge.c - what becomes of rows that both stores have, and of those that only the other had
  * and that mean something else here (keep.h). Works on the maps of copy_select. */
 #include "store/gate.h"
-#include "store/import_private.h"
+#include "store/keep/import_private.h"
 #include "store/sqlite.h"
 #include "store/summary.h"
 

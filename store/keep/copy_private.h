@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* copy_private.h - the columns of a copy_table, parsed. */
-#ifndef STORE_COPY_PRIVATE_H
-#define STORE_COPY_PRIVATE_H
+#ifndef STORE_KEEP_COPY_PRIVATE_H
+#define STORE_KEEP_COPY_PRIVATE_H
 
-#include "store/copy.h"
+#include "store/keep/copy.h"
 
 enum { COPY_COLUMNS_MAX = 40 };
 

@@ -2,7 +2,7 @@
 /* Goal: gc frees what can be made again and nothing else, whenever it is interrupted; names on the
  * command line mean one thing; samples for replay depend on the seed alone; rows leave as RFC 4180
  * says. Method: small plans with checkpoints of one or several files, looked at on the disk. */
-#include "tests/unit/store/keep_fixture.h"
+#include "tests/unit/store_keep/keep_fixture.h"
 
 #include <utime.h>
 
