@@ -227,6 +227,16 @@ static int put_gates(struct store *s, uint64_t job, const struct store_job_spec 
     return 0;
 }
 
+/* RUN does without STEP: it did not survive the rung before. */
+static int without_step(struct store *s, uint64_t run, const char *step, struct err *err)
+{
+    struct stmt *st = USE(s, FAMILY_SHUT);
+
+    stmt_u64(st, ":run", run);
+    stmt_text(st, ":step", step);
+    return stmt_run(st, err);
+}
+
 int gate_put_claims(struct store *s, uint64_t job, const struct store_job_spec *spec,
                     struct err *err)
 {
@@ -250,6 +260,8 @@ int gate_put_claims(struct store *s, uint64_t job, const struct store_job_spec *
         stmt_text(st, ":step", spec->step);
         stmt_int(st, ":live", !shut);
         rc = stmt_run(st, err);
+        if (rc == 0 && shut)
+            rc = without_step(s, spec->runs[i], spec->step, err);
     }
     return rc;
 }

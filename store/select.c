@@ -107,6 +107,8 @@ int select_decide(struct store *s, uint64_t job, const struct digest *survivors,
 
     if (rc == 0)
         rc = run_of(s, STMT_CLAIMS_SHUT, job, err);
+    if (rc == 0)
+        rc = run_of(s, STMT_FAMILIES_SHUT, job, err);
     return rc == 0 ? gate_settle_behind(s, job, ready, err) : rc;
 }
 

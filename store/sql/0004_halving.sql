@@ -71,3 +71,27 @@ LEFT JOIN job ON job.id = run_job.job
 LEFT JOIN attempt ON attempt.id = job.attempt
 WHERE run.superseded = 0
 GROUP BY run.id;
+
+-- One row per number that a job of a live run reported while training; the effective attempt's only, and none of a job that a halving
+-- decided the run does without (another run, or an earlier revision, may have run it).
+DROP VIEW curriculum;
+CREATE VIEW curriculum AS
+SELECT experiment.name AS experiment,
+       run.id AS run,
+       run.seed AS seed,
+       run_job.step AS step,      -- id in the recipe
+       job.id AS job,
+       job.diverged AS diverged,  -- 1: training met NaN or a bound; numbers up to there
+       series.name AS metric,     -- "loss", "lr"...
+       CASE WHEN metric_chunk.steps IS NULL THEN metric_chunk.first_step + point.key * metric_chunk.stride
+            ELSE json_extract(metric_chunk.steps, '$[' || point.key || ']') END AS at_step, -- training step
+       CAST(point.value AS REAL) AS value
+FROM run_job
+JOIN run ON run.id = run_job.run AND run.superseded = 0
+JOIN experiment ON experiment.id = run.experiment
+JOIN job ON job.id = run_job.job
+JOIN series ON series.attempt = job.attempt
+JOIN metric_chunk ON metric_chunk.series = series.id AND metric_chunk.level = 0
+JOIN json_each(metric_chunk.points) AS point
+WHERE NOT EXISTS (SELECT 1 FROM gate JOIN candidate ON candidate.selector = gate.selector AND candidate.run = gate.run
+                  WHERE gate.run = run_job.run AND gate.job = run_job.job AND candidate.chosen = 0);

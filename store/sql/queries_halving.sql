@@ -48,6 +48,18 @@ WHERE live = 1 AND (run, job) IN (
     SELECT gate.run, gate.job FROM candidate JOIN gate ON gate.selector = candidate.selector AND gate.run = candidate.run
     WHERE candidate.selector = :selector AND candidate.chosen = 0)
 
+-- A run does without the steps behind a rung that it did not survive: nothing of them is its own, whoever ran them.
+-- name: families_shut
+DELETE FROM run_family
+WHERE (run, step) IN (
+    SELECT gate.run, run_job.step FROM candidate
+    JOIN gate ON gate.selector = candidate.selector AND gate.run = candidate.run
+    JOIN run_job ON run_job.run = gate.run AND run_job.job = gate.job
+    WHERE candidate.selector = :selector AND candidate.chosen = 0)
+
+-- name: family_shut
+DELETE FROM run_family WHERE run = :run AND step = :step
+
 -- name: gated_jobs
 SELECT DISTINCT job.id, job.state FROM gate JOIN job ON job.id = gate.job
 WHERE gate.selector = :selector AND job.state IN ('WAITING', 'READY', 'SKIPPED') ORDER BY job.id

@@ -69,6 +69,8 @@ JOIN job ON job.id = run_job.job
 JOIN series ON series.attempt = job.attempt
 WHERE run.experiment = :experiment AND run.superseded = 0 AND (:step IS NULL OR run_job.step = :step)
   AND (:metric IS NULL OR series.name = :metric)
+  AND NOT EXISTS (SELECT 1 FROM gate JOIN candidate ON candidate.selector = gate.selector AND candidate.run = gate.run
+                  WHERE gate.run = run_job.run AND gate.job = run_job.job AND candidate.chosen = 0)
 ORDER BY run.id, run_job.step, job.id, series.name
 
 -- name: claims_waiting

@@ -99,3 +99,14 @@ is "executions per job" "select max(n) from (select count(*) n from attempt grou
 is "jobs of the whole sweep" "select count(*) from run_job join run on run.id = run_job.run join experiment on
     experiment.id = run.experiment join job on job.id = run_job.job where experiment.name = 'whole' and job.state = 'DONE'" 48
 note "the whole sweep ran $(($(rows "$S" "select count(*) from job where state = 'DONE' and kind = 'noop'") - before)) jobs more"
+
+# Everything has run by now. The halving decides as before, and a run does not show what it does without, whoever ran it.
+cp "$HERE/rungs.cfg" "$R"
+attempts=$(rows "$S" "select count(*) from attempt")
+drover run "$R" --store "$S" --workers 2 --quiet >"$TMP/run.log" 2>&1 || fail "the halving after the whole sweep"
+is "attempts after the halving ran again" "select count(*) from attempt" "$attempts"
+is "runs that show stages beyond their last rung" "select count(*) from curriculum c join halving h on h.run = c.run
+    where c.experiment = 'rungs' and h.chosen = 0 and ((h.step = 'halving.1' and c.step in ('s2', 's3'))
+        or (h.step = 'halving.2' and c.step = 's3'))" 0
+is "runs that show the last stage" "select count(distinct run) from curriculum where experiment = 'rungs' and step = 's3'" 4
+is "the same of the whole sweep" "select count(distinct run) from curriculum where experiment = 'whole' and step = 's3'" 16
