@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/nearest.h"
 #include "store/metric.h"
 #include "store/plots/plot.h"
 
@@ -41,6 +42,54 @@ static int add_series(const struct store_run_metric *m, void *arg)
     return 0;
 }
 
+enum { KNOWN_MAX = 64 };
+
+/* What there is, for an error: "step metric", each once. */
+struct known {
+    char *name[KNOWN_MAX + 1];
+    size_t len;
+};
+
+static int add_known(const struct store_run_metric *m, void *arg)
+{
+    struct known *k = arg;
+    struct buf name CLEANUP(buf_release) = { 0 };
+
+    buf_printf(&name, "%s %s", m->step, m->metric);
+    for (size_t i = 0; i < k->len; i++)
+        if (strcmp(k->name[i], buf_str(&name)) == 0)
+            return 0;
+    if (k->len < KNOWN_MAX)
+        k->name[k->len++] = mem_strdup(buf_str(&name));
+    return 0;
+}
+
+static int nothing_there(const struct curve *v, struct err *err)
+{
+    const struct plot_spec *p = v->c->p;
+    struct buf wanted CLEANUP(buf_release) = { 0 };
+    struct known known = { .len = 0 };
+    int rc = store_list_run_metrics(v->c->s, v->c->experiment, NULL, NULL, add_known, &known, err);
+
+    if (rc)
+        return rc;
+    buf_printf(&wanted, "%s %s", p->step[0], p->metric);
+    const char *near = nearest_find(buf_str(&wanted), (const char *const *)known.name);
+    if (known.len == 0)
+        rc = err_set(err, ERR_NOT_FOUND, "no job of the experiment has reported numbers yet");
+    else if (near && strcmp(near, buf_str(&wanted)) == 0)
+        rc = err_set(err, ERR_NOT_FOUND, "no run that fits has reported %s yet", p->metric);
+    else
+        rc = conf_error(err, p->at,
+                        near ? "step \"%s\" reports no metric \"%s\"; did you mean \"%s\"?"
+                             : "step \"%s\" reports no metric \"%s\"; drover query \"select "
+                               "distinct step, metric from curriculum\" lists what there is%s",
+                        p->step[0], p->metric, near ? near : "");
+    for (size_t i = 0; i < known.len; i++)
+        free(known.name[i]);
+    return rc;
+}
+
 static int load(struct curve *v, struct err *err)
 {
     const struct plot_spec *p = v->c->p;
@@ -50,10 +99,7 @@ static int load(struct curve *v, struct err *err)
         rc = store_list_run_metrics(v->c->s, v->c->experiment, p->step[v->now], p->metric,
                                     add_series, v, err);
     if (rc == 0 && v->len == 0)
-        return err_set(err, ERR_NOT_FOUND,
-                       "step \"%s\" has no metric \"%s\" yet; drover query \"select distinct step, "
-                       "metric from curriculum\" lists what there is",
-                       p->step[0], p->metric);
+        return nothing_there(v, err);
     for (size_t i = 0; i < p->steps_len; i++)
         v->offset[i + 1] += v->offset[i];
     v->total = v->offset[p->steps_len];

@@ -76,7 +76,11 @@ expect() { # CODE WORDS SPEC...: the last arguments are those of plot
 echo 'kind = "curve"; step = "base"; metrik = "loss";' >bad.cfg
 expect 1 'bad.cfg:1.*metric' bad.cfg
 echo 'kind = "curve"; step = "base"; metric = "los";' >bad.cfg
-expect 1 'no metric "los"' bad.cfg
+expect 1 'bad.cfg:1.*did you mean "base loss"' bad.cfg
+echo 'kind = "curve"; step = "basis"; metric = "nothing";' >bad.cfg
+expect 1 'bad.cfg:1.*reports no metric "nothing"' bad.cfg
+echo 'kind = "curve"; step = "base"; metric = "loss"; where = "seed == 77";' >bad.cfg
+expect 1 'no run fits' bad.cfg
 echo 'kind = "curve"; step = "base"; metric = "loss"; by = ["base.dimm"];' >bad.cfg
 expect 1 'bad.cfg:1' bad.cfg
 echo 'kind = "pareto"; y = "acuracy";' >bad.cfg
