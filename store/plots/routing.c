@@ -47,7 +47,7 @@ static int add_label(const struct store_label_row *row, void *arg)
              r->c->runs->names_len > 1 ? r->c->runs->name[run->series] : "");
     struct panel *p = panel_of(r, *name ? name : "all labels");
     p->labels++;
-    for (size_t i = 0; row->routing[i] && i < LAYERS_MAX; i++) {
+    for (size_t i = 0; i < LAYERS_MAX && row->routing[i]; i++) {
         unsigned choice = (unsigned)(row->routing[i] - '0');
         if (choice < 3)
             p->count[i][choice]++;
