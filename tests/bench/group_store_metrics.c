@@ -48,7 +48,7 @@ static double report(struct rows *r, struct store_metric *m, uint64_t round)
 
 void store_bench_metrics(struct bench *b)
 {
-    size_t rounds = b->quick ? 8 : 76; /* 10^7 points */
+    size_t rounds = b->quick ? 8 : 763; /* 10^8 points */
     double *rate = mem_calloc(rounds, sizeof *rate), flat, head[8], tail[8];
     struct store_metric *m = mem_calloc(POINTS, sizeof *m);
     struct rows *r = mem_calloc(1, sizeof *r);
