@@ -80,27 +80,9 @@ CREATE TABLE metric_chunk (
     UNIQUE (series, level, first_step)
 ) STRICT;
 
--- One row per number that a job of a live run reported while training; the effective attempt's only.
+-- 0004 makes it anew: it asks the gates of a halving too.
 DROP VIEW curriculum;
 ALTER TABLE metric RENAME TO metric_old;
-CREATE VIEW curriculum AS
-SELECT experiment.name AS experiment,
-       run.id AS run,
-       run.seed AS seed,
-       run_job.step AS step,      -- id in the recipe
-       job.id AS job,
-       job.diverged AS diverged,  -- 1: training met NaN or a bound; numbers up to there
-       series.name AS metric,     -- "loss", "lr"...
-       CASE WHEN metric_chunk.steps IS NULL THEN metric_chunk.first_step + point.key * metric_chunk.stride
-            ELSE json_extract(metric_chunk.steps, '$[' || point.key || ']') END AS at_step, -- training step
-       CAST(point.value AS REAL) AS value
-FROM run_job
-JOIN run ON run.id = run_job.run AND run.superseded = 0
-JOIN experiment ON experiment.id = run.experiment
-JOIN job ON job.id = run_job.job
-JOIN series ON series.attempt = job.attempt
-JOIN metric_chunk ON metric_chunk.series = series.id AND metric_chunk.level = 0
-JOIN json_each(metric_chunk.points) AS point;
 
 -- One wide row per run, kept by the triggers below.
 CREATE TABLE run_summary (

@@ -74,7 +74,6 @@ GROUP BY run.id;
 
 -- One row per number that a job of a live run reported while training; the effective attempt's only, and none of a job that a halving
 -- decided the run does without (another run, or an earlier revision, may have run it).
-DROP VIEW curriculum;
 CREATE VIEW curriculum AS
 SELECT experiment.name AS experiment,
        run.id AS run,
