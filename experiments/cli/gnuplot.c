@@ -119,6 +119,26 @@ static void put_pareto_data(struct buf *out, const struct json *plot, size_t p)
     buf_adds(out, "EOD\n");
 }
 
+/* Dots of a line in the order of x. */
+static void put_tradeoff_data(struct buf *out, const struct json *plot, size_t p)
+{
+    const struct json *series = json_get(plot, "series");
+
+    for (size_t i = 0; i < json_len(series); i++) {
+        const struct json *points = json_get(json_at(series, i), "points");
+        const size_t len = json_len(points);
+        struct json **dot CLEANUP(mem_cleanup) = mem_calloc(len + 1, sizeof(*dot));
+
+        for (size_t k = 0; k < len; k++)
+            dot[k] = json_at(points, k);
+        qsort(dot, len, sizeof(struct json *), by_x);
+        buf_printf(out, "$p%zus%zu << EOD\n", p, i);
+        for (size_t k = 0; k < len; k++)
+            put_dot(out, dot[k]);
+        buf_adds(out, "EOD\n");
+    }
+}
+
 static void put_routing_data(struct buf *out, const struct json *plot, size_t p)
 {
     const struct json *series = json_get(plot, "series");
@@ -189,6 +209,31 @@ static void put_dots(struct buf *out, const struct json *plot, size_t p)
         buf_printf(out, "%s$p%zus%zu using 1:2:3:4:5:6 with xyerrorbars lt %zu pt 7 title ",
                    i ? ", \\\n  " : "", p, i, i + 1);
         put_quoted(out, text_of(json_at(series, i), "name"));
+    }
+    buf_addc(out, '\n');
+}
+
+static void put_tradeoff(struct buf *out, const struct json *plot, size_t p)
+{
+    const struct json *series = json_get(plot, "series");
+    bool any = false;
+
+    put_labels(out, plot, text_of(plot, "title"));
+    buf_adds(out, "plot ");
+    for (size_t i = 0; i < json_len(series); i++) {
+        const size_t dots = json_len(json_get(json_at(series, i), "points"));
+
+        if (dots == 0)
+            continue;
+        if (dots > 1) {
+            buf_printf(out, "%s$p%zus%zu using 1:2 with lines lt %zu notitle",
+                       any ? ", \\\n  " : "", p, i, i + 1);
+            any = true;
+        }
+        buf_printf(out, "%s$p%zus%zu using 1:2:3:4:5:6 with xyerrorbars lt %zu pt 7 ps 0.6 title ",
+                   any ? ", \\\n  " : "", p, i, i + 1);
+        put_quoted(out, text_of(json_at(series, i), "name"));
+        any = true;
     }
     buf_addc(out, '\n');
 }
@@ -288,6 +333,8 @@ void gnuplot_script(const struct json *report, enum gnuplot_target target, const
             put_curve_data(out, plot, i);
         else if (is_kind(plot, "pareto"))
             put_pareto_data(out, plot, i);
+        else if (is_kind(plot, "tradeoff"))
+            put_tradeoff_data(out, plot, i);
         else
             put_routing_data(out, plot, i);
     }
@@ -300,6 +347,8 @@ void gnuplot_script(const struct json *report, enum gnuplot_target target, const
             put_curves(out, plot, i, target == GNUPLOT_DUMB);
         else if (is_kind(plot, "pareto"))
             put_dots(out, plot, i);
+        else if (is_kind(plot, "tradeoff"))
+            put_tradeoff(out, plot, i);
         else
             put_bars(out, plot, i);
     }

@@ -12,10 +12,23 @@
 #include "common/conf/conf.h"
 #include "store/store.h"
 
-enum { PLOT_STEPS_MAX = 32, PLOT_BY_MAX = 8, PLOT_POINTS_MAX = 2000, PLOT_NAME_MAX = 256 };
+enum {
+    PLOT_STEPS_MAX = 32,
+    PLOT_BY_MAX = 8,
+    PLOT_POINTS_MAX = 2000,
+    PLOT_NAME_MAX = 256,
+    PLOT_LINES_MAX = 16
+};
 
-enum plot_kind { PLOT_CURVE, PLOT_PARETO, PLOT_ROUTING };
+enum plot_kind { PLOT_CURVE, PLOT_PARETO, PLOT_ROUTING, PLOT_TRADEOFF };
 enum plot_band { BAND_CI, BAND_SD, BAND_RANGE, BAND_NONE };
+
+/* A method of a tradeoff: its steps are its dots. */
+struct plot_line {
+    const struct conf_value *at;
+    const char *name, *step[PLOT_STEPS_MAX];
+    size_t steps_len;
+};
 
 struct plot_spec {
     const struct conf_value *at; /* for errors */
@@ -27,6 +40,10 @@ struct plot_spec {
     const char *metric, *x, *y, *title, *xlabel, *ylabel, *log, *experiment;
     struct cond *where; /* NULL: all runs */
     size_t points;
+    struct plot_line line[PLOT_LINES_MAX]; /* of a tradeoff */
+    size_t lines_len;
+    const char *baseline, *task; /* NULL: none, all */
+    int level;                   /* -1: all */
 };
 
 /* Plot AT, a group. The texts belong to the conf; release what is owned with plot_spec_release. */
@@ -73,6 +90,7 @@ struct plot_call {
 int plot_curve(const struct plot_call *c, struct err *err) MUST_CHECK;
 int plot_pareto(const struct plot_call *c, struct err *err) MUST_CHECK;
 int plot_routing(const struct plot_call *c, struct err *err) MUST_CHECK;
+int plot_tradeoff(const struct plot_call *c, struct err *err) MUST_CHECK;
 
 /* The band of the N values X about their mean into LOW, HIGH; NaN: none. */
 void plot_band_of(enum plot_band band, const double *x, size_t n, double *low, double *high);

@@ -42,10 +42,11 @@ void plot_band_of(enum plot_band band, const double *x, size_t n, double *low, d
 
 static void put_head(struct jsonw *w, const struct plot_spec *p)
 {
-    static const char *const x[] = { "training step", "", "layer" };
-    static const char *const y[] = { "", "", "share of labels" };
-    const char *xlabel = p->kind == PLOT_PARETO ? p->x : x[p->kind];
-    const char *ylabel = p->kind == PLOT_PARETO ? p->y : p->kind == PLOT_CURVE ? p->metric : y[2];
+    static const char *const x[] = { "training step", "", "layer", "" };
+    static const char *const y[] = { "", "", "share of labels", "" };
+    const bool xy = p->kind == PLOT_PARETO || p->kind == PLOT_TRADEOFF;
+    const char *xlabel = xy ? p->x : x[p->kind];
+    const char *ylabel = xy ? p->y : p->kind == PLOT_CURVE ? p->metric : y[p->kind];
 
     jsonw_text(w, "kind", plot_kind_word(p->kind));
     jsonw_text(w, "title", p->title);
@@ -58,9 +59,11 @@ static void put_head(struct jsonw *w, const struct plot_spec *p)
 static int make_one(struct store *s, const struct conf_value *at, const char *experiment,
                     struct jsonw *w, struct err *err)
 {
-    static int (*const make[])(const struct plot_call *c, struct err *err) = {
-        [PLOT_CURVE] = plot_curve, [PLOT_PARETO] = plot_pareto, [PLOT_ROUTING] = plot_routing
-    };
+    static int (*const make[])(const struct plot_call *c,
+                               struct err *err) = { [PLOT_CURVE] = plot_curve,
+                                                    [PLOT_PARETO] = plot_pareto,
+                                                    [PLOT_ROUTING] = plot_routing,
+                                                    [PLOT_TRADEOFF] = plot_tradeoff };
     struct plot_spec p CLEANUP(plot_spec_release) = { 0 };
     struct plot_runs runs CLEANUP(plot_runs_release) = { 0 };
     struct plot_call c = { .s = s, .p = &p, .runs = &runs, .w = w };

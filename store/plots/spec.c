@@ -4,10 +4,11 @@
 
 #include "store/plots/plot.h"
 
-static const char *const keys[] = { "kind",   "step",  "metric",     "x",     "y",   "by",
-                                    "where",  "band",  "points",     "title", "log", "xlabel",
-                                    "ylabel", "plots", "experiment", NULL };
-static const char *const kinds[] = { "curve", "pareto", "routing", NULL };
+static const char *const keys[] = { "kind",  "step",     "metric", "x",      "y",
+                                    "by",    "where",    "band",   "points", "title",
+                                    "log",   "xlabel",   "ylabel", "plots",  "experiment",
+                                    "lines", "baseline", "task",   "level",  NULL };
+static const char *const kinds[] = { "curve", "pareto", "routing", "tradeoff", NULL };
 static const char *const bands[] = { "ci", "sd", "range", "none", NULL };
 static const char *const logs[] = { "", "x", "y", "xy", NULL };
 
@@ -84,7 +85,49 @@ static int check(const struct plot_spec *p, struct err *err)
         return conf_error(err, p->at, "a routing plot needs step: one search step");
     if (p->kind == PLOT_PARETO && p->steps_len > 1)
         return conf_error(err, p->at, "a pareto plot takes one step");
+    if (p->kind == PLOT_TRADEOFF && p->lines_len == 0)
+        return conf_error(
+            err, p->at,
+            "a tradeoff needs lines, e.g. lines = ( { name = \"static paths\"; steps = "
+            "[\"static_6\", \"static_7\"]; } )");
+    if (p->kind != PLOT_TRADEOFF && p->lines_len > 0)
+        return conf_error(err, p->at, "lines belong to a tradeoff: say kind = \"tradeoff\"");
     return 0;
+}
+
+static int read_line(const struct conf_value *at, struct plot_line *ret, struct err *err)
+{
+    static const char *const known[] = { "name", "steps", NULL };
+    const struct conf_value *name, *steps;
+    int rc = conf_expect(at, CONF_GROUP, err);
+
+    ret->at = at;
+    rc = rc ? rc : conf_check_keys(at, known, err);
+    rc = rc ? rc : conf_need(at, "name", CONF_TEXT, &name, err);
+    rc = rc ? rc : conf_text(name, &ret->name, err);
+    rc = rc ? rc : read_texts(at, "steps", ret->step, PLOT_STEPS_MAX, &ret->steps_len, err);
+    if (rc)
+        return rc;
+    steps = conf_get(at, "steps");
+    return ret->steps_len ? 0 : conf_error(err, steps ? steps : at, "a line needs steps");
+}
+
+static int read_lines(const struct conf_value *at, struct plot_spec *p, struct err *err)
+{
+    const struct conf_value *list = conf_get(at, "lines"), *level = conf_get(at, "level");
+    int64_t number = -1;
+    int rc = list ? conf_expect(list, CONF_LIST, err) : 0;
+
+    if (rc == 0 && list && conf_len(list) > PLOT_LINES_MAX)
+        return conf_error(err, list, "%zu lines, at most %d are allowed", conf_len(list),
+                          PLOT_LINES_MAX);
+    for (size_t i = 0; rc == 0 && list && i < conf_len(list); i++)
+        rc = read_line(conf_at(list, i), &p->line[p->lines_len++], err);
+    rc = rc ? rc : read_text(at, "baseline", &p->baseline, err);
+    rc = rc ? rc : read_text(at, "task", &p->task, err);
+    rc = rc || !level ? rc : conf_int(level, 0, 1000, &number, err);
+    p->level = (int)number;
+    return rc;
 }
 
 static int read_points(const struct conf_value *at, struct plot_spec *p, struct err *err)
@@ -119,6 +162,7 @@ int plot_spec_read(const struct conf_value *at, struct plot_spec *ret, struct er
     rc = rc ? rc : read_text(at, "xlabel", &p->xlabel, err);
     rc = rc ? rc : read_text(at, "ylabel", &p->ylabel, err);
     rc = rc ? rc : read_text(at, "experiment", &p->experiment, err);
+    rc = rc ? rc : read_lines(at, p, err);
     rc = rc ? rc : read_points(at, p, err);
     rc = rc ? rc : read_where(at, p, err);
     if (rc)

@@ -47,6 +47,30 @@ assert dot["seeds"] == row["n"] == 2 and dot["best"] is True and dot["ylow"] is 
 assert abs(dot["x"] - row["x"]) < 1e-12 and abs(dot["y"] - row["y"]) < 1e-12
 EOT
 
+cat >tradeoff.cfg <<'EOT'
+kind = "tradeoff"; band = "range"; baseline = "plain"; task = "math"; xlabel = "layers";
+lines = ( { name = "oracle"; steps = ["oracle"]; }, { name = "plain"; steps = "plain"; } );
+EOT
+drover plot tradeoff.cfg --store r.db --json >tradeoff.json || fail "a tradeoff"
+drover query --store r.db --json "select run, step, avg(layers) as x, sum(correct) * 1.0 / sum(n) as y from accuracy where task = 'math' and step in ('plain', 'oracle') group by run, step order by run" >tradeoff_sql.json
+python3 - <<'EOT' || fail "the tradeoff's numbers"
+import json
+series = json.load(open("tradeoff.json"))["plots"][0]["series"]
+rows = json.load(open("tradeoff_sql.json"))["rows"]
+of = lambda step: [r for r in rows if r["step"] == step]
+plain, oracle = of("plain"), of("oracle")
+assert [s["name"] for s in series] == ["oracle", "plain"] and len(plain) == len(oracle) == 3
+dot = series[1]["points"][0]
+assert dot["seeds"] == 3 and dot["y"] == dot["ylow"] == dot["yhigh"] == 0 and dot["step"] == "plain", dot
+assert abs(dot["x"] - sum(r["x"] for r in plain) / 3) < 1e-9, dot
+gain = [b["y"] - a["y"] for a, b in zip(plain, oracle)]
+dot = series[0]["points"][0]
+assert abs(dot["y"] - sum(gain) / 3) < 1e-9 and abs(dot["yhigh"] - max(gain)) < 1e-9, (dot, gain)
+EOT
+sed 's/"plain"/"plian"/' tradeoff.cfg >wrong.cfg
+drover plot wrong.cfg --store r.db 2>wrong.txt && fail "a tradeoff of a step that is not there"
+grep -q 'wrong.cfg:.*"plian"; did you mean "plain"' wrong.txt || fail "the message about a step: $(cat wrong.txt)"
+
 # What a person sees, and files.
 drover plot curve.cfg --store r.db --script >script.txt
 grep -q '\\"of\\"' script.txt || fail "a quote in a title is not escaped"
