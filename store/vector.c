@@ -196,6 +196,8 @@ static double score_value(const struct stmt *st, const char *metric, bool *ret_k
         return (double)stmt_col(st, 10);
     if (strcmp(metric, "generated") == 0)
         return (double)stmt_col(st, 11);
+    if (strcmp(metric, "time_ms") == 0)
+        return (double)stmt_col(st, 14) / 1000.0;
     *ret_known = false;
     return NAN;
 }
@@ -219,6 +221,16 @@ static double label_value(const struct stmt *st, const char *metric, bool *ret_k
         return (double)stmt_col(st, 2);
     if (strcmp(metric, "layers_base") == 0)
         return (double)stmt_col(st, 3);
+    if (strcmp(metric, "shorter") == 0)
+        return base ? (double)(oracle && stmt_col(st, 2) < stmt_col(st, 3)) : (double)NAN;
+    if (strcmp(metric, "rescued") == 0)
+        return base ? (double)NAN : (double)oracle;
+    if (strcmp(metric, "evaluations") == 0)
+        return (double)stmt_col(st, 7);
+    if (strcmp(metric, "rows") == 0)
+        return (double)stmt_col(st, 8);
+    if (strcmp(metric, "time_ms") == 0)
+        return (double)stmt_col(st, 9) / 1000.0;
     *ret_known = false;
     return NAN;
 }

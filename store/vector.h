@@ -10,7 +10,9 @@
  * "acc_norm", "correct" and "correct_norm" (the verdicts as stored), the examples' own metrics by
  * their names, "layers", "tokens", "generated". Of a search: "base" (the default path is right),
  * "oracle" (some path is), "preserved", "improved" (share of examples, as in tables), "layers" (of
- * the label's path; NaN without label), "layers_all", "layers_base". */
+ * the label's path; NaN without label), "layers_all", "layers_base", "shorter" (of examples right
+ * by the default path: a shorter path is right), "rescued" (of wrong ones: some path is right),
+ * "evaluations", "rows". Of both: "time_ms". The last five are never stored as vectors. */
 #ifndef STORE_VECTOR_H
 #define STORE_VECTOR_H
 

@@ -122,12 +122,13 @@ SELECT kind, complete FROM family WHERE id = :family
 -- name: family_scores
 SELECT score.correct, score.correct_norm, score.metrics, coalesce(score.pick, -1), coalesce(score.gold_class, -1),
        score.whole_set, score.truncated, score.logprob, example.subset, score.layers, score.tokens, score.generated,
-       score.repeats, score.idx
+       score.repeats, score.idx, score.wall_us
 FROM score JOIN example ON example.id = score.example
 WHERE score.family = :family AND score.idx < :examples ORDER BY score.idx
 
 -- name: family_labels
-SELECT label.base_correct, label.has_label, label.label_layers, label.layers, label.repeats, example.subset, label.idx
+SELECT label.base_correct, label.has_label, label.label_layers, label.layers, label.repeats, example.subset, label.idx,
+       label.evaluations, label.layer_rows, label.wall_us
 FROM label JOIN example ON example.id = label.example
 WHERE label.family = :family AND label.idx < :examples ORDER BY label.idx
 

@@ -52,6 +52,10 @@ static bool applies(const struct unit *u, enum table_stat stat)
     case TABLE_IMPROVED:
     case TABLE_LAYERS_ALL:
     case TABLE_LAYERS_BASE:
+    case TABLE_SHORTER:
+    case TABLE_RESCUED:
+    case TABLE_EVALUATIONS:
+    case TABLE_ROWS:
         return u->search;
     case TABLE_ACCURACY_NORM:
     case TABLE_TOKENS:
@@ -68,6 +72,7 @@ static bool applies(const struct unit *u, enum table_stat stat)
     case TABLE_REPEATS:
     case TABLE_METRIC:
     case TABLE_METRIC_SE:
+    case TABLE_TIME:
     case TABLE_TRAINING:
     case TABLE_SECONDS:
     case TABLE_STATS_LEN:
@@ -101,6 +106,13 @@ const char *vector_name(const struct table_column *c, const struct sums *x)
         return x->search ? NULL : "tokens";
     case TABLE_GENERATED:
         return x->search ? NULL : "generated";
+    case TABLE_SHORTER:
+    case TABLE_RESCUED:
+    case TABLE_EVALUATIONS:
+    case TABLE_ROWS:
+        return x->search ? table_stat_word(c->stat) : NULL;
+    case TABLE_TIME:
+        return table_stat_word(c->stat);
     case TABLE_METRIC:
         metric = metric_name(c, x->task);
         return x->search || metric_of_whole_set(x->task, metric) ? NULL : metric;
@@ -171,6 +183,31 @@ static double vector_error(struct making *m, const struct table_column *c, const
     return n > 1 ? stats_se(all, n) : NAN;
 }
 
+/* What is known of single examples only: those to which it applies. */
+static bool stat_is_of_vectors(enum table_stat stat)
+{
+    return stat == TABLE_SHORTER || stat == TABLE_RESCUED || stat == TABLE_EVALUATIONS ||
+           stat == TABLE_ROWS || stat == TABLE_TIME;
+}
+
+static double vector_mean(struct making *m, const struct table_column *c, const struct unit *u)
+{
+    double sum = 0.0, n = 0.0;
+
+    for (size_t i = 0; i < u->facts && !m->pivot.subsets; i++) {
+        const struct sums *x = u->fact[i];
+        const double *v = vectors_get(&m->vectors, m->s, x, vector_name(c, x));
+
+        for (uint64_t k = 0; v && k < x->promised; k++) {
+            if (isnan(v[k]))
+                continue;
+            sum += v[k];
+            n += 1.0;
+        }
+    }
+    return sum / n;
+}
+
 /* A group's row says what its members' examples add up to, or the mean over tasks; what belongs to
  * searches has neither. */
 static bool fits_group(enum table_stat stat)
@@ -191,6 +228,9 @@ double unit_value(struct making *m, const struct table_column *c, const struct b
         value = NAN;
     } else if (stat_is_number(stat)) {
         value = number_value(c, u);
+    } else if (stat_is_of_vectors(stat)) {
+        value = vector_mean(m, c, u);
+        error = ret_error && !m->pivot.subsets ? vector_error(m, c, u) : NAN;
     } else if (stat == TABLE_TOKENS || stat == TABLE_GENERATED) {
         value = (double)(stat == TABLE_TOKENS ? u->tokens : u->generated) / (double)u->n;
         error = ret_error && !m->pivot.subsets ? vector_error(m, c, u) : NAN;
@@ -441,7 +481,7 @@ int column_digits(const struct table_column *c)
     if (counts(c))
         return 0;
     if (stat_is_percent(c->stat) || c->stat == TABLE_TOKENS || c->stat == TABLE_GENERATED ||
-        c->stat == TABLE_SECONDS)
+        c->stat == TABLE_SECONDS || c->stat == TABLE_EVALUATIONS || c->stat == TABLE_ROWS)
         return 1;
     return c->stat == TABLE_TRAINING ? 3 : 2;
 }

@@ -40,6 +40,14 @@ struct cond;
     X(TABLE_METRIC_SE, "metric_se", true, 1, "the same with its standard error")                   \
     X(TABLE_TOKENS, "tokens", false, -1, "evaluate: token rows per example")                       \
     X(TABLE_GENERATED, "generated", false, -1, "evaluate: tokens generated per example")           \
+    X(TABLE_SHORTER, "shorter", true, 1,                                                           \
+      "search: of the examples right by the default path, the share with a shorter right path")    \
+    X(TABLE_RESCUED, "rescued", true, 1,                                                           \
+      "search: of the examples wrong by the default path, the share with a right path")            \
+    X(TABLE_EVALUATIONS, "evaluations", false, -1, "search: distinct paths evaluated per example") \
+    X(TABLE_ROWS, "rows", false, -1,                                                               \
+      "search: layer applications times token rows computed per example")                          \
+    X(TABLE_TIME, "time_ms", false, -1, "milliseconds per example, as its worker measured them")   \
     X(TABLE_TRAINING, "training", false, 0, "a number that a training step reported")              \
     X(TABLE_SECONDS, "seconds", false, -1, "wall time of the step's jobs per run")
 

@@ -142,6 +142,17 @@ static const char *simple_value(enum table_stat stat, bool search)
         return "score.generated";
     case TABLE_REPEATS:
         return search ? "label.repeats" : "score.repeats";
+    case TABLE_SHORTER:
+        return "CASE WHEN label.base_correct THEN label.has_label AND label.label_layers < "
+               "label.layers END";
+    case TABLE_RESCUED:
+        return "CASE WHEN NOT label.base_correct THEN label.has_label END";
+    case TABLE_EVALUATIONS:
+        return "label.evaluations";
+    case TABLE_ROWS:
+        return "label.layer_rows";
+    case TABLE_TIME:
+        return search ? "label.wall_us / 1000.0" : "score.wall_us / 1000.0";
     case TABLE_N:
     case TABLE_SEEDS:
     case TABLE_ACCURACY_CI:
