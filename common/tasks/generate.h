@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "common/base/macros.h"
 #include "common/base/rng.h"
 
 enum { PROBLEM_TEXT = 96, PROBLEM_ANSWER = 4 };
@@ -34,5 +35,13 @@ void math_each(int level, math_each_fn fn, void *arg);
  * chains; two: three; more: two. The ends of all chains are choices, filled up with inner entities.
  */
 void logic_draw(int level, struct rng *r, struct problem *ret);
+
+/* lists: level + 4 digits or letters, an operation, its argument. "cabba<3=" asks for the third
+ * smallest element (b), "cabba>3=" for the third largest (b), "cabba-2=" for the second of the
+ * reversed list (b), "cabba?a=" how often a occurs (2). Elements are drawn with repetition from as
+ * many symbols as the list is long; the four operations are equally likely; places are 1 to 9. */
+void lists_draw(int level, struct rng *r, struct problem *ret);
+/* What a list problem is of: "sort", "reverse" or "count". */
+const char *lists_subset(const char *prompt);
 
 #endif

@@ -36,8 +36,10 @@ static void draw_problem(const struct task_spec *t, int level, struct rng *r, st
 {
     if (strcmp(t->name, "math") == 0)
         math_draw(level, r, ret);
-    else
+    else if (strcmp(t->name, "logic") == 0)
         logic_draw(level, r, ret);
+    else
+        lists_draw(level, r, ret);
 }
 
 static struct rng stream_of(const struct task_spec *t, int level, uint64_t draw)
@@ -55,7 +57,7 @@ static void fill(const struct task_spec *t, int level, const struct problem *p, 
     ret->question = mem_strdup(p->prompt);
     ret->prompt = mem_strdup(p->prompt);
     ret->gold = mem_strdup(p->answer);
-    ret->subset = mem_strdup("");
+    ret->subset = mem_strdup(strcmp(t->name, "lists") == 0 ? lists_subset(p->prompt) : "");
     ret->answer_tokens_max = t->answer_tokens_max;
 }
 

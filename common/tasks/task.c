@@ -43,6 +43,19 @@ static const struct task_spec synthetic_tasks[] = {
       .files = "none: made by drover",
       .licence = "Apache-2.0",
       .help = "Follow facts over several hops and name the letter of the entity reached." },
+    { .name = "lists",
+      .group = "",
+      .synthetic = true,
+      .levels = 6,
+      .version = 1,
+      .form = TASK_ANSWER,
+      .answer_tokens_max = 1,
+      .metric = { { "acc", 0 } },
+      .metrics_len = 1,
+      .files = "none: made by drover",
+      .licence = "Apache-2.0",
+      .help = "Sort, count and reverse short lists of digits or letters: the k-th smallest (<) or "
+              "largest (>), the k-th from the end (-), how often an element occurs (?)." },
 };
 
 struct task_source {

@@ -3,9 +3,9 @@
  * prompts, graders. Text in, text out; knows no tokenizer. Everything is a pure function of its
  * arguments (file contents included).
  *
- * Synthetic tasks ("math", "logic") are endless and have levels. The others are benchmarks read
- * from files: rows of one table of adapters (adapters.c: file format, fields, prompt, choices or
- * stops, extraction, metrics). `drover tasks` prints it. */
+ * Synthetic tasks ("math", "logic", "lists") are endless and have levels. The others are benchmarks
+ * read from files: rows of one table of adapters (adapters.c: file format, fields, prompt, choices
+ * or stops, extraction, metrics). `drover tasks` prints it. */
 #ifndef COMMON_TASKS_TASK_H
 #define COMMON_TASKS_TASK_H
 
@@ -52,7 +52,7 @@ struct example {
     char *source_id; /* id in the file ("Mercury_417466"); else the line's number or, for synthetic
                         ones, the problem itself */
     char *subset;    /* part of the benchmark: MMLU's and MATH's subject, GSM-Plus's perturbation,
-                        else "" */
+                        the lists' operation, else "" */
     char *question;  /* for people: what `drover labels` shows */
     enum task_form form;
     char *system; /* chat prompts: the system message, or NULL */
@@ -185,5 +185,10 @@ size_t task_group_lacks(const char *group, const char *const *task, size_t len, 
 /* Every byte that a synthetic task's prompts and answers use, each once, in a fixed order;
  * NUL-terminated. The embedded model's tokenizer has one token per character of it. */
 const char *task_alphabet(void);
+
+/* The answer to a question of the task "lists" about LIST (N elements): OPERATION '<' or '>' (the
+ * ARGUMENT-th smallest or largest), '-' (the ARGUMENT-th from the end), with ARGUMENT '1' to '9',
+ * or '?' (how often ARGUMENT occurs, at most 9 times). NUL: not such a question. */
+char lists_answer(const char *list, size_t n, char operation, char argument);
 
 #endif

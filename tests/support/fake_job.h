@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/buf.h"
@@ -44,8 +45,10 @@ struct fake_job {
     size_t stop_after; /* results after which the stop flag is raised; 0: never */
     struct fake_metric metric[FAKE_RESULTS];
     size_t metrics_len;
-    char folder[512]; /* of the last put_folder */
-    struct buf bytes; /* of the last put_bytes */
+    char folder[512];  /* of the last put_folder */
+    char made[160];    /* of the last folder asked for by key */
+    size_t made_whole; /* how often it was there already */
+    struct buf bytes;  /* of the last put_bytes */
 };
 
 static inline int fake_input(void *arg, const char *name, char *path, size_t path_size,
@@ -124,6 +127,32 @@ static inline const char *fake_scratch(void *arg)
     return ((struct fake_job *)arg)->scratch;
 }
 
+/* A folder named by the key in the scratch folder: whole once made_whole was called for it. */
+static inline int fake_made(void *arg, const struct digest *key, uint64_t bytes,
+                            const char **ret_path, bool *ret_whole, struct err *err)
+{
+    struct fake_job *f = arg;
+    char hex[DIGEST_HEX], whole[sizeof(f->made) + 8];
+
+    (void)bytes;
+    (void)err;
+    snprintf(f->made, sizeof(f->made), "%s/%s", f->scratch, digest_hex(key, hex));
+    snprintf(whole, sizeof(whole), "%s/whole", f->made);
+    *ret_path = f->made;
+    *ret_whole = access(whole, F_OK) == 0;
+    f->made_whole += *ret_whole;
+    assert_true(*ret_whole || mkdir(f->made, 0700) == 0);
+    return 0;
+}
+
+static inline int fake_made_whole(void *arg, struct err *err)
+{
+    char whole[sizeof(((struct fake_job *)arg)->made) + 8];
+
+    snprintf(whole, sizeof(whole), "%s/whole", ((struct fake_job *)arg)->made);
+    return buf_write_file(whole, "", 0, err);
+}
+
 static inline void fake_job_init(struct fake_job *f, enum kind_id kind)
 {
     memset(f, 0, sizeof(*f));
@@ -139,7 +168,9 @@ static inline void fake_job_init(struct fake_job *f, enum kind_id kind)
                                          .metric = fake_metric,
                                          .put_bytes = fake_put_bytes,
                                          .put_folder = fake_put_folder,
-                                         .scratch = fake_scratch };
+                                         .scratch = fake_scratch,
+                                         .made = fake_made,
+                                         .made_whole = fake_made_whole };
     f->job = (struct job){ .lease = &f->lease,
                            .kind = kind_at(kind),
                            .progress = &f->progress,

@@ -135,7 +135,7 @@ static double row_loss(const struct twin *w, size_t r, uint32_t target)
 }
 
 static double sequence_loss(struct twin *w, const uint32_t *tokens, const uint32_t *target,
-                            size_t *targets)
+                            const uint8_t *times, size_t *targets)
 {
     size_t d = w->c->dim;
     double loss = 0;
@@ -143,7 +143,8 @@ static double sequence_loss(struct twin *w, const uint32_t *tokens, const uint32
     for (size_t r = 0; r < w->t; r++)
         memcpy(w->x + r * d, weight(w, w->layout->embed, 0) + tokens[r] * d, d * sizeof(double));
     for (size_t l = 0; l < w->c->layers; l++)
-        layer(w, l);
+        for (size_t i = 0; i < (times ? times[l] : 1); i++)
+            layer(w, l);
     normalise(w, w->x, weight(w, w->layout->norm, 0), w->t);
     for (size_t r = 0; r < w->t; r++) {
         if (target[r] == TRAIN_NO_TARGET)
@@ -173,7 +174,8 @@ double train_twin_loss(const struct model_conf *c, const struct model_weights *l
     w.gate = mem_calloc(longest * c->hidden, sizeof(double));
     for (size_t s = 0; s < b->sequences; s++) {
         w.t = b->start[s + 1] - b->start[s];
-        loss += sequence_loss(&w, b->tokens + b->start[s], b->target + b->start[s], &targets);
+        loss += sequence_loss(&w, b->tokens + b->start[s], b->target + b->start[s],
+                              b->times ? b->times + s * c->layers : NULL, &targets);
     }
     free(w.x);
     free(w.h);

@@ -103,6 +103,48 @@ static void logic_lesson(struct lesson *l, struct rng *r, size_t max_len)
     }
 }
 
+/* Places are digits: 1 to 9, and 0 for the tenth. */
+static char place_digit(size_t place)
+{
+    return (char)('0' + place % 10);
+}
+
+/* What is taught about the question whose operation is at OPERATION: behind an argument of "-" the
+ * place from the front; at "=" the answer. */
+static void list_question(struct lesson *l, size_t n, size_t operation)
+{
+    char argument = l->text[operation + 1];
+
+    if (l->text[operation] == '-')
+        l->say[operation + 1] = place_digit(n - (size_t)(argument - '1'));
+    l->say[operation + 2] = lists_answer(l->text, n, l->text[operation], argument);
+}
+
+/* "cabba<3=" */
+static void lists_lesson(struct lesson *l, struct rng *r, size_t max_len)
+{
+    static const char operations[] = "<>-?";
+    size_t n = l->len - 3;
+    char answer = l->say[l->len - 1];
+
+    for (size_t i = 0; i < n; i++)
+        l->say[i] = lists_answer(l->text, i + 1, '<', '1');
+    list_question(l, n, n);
+    assert(l->say[l->len - 1] == answer);
+    for (size_t i = 0; i < FURTHER_MAX && l->len + 4 <= max_len; i++) {
+        char operation = operations[rng_below(r, 4)];
+
+        l->text[l->len] = l->say[l->len - 1];
+        l->len++;
+        l->text[l->len++] = operation;
+        l->text[l->len++] = operation == '?'
+                                ? l->text[rng_below(r, (uint32_t)n)]
+                                : (char)('1' + rng_below(r, (uint32_t)MIN(n, (size_t)9)));
+        l->text[l->len++] = '=';
+        list_question(l, n, l->len - 3);
+    }
+}
+
 int lesson_make(struct lesson *ret, const char *task, const struct example *e, struct rng *r,
                 size_t max_len, struct err *err)
 {
@@ -119,5 +161,7 @@ int lesson_make(struct lesson *ret, const char *task, const struct example *e, s
         math_lesson(ret);
     else if (strcmp(task, "logic") == 0)
         logic_lesson(ret, r, max_len);
+    else if (strcmp(task, "lists") == 0)
+        lists_lesson(ret, r, max_len);
     return 0;
 }

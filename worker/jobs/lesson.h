@@ -25,8 +25,10 @@ struct lesson {
  * choice's letter what stands in front of it (lookup in the context needs that first); at the
  * entity asked about the one in which its chain ends, at "=" the letter; then further questions
  * about other entities, in random order from R, as many as fit into MAX_LEN bytes, each the same
- * way: "...?a=A?c=B?e=". Other tasks: the prompt and its answer. ERR_LIMIT: the prompt alone is
- * longer than MAX_LEN or LESSON_MAX. */
+ * way: "...?a=A?c=B?e=". lists: at every element the smallest so far, at the argument of "-" the
+ * place from the front (the tenth: 0), at "=" the answer; then random further questions about the
+ * same list: "...<3=b?a=2-1=". Other tasks: the prompt and its answer. ERR_LIMIT: the prompt alone
+ * is longer than MAX_LEN or LESSON_MAX. */
 int lesson_make(struct lesson *ret, const char *task, const struct example *e, struct rng *r,
                 size_t max_len, struct err *err) MUST_CHECK;
 

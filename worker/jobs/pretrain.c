@@ -2,12 +2,15 @@
 /* Job kind "pretrain": an embedded model from scratch on the synthetic tasks. */
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/tasks/task.h"
 #include "worker/jobs/implement.h"
 #include "worker/jobs/problems.h"
 #include "worker/tokenizer/tokenizer.h"
+#include "worker/train/depth.h"
 #include "worker/train/train.h"
 
 /* Steps between two points of the metrics: 75 points for the quickstart's 1,500 steps. */
@@ -18,10 +21,12 @@ struct pretrain {
     struct tokenizer *tok;
     struct trainer *trainer;
     struct train_conf conf;
+    struct depth_conf depth;
     struct problems_conf problems;
     struct problems batch;
-    double loss; /* sums since the last point */
-    size_t targets, correct, steps;
+    uint8_t *times; /* [batch][layers], see train_batch */
+    double loss;    /* sums since the last point */
+    size_t targets, correct, steps, layers;
 };
 
 static void read_conf(struct pretrain *p)
@@ -59,6 +64,12 @@ static void read_conf(struct pretrain *p)
     p->conf.beta2 = kind_real(k, v, "beta2");
     p->conf.micro_batches = (size_t)kind_int(k, v, "micro_batches");
     p->conf.gemm = packed ? TRAIN_GEMM_PACKED : TRAIN_GEMM_OPENBLAS;
+    p->depth = (struct depth_conf){ .skip = kind_real(k, v, "layer_skip"),
+                                    .repeat = kind_real(k, v, "layer_repeat"),
+                                    .start = kind_real(k, v, "depth_start"),
+                                    .ramp = kind_real(k, v, "depth_ramp"),
+                                    .seed = p->conf.seed,
+                                    .steps = p->conf.steps };
 }
 
 static int check_task(struct pretrain *p, const char *name, struct err *err)
@@ -116,8 +127,28 @@ static void send_metrics(struct pretrain *p, uint64_t step, const struct train_r
     s->metric(s->arg, "accuracy", step, (double)p->correct / (double)p->targets);
     s->metric(s->arg, "learning_rate", step, report->rate);
     s->metric(s->arg, "gradient_norm", step, report->grad_norm);
+    if (p->depth.skip > 0 || p->depth.repeat > 0)
+        s->metric(s->arg, "layers", step,
+                  (double)p->layers / (double)(p->steps * p->problems.batch));
     p->loss = 0;
-    p->targets = p->correct = p->steps = 0;
+    p->targets = p->correct = p->steps = p->layers = 0;
+}
+
+/* Stochastic depth, where it is asked for; else the batch stays as it is, to the bit. */
+static void draw_depth(struct pretrain *p, uint64_t step)
+{
+    size_t sequences = p->batch.batch.sequences, layers = p->conf.model.layers;
+
+    if (!depth_active(&p->depth, step)) {
+        p->layers += sequences * layers;
+        return;
+    }
+    if (!p->times)
+        p->times = mem_calloc(sequences, layers);
+    depth_draw(p->times, &p->depth, step, sequences, layers);
+    p->batch.batch.times = p->times;
+    for (size_t i = 0; i < sequences * layers; i++)
+        p->layers += p->times[i];
 }
 
 static int train_all(struct pretrain *p, struct err *err)
@@ -133,6 +164,8 @@ static int train_all(struct pretrain *p, struct err *err)
             return err_set(err, ERR_CANCELLED, "stopped at step %llu of %llu",
                            (unsigned long long)step, (unsigned long long)p->conf.steps);
         rc = problems_draw(&p->batch, &p->problems, p->tok, step, err);
+        if (rc == 0)
+            draw_depth(p, step);
         rc = rc == 0 ? trainer_step(p->trainer, &p->batch.batch, &report, err) : rc;
         if (rc < 0)
             break;
@@ -173,6 +206,7 @@ int pretrain_run(struct job *j, struct err *err)
     rc = rc == 0 ? save(&p, err) : rc;
     trainer_free(p.trainer);
     tokenizer_free(p.tok);
+    free(p.times);
     problems_release(&p.batch);
     return rc;
 }

@@ -21,34 +21,78 @@ static float *carve(struct carver *c, size_t floats)
     return c->base ? c->base + at : NULL;
 }
 
-static void micro_carve(struct micro *m, const struct model_conf *c, enum train_gemm gemm,
-                        size_t rows, size_t squares, struct carver *v)
+static uint32_t *carve_words(struct carver *c, size_t words)
 {
+    return (uint32_t *)(void *)carve(c, words);
+}
+
+static size_t job_rows(const struct micro_job *job)
+{
+    return job->batch->start[job->to] - job->batch->start[job->from];
+}
+
+static size_t length_of(const struct micro_job *job, size_t s)
+{
+    return job->batch->start[s + 1] - job->batch->start[s];
+}
+
+/* How often sequence S of the batch goes through layer L. */
+static size_t times_of(const struct micro_job *job, const struct model_conf *c, size_t s, size_t l)
+{
+    return job->batch->times ? job->batch->times[s * c->layers + l] : 1;
+}
+
+/* The passes of JOB in order, with their sizes; TURN 1 follows its layer's turn 0. */
+static void plan_passes(struct micro *m, const struct model_conf *c, const struct micro_job *job)
+{
+    m->passes_len = 0;
+    for (size_t l = 0; l < c->layers; l++)
+        for (size_t turn = 0; turn < 2; turn++) {
+            struct micro_pass p = { .layer = l, .turn = turn };
+
+            for (size_t s = job->from; s < job->to; s++) {
+                size_t t = times_of(job, c, s, l) > turn ? length_of(job, s) : 0;
+
+                p.sequences += t > 0;
+                p.rows += t;
+                p.squares += t * t;
+            }
+            if (p.sequences == 0)
+                break;
+            p.picks = !job->batch->times && l + 1 == c->layers;
+            if (turn == 1)
+                m->pass[m->passes_len - 1].adds = true;
+            m->pass[m->passes_len++] = p;
+        }
+}
+
+static void carve_pass(struct micro_pass *p, const struct model_conf *c, struct carver *v)
+{
+    size_t ctx = c->heads * c->head_dim, qkv = ctx + 2 * c->kv_heads * c->head_dim;
+
+    p->x = carve(v, p->rows * c->dim);
+    p->h1 = carve(v, p->rows * c->dim);
+    p->rstd1 = carve(v, p->rows);
+    p->qkv = carve(v, p->rows * qkv);
+    p->att = carve(v, p->squares * c->heads);
+    p->ctx = carve(v, p->rows * ctx);
+    p->mid = carve(v, p->rows * c->dim);
+    p->h2 = carve(v, p->rows * c->dim);
+    p->rstd2 = carve(v, p->rows);
+    p->gate_up = carve(v, p->rows * 2 * c->hidden);
+    p->act = carve(v, p->rows * c->hidden);
+}
+
+/* Scratch of the passes: they run one at a time and have at most ROWS rows. */
+static void carve_scratch(struct micro *m, const struct micro_model *mm, size_t rows,
+                          struct carver *v)
+{
+    const struct model_conf *c = &mm->conf;
     size_t ctx = c->heads * c->head_dim, qkv = ctx + 2 * c->kv_heads * c->head_dim;
     size_t widest = MAX(MAX(qkv, 2 * c->hidden), MAX(c->vocab, c->dim));
     size_t deepest = MAX(MAX(ctx, c->hidden), c->dim);
+    bool packed = mm->gemm == TRAIN_GEMM_PACKED;
 
-    for (size_t l = 0; l < c->layers; l++) {
-        m->layer[l] = (struct micro_layer){
-            .x = carve(v, rows * c->dim),
-            .h1 = carve(v, rows * c->dim),
-            .rstd1 = carve(v, rows),
-            .qkv = carve(v, rows * qkv),
-            .att = carve(v, squares * c->heads),
-            .ctx = carve(v, rows * ctx),
-            .mid = carve(v, rows * c->dim),
-            .h2 = carve(v, rows * c->dim),
-            .rstd2 = carve(v, rows),
-            .gate_up = carve(v, rows * 2 * c->hidden),
-            .act = carve(v, rows * c->hidden),
-        };
-    }
-    m->out = carve(v, rows * c->dim);
-    m->out_rstd = carve(v, rows);
-    m->out_norm = carve(v, rows * c->dim);
-    m->logits = carve(v, rows * c->vocab);
-    m->loss = carve(v, rows);
-    m->weight = carve(v, rows);
     m->ctx_all = carve(v, rows * ctx);
     m->dx = carve(v, rows * c->dim);
     m->dmid = carve(v, rows * c->dim);
@@ -58,58 +102,92 @@ static void micro_carve(struct micro *m, const struct model_conf *c, enum train_
     m->dgate_up = carve(v, rows * 2 * c->hidden);
     m->dact = carve(v, rows * c->hidden);
     m->scores = carve(v, attention_scratch_floats(rows));
-    m->dense.transposed = carve(v, gemm == TRAIN_GEMM_PACKED ? rows * widest : 0);
-    m->dense.panel = carve(v, gemm == TRAIN_GEMM_PACKED ? packed_floats(rows, deepest) : 0);
-    m->position = (uint32_t *)(void *)carve(v, rows);
-    m->keep = (uint32_t *)(void *)carve(v, rows);
-    m->keep_target = (uint32_t *)(void *)carve(v, rows);
+    m->dense.transposed = carve(v, packed ? rows * widest : 0);
+    m->dense.panel = carve(v, packed ? packed_floats(rows, deepest) : 0);
 }
 
-int micro_reserve(struct micro *m, const struct micro_model *model, size_t rows, size_t squares,
+/* What only a batch with times needs; part: the largest stack of matrices of a layer. */
+static void carve_times(struct micro *m, const struct model_conf *c, size_t rows, struct carver *v)
+{
+    size_t ctx = c->heads * c->head_dim, qkv = ctx + 2 * c->kv_heads * c->head_dim;
+    bool adds = false;
+
+    for (size_t i = 0; i < m->passes_len; i++) {
+        m->pass[i].row = carve_words(v, m->pass[i].rows);
+        m->pass[i].position = carve_words(v, m->pass[i].rows);
+        m->pass[i].length = carve_words(v, m->pass[i].sequences);
+        adds |= m->pass[i].adds;
+    }
+    m->stream = carve(v, rows * c->dim);
+    m->back = carve(v, rows * c->dim);
+    m->part = carve(v, adds ? c->dim * MAX(MAX(qkv, ctx), 2 * c->hidden) : 0);
+}
+
+static void carve_job(struct micro *m, const struct micro_model *mm, const struct micro_job *job,
+                      struct carver *v)
+{
+    const struct model_conf *c = &mm->conf;
+    size_t rows = job_rows(job);
+
+    for (size_t i = 0; i < m->passes_len; i++)
+        carve_pass(&m->pass[i], c, v);
+    m->out = carve(v, rows * c->dim);
+    m->out_rstd = carve(v, rows);
+    m->out_norm = carve(v, rows * c->dim);
+    m->logits = carve(v, rows * c->vocab);
+    m->loss = carve(v, rows);
+    m->weight = carve(v, rows);
+    carve_scratch(m, mm, rows, v);
+    m->position = carve_words(v, rows);
+    m->length = carve_words(v, job->to - job->from);
+    m->keep = carve_words(v, rows);
+    m->keep_target = carve_words(v, rows);
+    if (job->batch->times)
+        carve_times(m, c, rows, v);
+}
+
+int micro_reserve(struct micro *m, const struct micro_model *model, const struct micro_job *job,
                   struct err *err)
 {
-    struct carver count = { 0 }, give = { 0 };
+    struct carver count = { 0 };
 
-    if (rows <= m->rows_max && squares <= m->att_max)
+    if (!m->pass)
+        m->pass = mem_calloc(2 * model->conf.layers, sizeof(*m->pass));
+    plan_passes(m, &model->conf, job);
+    carve_job(m, model, job, &count);
+    if (count.used <= m->floats_max)
         return 0;
-    rows = MAX(rows, m->rows_max);
-    squares = MAX(squares, m->att_max);
     free(m->all);
-    m->all = NULL;
-    m->rows_max = m->att_max = 0;
-    if (!m->layer)
-        m->layer = mem_calloc(model->conf.layers, sizeof(*m->layer));
-    micro_carve(m, &model->conf, model->gemm, rows, squares, &count);
+    m->floats_max = 0;
     m->all = mem_try_aligned(count.used, sizeof(float));
     if (!m->all)
         return err_set(err, ERR_NOMEM,
-                       "training: no memory for the activations of %zu tokens (%zu MiB)", rows,
-                       count.used >> 18);
-    give.base = m->all;
-    micro_carve(m, &model->conf, model->gemm, rows, squares, &give);
-    m->rows_max = rows;
-    m->att_max = squares;
+                       "training: no memory for the activations of %zu tokens (%zu MiB)",
+                       job_rows(job), count.used >> 18);
+    m->floats_max = count.used;
     return 0;
 }
 
 void micro_release(struct micro *m)
 {
     free(m->all);
-    free(m->layer);
+    free(m->pass);
     *m = (struct micro){ 0 };
 }
 
-/* Positions, rows with targets, and the embeddings of the job's rows; returns how many targets. */
+/* Positions, lengths, rows with targets, and the embeddings of the job's rows into X; returns how
+ * many targets. */
 static size_t micro_begin(struct micro *m, const struct micro_model *mm,
-                          const struct micro_job *job)
+                          const struct micro_job *job, float *x)
 {
     const struct train_batch *b = job->batch;
     size_t row = 0, kept = 0, d = mm->conf.dim;
 
     for (size_t s = job->from; s < job->to; s++) {
+        m->length[s - job->from] = (uint32_t)length_of(job, s);
         for (size_t i = b->start[s]; i < b->start[s + 1]; i++, row++) {
             m->position[row] = (uint32_t)(i - b->start[s]);
-            memcpy(m->layer[0].x + row * d, mm->w.embed[0] + b->tokens[i] * d, d * sizeof(float));
+            memcpy(x + row * d, mm->w.embed[0] + b->tokens[i] * d, d * sizeof(float));
             if (b->target[i] == TRAIN_NO_TARGET)
                 continue;
             m->keep[kept] = (uint32_t)row;
@@ -119,73 +197,73 @@ static size_t micro_begin(struct micro *m, const struct micro_model *mm,
     return kept;
 }
 
-static void gather(float *out, const float *x, const uint32_t *row, size_t n, size_t d)
+/* Which rows go through pass P of a batch with times. */
+static void fill_pass(const struct micro_pass *p, const struct model_conf *c,
+                      const struct micro_job *job)
 {
-    for (size_t i = 0; i < n; i++)
-        memcpy(out + i * d, x + row[i] * d, d * sizeof(float));
-}
-
-static void scatter(float *out, const float *x, const uint32_t *row, size_t n, size_t rows,
-                    size_t d)
-{
-    memset(out, 0, rows * d * sizeof(float));
-    for (size_t i = 0; i < n; i++)
-        memcpy(out + row[i] * d, x + i * d, d * sizeof(float));
-}
-
-static void attend(struct micro *m, const struct micro_model *mm, const struct micro_job *job,
-                   struct micro_layer *a, float *ctx)
-{
-    const struct model_conf *c = &mm->conf;
-    size_t e = c->head_dim, nq = c->heads * e, nk = c->kv_heads * e, ld = nq + 2 * nk, at = 0;
-    float *att = a->att;
+    uint32_t *to_row = p->row, *position = p->position, *length = p->length, at = 0;
 
     for (size_t s = job->from; s < job->to; s++) {
-        size_t t = job->batch->start[s + 1] - job->batch->start[s];
-        const float *q = a->qkv + at * ld, *k = q + nq, *v = k + nk;
+        uint32_t t = (uint32_t)length_of(job, s);
 
-        mm->kern->attention(ctx + at * nq, nq, att, q, ld, &(struct kv_view){ &k, &v, t, ld },
-                            m->scores, t, t, c->heads, c->kv_heads, e);
-        att += c->heads * t * t;
+        for (uint32_t i = 0; i < t && times_of(job, c, s, p->layer) > p->turn; i++) {
+            *to_row++ = at + i;
+            *position++ = i;
+            if (i == 0)
+                *length++ = t;
+        }
         at += t;
     }
 }
 
-/* X of layer l -> NEXT; the rows of NEXT are ROWS, or the KEPT ones with targets in the last layer.
- */
-static void layer_forward(struct micro *m, const struct micro_model *mm,
-                          const struct micro_job *job, size_t l, size_t rows, size_t kept,
-                          float *next)
+/* Every row through every pass of its sequence, behind them the rows with targets in m->out. */
+static void forward(struct micro *m, const struct micro_model *mm, const struct micro_job *job,
+                    size_t kept)
 {
-    const struct model_conf *c = &mm->conf;
-    const struct kernels *k = mm->kern;
-    struct micro_layer *a = &m->layer[l];
-    size_t d = c->dim, h = c->hidden, e = c->head_dim, nq = c->heads * e;
-    size_t ld = nq + 2 * c->kv_heads * e;
-    bool last = l + 1 == c->layers;
-    const float *x = a->x;
+    size_t d = mm->conf.dim;
 
-    k->rmsnorm(a->h1, a->rstd1, a->x, mm->w.norm1[l], c->rms_eps, rows, d);
-    dense_forward(&mm->wqkv[l], k, a->qkv, a->h1, rows);
-    k->rope(a->qkv, ld, m->position, mm->rope_cos, mm->rope_sin, 1, c->rope_interleaved, rows,
-            c->heads, e);
-    k->rope(a->qkv + nq, ld, m->position, mm->rope_cos, mm->rope_sin, 1, c->rope_interleaved, rows,
-            c->kv_heads, e);
-    attend(m, mm, job, a, last ? m->ctx_all : a->ctx);
-    if (last) {
-        gather(a->ctx, m->ctx_all, m->keep, kept, nq);
-        gather(m->dh, a->x, m->keep, kept, d);
-        x = m->dh;
-        rows = kept;
+    for (size_t i = 0; i < m->passes_len; i++) {
+        struct micro_pass *p = &m->pass[i];
+
+        if (!job->batch->times) {
+            p->position = m->position;
+            p->length = m->length;
+            pass_forward(m, mm, p, kept, p->picks ? m->out : p[1].x);
+            continue;
+        }
+        fill_pass(p, &mm->conf, job);
+        for (size_t r = 0; r < p->rows; r++)
+            memcpy(p->x + r * d, m->stream + p->row[r] * d, d * sizeof(float));
+        pass_forward(m, mm, p, kept, m->dx);
+        for (size_t r = 0; r < p->rows; r++)
+            memcpy(m->stream + p->row[r] * d, m->dx + r * d, d * sizeof(float));
     }
-    dense_forward(&mm->wo[l], k, a->mid, a->ctx, rows);
-    k->add(a->mid, x, rows * d);
-    k->rmsnorm(a->h2, a->rstd2, a->mid, mm->w.norm2[l], c->rms_eps, rows, d);
-    dense_forward(&mm->w13[l], k, a->gate_up, a->h2, rows);
-    for (size_t r = 0; r < rows; r++)
-        k->swiglu(a->act + r * h, a->gate_up + r * 2 * h, a->gate_up + r * 2 * h + h, h);
-    dense_forward(&mm->w2[l], k, next, a->act, rows);
-    k->add(next, a->mid, rows * d);
+    for (size_t r = 0; job->batch->times && r < kept; r++)
+        memcpy(m->out + r * d, m->stream + m->keep[r] * d, d * sizeof(float));
+}
+
+/* From m->dx behind the last pass (rows with targets) to the gradient of all rows in front of the
+ * first, which is returned. */
+static const float *backward(struct micro *m, const struct micro_model *mm,
+                             const struct micro_job *job, size_t kept, struct model_weights *grad)
+{
+    size_t d = mm->conf.dim;
+
+    if (job->batch->times) {
+        memset(m->back, 0, job_rows(job) * d * sizeof(float));
+        for (size_t r = 0; r < kept; r++)
+            memcpy(m->back + m->keep[r] * d, m->dx + r * d, d * sizeof(float));
+    }
+    for (size_t i = m->passes_len; i-- > 0;) {
+        const struct micro_pass *p = &m->pass[i];
+
+        for (size_t r = 0; p->row && r < p->rows; r++)
+            memcpy(m->dx + r * d, m->back + p->row[r] * d, d * sizeof(float));
+        pass_back(m, mm, p, kept, grad);
+        for (size_t r = 0; p->row && r < p->rows; r++)
+            memcpy(m->back + p->row[r] * d, m->dx + r * d, d * sizeof(float));
+    }
+    return job->batch->times ? m->back : m->dx;
 }
 
 /* Final norm, head, loss; leaves the gradient behind the last layer in m->dx (kept rows). */
@@ -215,87 +293,15 @@ static struct micro_result head_both(struct micro *m, const struct micro_model *
     return result;
 }
 
-/* Feed-forward half: m->dx is the gradient behind the layer and becomes the one behind its
- * attention. */
-static void feed_back(struct micro *m, const struct micro_model *mm, size_t l, size_t rows,
-                      struct model_weights *grad)
+/* What the backward pass adds to rather than overwrites; with times, layers that nobody goes
+ * through as well. */
+static void grad_begin(const struct model_conf *c, const struct micro_job *job,
+                       struct model_weights *grad)
 {
-    const struct kernels *k = mm->kern;
-    struct micro_layer *a = &m->layer[l];
-    size_t h = mm->conf.hidden;
-
-    dense_back_weight(&mm->w2[l], k, mm->gemm, (float *[]){ grad->w2[l] }, m->dx, a->act, rows,
-                      &m->dense);
-    dense_back_input(&mm->w2[l], k, mm->gemm, m->dact, m->dx, rows);
-    for (size_t r = 0; r < rows; r++) {
-        size_t gate = r * 2 * h, up = gate + h;
-
-        k->swiglu_back(m->dgate_up + gate, m->dgate_up + up, m->dact + r * h, a->gate_up + gate,
-                       a->gate_up + up, h);
+    if (job->batch->times) {
+        memset(grad->all, 0, grad->floats_len * sizeof(float));
+        return;
     }
-    dense_back_weight(&mm->w13[l], k, mm->gemm, (float *[]){ grad->w1[l], grad->w3[l] },
-                      m->dgate_up, a->h2, rows, &m->dense);
-    dense_back_input(&mm->w13[l], k, mm->gemm, m->dh, m->dgate_up, rows);
-    k->rmsnorm_back(m->dx, grad->norm2[l], m->dh, a->mid, mm->w.norm2[l], a->rstd2, rows,
-                    mm->conf.dim);
-}
-
-static void attend_back(struct micro *m, const struct micro_model *mm, const struct micro_job *job,
-                        const struct micro_layer *a)
-{
-    const struct model_conf *c = &mm->conf;
-    size_t e = c->head_dim, nq = c->heads * e, nk = c->kv_heads * e, ld = nq + 2 * nk, at = 0;
-    const float *att = a->att;
-
-    for (size_t s = job->from; s < job->to; s++) {
-        size_t t = job->batch->start[s + 1] - job->batch->start[s];
-        const float *q = a->qkv + at * ld;
-        float *dq = m->dqkv + at * ld;
-
-        mm->kern->attention_back(dq, ld, dq + nq, dq + nq + nk, ld, m->dctx + at * nq, nq, att, q,
-                                 ld, q + nq, ld, q + nq + nk, ld, m->scores, t, c->heads,
-                                 c->kv_heads, e);
-        att += c->heads * t * t;
-        at += t;
-    }
-}
-
-/* Attention half: m->dx is the gradient behind it and becomes the one in front of the layer, for
- * all ROWS. */
-static void attention_back(struct micro *m, const struct micro_model *mm,
-                           const struct micro_job *job, size_t l, size_t rows, size_t kept,
-                           struct model_weights *grad)
-{
-    const struct model_conf *c = &mm->conf;
-    const struct kernels *k = mm->kern;
-    struct micro_layer *a = &m->layer[l];
-    size_t e = c->head_dim, nq = c->heads * e, ld = nq + 2 * c->kv_heads * e;
-    bool last = l + 1 == c->layers;
-
-    dense_back_weight(&mm->wo[l], k, mm->gemm, (float *[]){ grad->wo[l] }, m->dx, a->ctx,
-                      last ? kept : rows, &m->dense);
-    dense_back_input(&mm->wo[l], k, mm->gemm, last ? m->ctx_all : m->dctx, m->dx,
-                     last ? kept : rows);
-    if (last) {
-        scatter(m->dctx, m->ctx_all, m->keep, kept, rows, nq);
-        scatter(m->dmid, m->dx, m->keep, kept, rows, c->dim);
-        memcpy(m->dx, m->dmid, rows * c->dim * sizeof(float));
-    }
-    attend_back(m, mm, job, a);
-    k->rope(m->dqkv, ld, m->position, mm->rope_cos, mm->rope_sin, -1, c->rope_interleaved, rows,
-            c->heads, e);
-    k->rope(m->dqkv + nq, ld, m->position, mm->rope_cos, mm->rope_sin, -1, c->rope_interleaved,
-            rows, c->kv_heads, e);
-    dense_back_weight(&mm->wqkv[l], k, mm->gemm,
-                      (float *[]){ grad->wq[l], grad->wk[l], grad->wv[l] }, m->dqkv, a->h1, rows,
-                      &m->dense);
-    dense_back_input(&mm->wqkv[l], k, mm->gemm, m->dh, m->dqkv, rows);
-    k->rmsnorm_back(m->dx, grad->norm1[l], m->dh, a->x, mm->w.norm1[l], a->rstd1, rows, c->dim);
-}
-
-/* What the backward pass adds to rather than overwrites. */
-static void grad_begin(const struct model_conf *c, struct model_weights *grad)
-{
     for (size_t l = 0; l < c->layers; l++) {
         memset(grad->norm1[l], 0, c->dim * sizeof(float));
         memset(grad->norm2[l], 0, c->dim * sizeof(float));
@@ -309,25 +315,25 @@ struct micro_result micro_run(struct micro *m, const struct micro_model *mm,
                               const struct micro_job *job, struct model_weights *grad)
 {
     const struct train_batch *b = job->batch;
-    const struct model_conf *c = &mm->conf;
-    size_t first = b->start[job->from], rows = b->start[job->to] - first, kept;
+    size_t first = b->start[job->from], rows = job_rows(job), kept = 0, d = mm->conf.dim;
+    struct carver give = { .base = m->all };
     struct micro_result result;
+    const float *dx;
 
-    assert(rows <= m->rows_max);
-    kept = rows > 0 ? micro_begin(m, mm, job) : 0;
+    plan_passes(m, &mm->conf, job);
+    carve_job(m, mm, job, &give);
+    assert(give.used <= m->floats_max);
+    if (rows > 0)
+        kept = micro_begin(m, mm, job, b->times ? m->stream : m->pass[0].x);
     if (kept == 0) {
         memset(grad->all, 0, grad->floats_len * sizeof(float));
         return (struct micro_result){ 0 };
     }
-    grad_begin(c, grad);
-    for (size_t l = 0; l < c->layers; l++)
-        layer_forward(m, mm, job, l, rows, kept, l + 1 < c->layers ? m->layer[l + 1].x : m->out);
+    grad_begin(&mm->conf, job, grad);
+    forward(m, mm, job, kept);
     result = head_both(m, mm, job, kept, grad);
-    for (size_t l = c->layers; l-- > 0;) {
-        feed_back(m, mm, l, l + 1 == c->layers ? kept : rows, grad);
-        attention_back(m, mm, job, l, rows, kept, grad);
-    }
+    dx = backward(m, mm, job, kept, grad);
     for (size_t r = 0; r < rows; r++)
-        mm->kern->add(grad->embed[0] + b->tokens[first + r] * c->dim, m->dx + r * c->dim, c->dim);
+        mm->kern->add(grad->embed[0] + b->tokens[first + r] * d, dx + r * d, d);
     return result;
 }

@@ -60,6 +60,10 @@ struct train_batch {
     const uint32_t *target; /* same length: the token that should follow, or TRAIN_NO_TARGET */
     const size_t *start;    /* [sequences + 1], start[0] = 0, no empty sequence */
     size_t sequences;
+    /* [sequences][layers]: how often the sequence goes through the layer, 0, 1 or 2 (twice in a
+     * row, the same weights); NULL: once each. depth.h draws them. All ones is the loss of NULL,
+     * up to rounding. */
+    const uint8_t *times;
 };
 
 struct train_report {

@@ -253,6 +253,11 @@ static int check_batch(const struct train_conf *c, const struct train_batch *b, 
     }
     if (*ret_targets == 0)
         return err_set(err, ERR_INVALID, "training: a batch without targets");
+    for (size_t i = 0; b->times && i < b->sequences * c->model.layers; i++)
+        if (b->times[i] > 2)
+            return err_set(err, ERR_INVALID,
+                           "training: sequence %zu goes %d times through layer %zu; 0 to 2",
+                           i / c->model.layers, b->times[i], i % c->model.layers);
     return 0;
 }
 
@@ -260,28 +265,22 @@ static int check_batch(const struct train_conf *c, const struct train_batch *b, 
 static int split_batch(struct trainer *t, const struct train_batch *b, size_t targets,
                        struct err *err)
 {
-    size_t n = t->conf.micro_batches, rows_max = 0, squares_max = 0;
-    size_t threads = pool_threads(t->pool);
+    size_t n = t->conf.micro_batches, threads = pool_threads(t->pool);
     int rc = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        size_t from = b->sequences * i / n, to = b->sequences * (i + 1) / n, squares = 0;
-
-        t->job[i] = (struct micro_job){
-            .batch = b, .from = from, .to = to, .target_weight = (float)(1.0 / (double)targets)
-        };
-        for (size_t s = from; s < to; s++)
-            squares += (b->start[s + 1] - b->start[s]) * (b->start[s + 1] - b->start[s]);
-        rows_max = MAX(rows_max, b->start[to] - b->start[from]);
-        squares_max = MAX(squares_max, squares);
-    }
     if (threads > t->threads) {
         t->micro = mem_realloc(t->micro, threads, sizeof(*t->micro));
         memset(t->micro + t->threads, 0, (threads - t->threads) * sizeof(*t->micro));
         t->threads = threads;
     }
-    for (size_t i = 0; rc == 0 && i < threads; i++)
-        rc = micro_reserve(&t->micro[i], &t->model, rows_max, squares_max, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        t->job[i] = (struct micro_job){ .batch = b,
+                                        .from = b->sequences * i / n,
+                                        .to = b->sequences * (i + 1) / n,
+                                        .target_weight = (float)(1.0 / (double)targets) };
+        for (size_t k = 0; rc == 0 && k < threads; k++)
+            rc = micro_reserve(&t->micro[k], &t->model, &t->job[i], err);
+    }
     return rc;
 }
 

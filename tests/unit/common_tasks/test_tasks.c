@@ -85,33 +85,107 @@ static void logic_answers_are_right_and_levels_count_hops(void **state)
     }
 }
 
+static int by_size(const void *a, const void *b)
+{
+    return *(const char *)a - *(const char *)b;
+}
+
+/* Solves a list problem by sorting and reversing a copy. */
+static char solve_lists(const char *prompt, size_t n)
+{
+    char list[16], turned[16];
+    char operation = prompt[n], argument = prompt[n + 1];
+    int count = 0;
+
+    memcpy(list, prompt, n);
+    for (size_t i = 0; i < n; i++)
+        count += list[i] == argument;
+    if (operation == '?')
+        return (char)('0' + count);
+    if (operation != '-')
+        qsort(list, n, 1, by_size);
+    for (size_t i = 0; i < n; i++)
+        turned[n - 1 - i] = list[i];
+    return operation == '<' ? list[argument - '1'] : turned[argument - '1'];
+}
+
+static void lists_answers_are_right_and_levels_count_elements(void **state)
+{
+    (void)state;
+    for (int level = 1; level <= 6; level++) {
+        size_t n = (size_t)level + 4, operations[4] = { 0 }, zero = 0, letters = 0;
+
+        for (uint64_t i = 0; i < 2000; i++) {
+            struct rng r = rng_stream("test", (uint64_t)level, i);
+            struct problem p;
+
+            lists_draw(level, &r, &p);
+            assert_int_equal(strlen(p.prompt), n + 3);
+            assert_int_equal(p.prompt[n + 2], '=');
+            assert_int_equal(p.answer[0], solve_lists(p.prompt, n));
+            assert_int_equal(p.answer[1], '\0');
+            assert_non_null(strchr("<>-?", p.prompt[n]));
+            operations[strchr("<>-?", p.prompt[n]) - "<>-?"]++;
+            letters += p.prompt[0] >= 'a';
+            zero += p.answer[0] == '0' && p.prompt[n] == '?';
+            if (p.prompt[n] != '?')
+                assert_true(p.prompt[n + 1] >= '1' && p.prompt[n + 1] <= '9');
+        }
+        for (size_t k = 0; k < ARRAY_LEN(operations); k++)
+            assert_true(operations[k] > 400 && operations[k] < 600); /* 500 expected */
+        assert_true(letters > 900 && letters < 1100);
+        assert_true(zero > 40 && zero < 160);
+    }
+}
+
+static void lists_questions_by_hand(void **state)
+{
+    static const struct {
+        const char *list, *question;
+        char answer;
+    } known[] = { { "cabba", "<3", 'b' }, { "cabba", ">1", 'c' }, { "cabba", ">5", 'a' },
+                  { "cabba", "-1", 'a' }, { "cabba", "-5", 'c' }, { "cabba", "?a", '2' },
+                  { "cabba", "?z", '0' }, { "73915", "<1", '1' }, { "73915", ">2", '7' },
+                  { "cabba", "<6", 0 },   { "cabba", "<0", 0 },   { "cabba", "+1", 0 } };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        assert_int_equal(lists_answer(known[i].list, 5, known[i].question[0], known[i].question[1]),
+                         known[i].answer);
+    assert_string_equal(lists_subset("cabba<3="), "sort");
+    assert_string_equal(lists_subset("73915>3="), "sort");
+    assert_string_equal(lists_subset("73915-3="), "reverse");
+    assert_string_equal(lists_subset("73915?3="), "count");
+}
+
 static void every_character_of_a_problem_is_in_the_alphabet(void **state)
 {
     (void)state;
     for (uint64_t i = 0; i < 200; i++) {
         struct rng r = rng_stream("test", 6, i);
         struct problem p;
-        if (i % 2)
+        if (i % 3 == 0)
             math_draw(6, &r, &p);
-        else
+        else if (i % 3 == 1)
             logic_draw(6, &r, &p);
+        else
+            lists_draw(6, &r, &p);
         assert_int_equal(strspn(p.prompt, task_alphabet()), strlen(p.prompt));
         assert_int_equal(strspn(p.answer, task_alphabet()), strlen(p.answer));
     }
 }
 
-static void lists_hold_distinct_examples_of_their_split_only(void **state)
+static void check_distinct(const char *task)
 {
     enum { N = 2000 };
     static uint64_t id[SPLITS][N];
 
-    (void)state;
     for (int split = 0; split < SPLITS; split++) {
         struct task_source *s = NULL;
         assert_int_equal(
-            task_open(
-                &s, &(struct task_query){ .task = "math", .level = 1, .split = (enum split)split },
-                NULL),
+            task_open(&s,
+                      &(struct task_query){ .task = task, .level = 1, .split = (enum split)split },
+                      NULL),
             0);
         for (uint64_t i = 0; i < N; i++) {
             struct example e;
@@ -126,6 +200,14 @@ static void lists_hold_distinct_examples_of_their_split_only(void **state)
         }
         task_close(s);
     }
+}
+
+static void sources_hold_distinct_examples_of_their_split_only(void **state)
+{
+    (void)state;
+    check_distinct("math");
+    check_distinct("logic");
+    check_distinct("lists");
 }
 
 static void example_does_not_depend_on_the_order_of_asking(void **state)
@@ -151,12 +233,13 @@ static void example_does_not_depend_on_the_order_of_asking(void **state)
 
 static void training_draws_never_leave_the_train_split(void **state)
 {
+    static const char *const task[] = { "math", "logic", "lists" };
     struct rng r = rng_stream("test", 1, 1);
 
     (void)state;
     for (int i = 0; i < 1000; i++) {
         struct example e;
-        assert_int_equal(task_draw(i % 2 ? "math" : "logic", 1 + i % 6, &r, &e, NULL), 0);
+        assert_int_equal(task_draw(task[i % 3], 1 + i % 6, &r, &e, NULL), 0);
         assert_int_equal(example_split(e.id), SPLIT_TRAIN);
         example_release(&e);
     }
@@ -190,6 +273,24 @@ static void asking_for_more_than_exist_names_the_number(void **state)
     assert_int_equal(sum, 640000);
 }
 
+static void endless_levels_count_a_million(void **state)
+{
+    (void)state;
+    for (int level = 1; level <= 6; level++) {
+        struct task_source *s = NULL;
+        uint64_t n = 0;
+
+        assert_int_equal(
+            task_open(&s,
+                      &(struct task_query){ .task = "lists", .level = level, .split = SPLIT_TEST },
+                      NULL),
+            0);
+        assert_int_equal(task_count(s, &n, NULL), 0);
+        assert_int_equal(n, 1000000);
+        task_close(s);
+    }
+}
+
 static void first_examples_are_those_of_the_first_release(void **state)
 {
     static const struct {
@@ -198,7 +299,9 @@ static void first_examples_are_those_of_the_first_release(void **state)
     } golden[] = { { "math", "0<9<9<5=", "0", 1 },
                    { "math", "7-2-1>7+2>9+9<9+8=", "6", 6 },
                    { "logic", "el,am,hj,vr,lArBjCmD?e=", "A", 1 },
-                   { "logic", "rg,wn,xq,zx,qf,nr,gAfBrCnD?z=", "B", 3 } };
+                   { "logic", "rg,wn,xq,zx,qf,nr,gAfBrCnD?z=", "B", 3 },
+                   { "lists", "36448-5=", "3", 1 },
+                   { "lists", "9243669109-9=", "2", 6 } };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(golden); i++) {
@@ -211,6 +314,7 @@ static void first_examples_are_those_of_the_first_release(void **state)
         assert_int_equal(task_get(s, 0, &e, NULL), 0);
         assert_string_equal(e.prompt, golden[i].prompt);
         assert_string_equal(e.gold, golden[i].gold);
+        assert_int_equal(e.level, golden[i].level);
         example_release(&e);
         task_close(s);
     }
@@ -360,11 +464,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(math_answers_are_right_and_levels_count_operators),
         cmocka_unit_test(logic_answers_are_right_and_levels_count_hops),
+        cmocka_unit_test(lists_answers_are_right_and_levels_count_elements),
+        cmocka_unit_test(lists_questions_by_hand),
         cmocka_unit_test(every_character_of_a_problem_is_in_the_alphabet),
-        cmocka_unit_test(lists_hold_distinct_examples_of_their_split_only),
+        cmocka_unit_test(sources_hold_distinct_examples_of_their_split_only),
         cmocka_unit_test(example_does_not_depend_on_the_order_of_asking),
         cmocka_unit_test(training_draws_never_leave_the_train_split),
         cmocka_unit_test(asking_for_more_than_exist_names_the_number),
+        cmocka_unit_test(endless_levels_count_a_million),
         cmocka_unit_test(first_examples_are_those_of_the_first_release),
         cmocka_unit_test(arc_record_becomes_the_harness_prompt),
         cmocka_unit_test(broken_line_is_named_by_file_and_number),

@@ -117,6 +117,61 @@ static void every_further_question_is_answered_right(void **state)
     assert_int_equal(further, 300);
 }
 
+/* The answer about the first N characters of TEXT by counting what is smaller or larger. */
+static char ask_list(const char *text, size_t n, char operation, char argument)
+{
+    if (operation == '-')
+        return text[n - (size_t)(argument - '0')];
+    for (const char *c = text; c < text + n; c++) {
+        int before = 0, equal = 0, place = argument - '0';
+
+        for (const char *o = text; o < text + n; o++) {
+            before += operation == '<' ? *o < *c : *o > *c;
+            equal += *o == *c;
+        }
+        if (operation == '?' && *c == argument)
+            return (char)('0' + equal);
+        if (operation != '?' && before < place && place <= before + equal)
+            return *c;
+    }
+    return '0';
+}
+
+static void lists_lessons_answer_further_questions_and_name_the_smallest(void **state)
+{
+    struct rng r = rng_stream("test", 1, 4);
+
+    (void)state;
+    for (int level = 1; level <= 6; level++)
+        for (int i = 0; i < 100; i++) {
+            struct example e CLEANUP(example_release) = { 0 };
+            struct err err = { 0 };
+            struct lesson l;
+            size_t n = (size_t)level + 4;
+            char smallest = 127;
+
+            assert_int_equal(task_draw("lists", level, &r, &e, &err), 0);
+            assert_int_equal(lesson_make(&l, "lists", &e, &r, 31, &err), 0);
+            assert_true(l.len <= 31 && l.len > 31 - 4);
+            assert_memory_equal(l.text, e.prompt, strlen(e.prompt));
+            for (size_t k = 0; k < n; k++) {
+                smallest = l.text[k] < smallest ? l.text[k] : smallest;
+                assert_int_equal(l.say[k], smallest);
+            }
+            for (size_t at = n; at < l.len; at += 4) {
+                bool turned = l.text[at] == '-';
+                size_t place = turned ? n - (size_t)(l.text[at + 1] - '1') : 0;
+
+                assert_int_equal(l.say[at], 0);
+                assert_int_equal(l.say[at + 1], turned ? '0' + place % 10 : 0);
+                assert_int_equal(l.text[at + 2], '=');
+                assert_int_equal(l.say[at + 2], ask_list(l.text, n, l.text[at], l.text[at + 1]));
+                if (at + 3 < l.len)
+                    assert_int_equal(l.text[at + 3], l.say[at + 2]);
+            }
+        }
+}
+
 static void problem_that_does_not_fit_is_refused(void **state)
 {
     char prompt[] = "3+9>1-4<5=", gold[] = "5";
@@ -135,6 +190,7 @@ int main(void)
         cmocka_unit_test(math_lessons_say_the_value_at_every_digit),
         cmocka_unit_test(logic_lessons_name_ends_and_owners),
         cmocka_unit_test(every_further_question_is_answered_right),
+        cmocka_unit_test(lists_lessons_answer_further_questions_and_name_the_smallest),
         cmocka_unit_test(problem_that_does_not_fit_is_refused),
     };
 

@@ -43,11 +43,15 @@ static void read_model(const char *dir, struct buf *out)
     }
 }
 
-static void train(int64_t steps, uint64_t seed, size_t threads, struct buf *out)
+/* SKIP and REPEAT from step 6 of 12 on. */
+static void train_deep(double skip, double repeat, uint64_t seed, size_t threads, struct buf *out)
 {
     struct fake_job f;
 
-    start(&f, steps);
+    start(&f, 12);
+    fake_job_real(&f, "layer_skip", skip);
+    fake_job_real(&f, "layer_repeat", repeat);
+    fake_job_real(&f, "depth_start", 0.5);
     f.lease.seed = seed;
     f.job.pool = pool_new(threads);
     fake_job_run_or_fail(&f);
@@ -58,22 +62,65 @@ static void train(int64_t steps, uint64_t seed, size_t threads, struct buf *out)
     fake_job_release(&f);
 }
 
+static void train(uint64_t seed, size_t threads, struct buf *out)
+{
+    train_deep(0, 0, seed, threads, out);
+}
+
 static void model_is_a_function_of_parameters_and_seed(void **state)
 {
     struct buf one CLEANUP(buf_release) = { 0 }, two CLEANUP(buf_release) = { 0 };
     struct buf three CLEANUP(buf_release) = { 0 }, other CLEANUP(buf_release) = { 0 };
 
     (void)state;
-    train(12, 1, 1, &one);
-    train(12, 1, 2, &two);
-    train(12, 1, 3, &three);
-    train(12, 2, 1, &other);
+    train(1, 1, &one);
+    train(1, 2, &two);
+    train(1, 3, &three);
+    train(2, 1, &other);
     assert_int_equal(one.len, two.len);
     assert_memory_equal(one.data, two.data, one.len);
     assert_int_equal(one.len, three.len);
     assert_memory_equal(one.data, three.data, one.len);
     assert_int_equal(one.len, other.len);
     assert_memory_not_equal(one.data, other.data, one.len);
+}
+
+static void skipped_and_repeated_layers_change_the_model_but_threads_do_not(void **state)
+{
+    static const double skip[] = { 0.3, 0, 0.2 }, repeat[] = { 0, 0.3, 0.2 };
+    struct buf plain CLEANUP(buf_release) = { 0 };
+
+    (void)state;
+    train(1, 1, &plain);
+    for (size_t i = 0; i < ARRAY_LEN(skip); i++) {
+        struct buf one CLEANUP(buf_release) = { 0 }, two CLEANUP(buf_release) = { 0 };
+
+        train_deep(skip[i], repeat[i], 1, 1, &one);
+        train_deep(skip[i], repeat[i], 1, 3, &two);
+        assert_int_equal(one.len, two.len);
+        assert_memory_equal(one.data, two.data, one.len);
+        assert_int_equal(one.len, plain.len);
+        assert_memory_not_equal(one.data, plain.data, one.len);
+    }
+}
+
+static void layers_are_a_metric_where_they_vary(void **state)
+{
+    struct fake_job f;
+    size_t points = 0;
+
+    (void)state;
+    start(&f, 40);
+    fake_job_real(&f, "layer_repeat", 1);
+    fake_job_real(&f, "depth_start", 0.5);
+    fake_job_run_or_fail(&f);
+    for (size_t i = 0; i < f.metrics_len; i++)
+        if (strcmp(f.metric[i].name, "layers") == 0) {
+            assert_true(f.metric[i].value == (f.metric[i].step == 20 ? 2 : 4));
+            points++;
+        }
+    assert_int_equal(points, 2);
+    fake_job_release(&f);
 }
 
 static void saved_model_opens_with_its_tokenizer(void **state)
@@ -165,6 +212,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(model_is_a_function_of_parameters_and_seed),
+        cmocka_unit_test(skipped_and_repeated_layers_change_the_model_but_threads_do_not),
+        cmocka_unit_test(layers_are_a_metric_where_they_vary),
         cmocka_unit_test(saved_model_opens_with_its_tokenizer),
         cmocka_unit_test(metrics_come_every_twenty_steps_and_at_the_end),
         cmocka_unit_test(stopped_training_says_so_and_makes_nothing),

@@ -2,7 +2,8 @@
 /* Goal: the trainer's gradient is the derivative of the loss, its weights' bits do not depend on
  * threads, pools or (packed) kernel levels, and it learns. Method: central differences of a naive
  * double twin (tests/support/train_twin.c) over elements of every tensor, planted wrong gradients
- * for the checker itself, repeated runs compared by memcmp. */
+ * for the checker itself, repeated runs compared by memcmp; all of it also with sequences that skip
+ * and repeat layers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,17 +19,18 @@
 #include "tests/support/train_twin.h"
 #include "worker/train/train.h"
 
-enum { SEQUENCES = 11, ROWS_MAX = 128 };
+enum { SEQUENCES = 11, ROWS_MAX = 128, LAYERS = 3 };
 
 struct batch {
     struct train_batch b;
     uint32_t tokens[ROWS_MAX], target[ROWS_MAX];
     size_t start[SEQUENCES + 1];
+    uint8_t times[SEQUENCES * LAYERS];
 };
 
 static struct model_conf small_model(bool tied)
 {
-    return (struct model_conf){ .layers = 3,
+    return (struct model_conf){ .layers = LAYERS,
                                 .dim = 24,
                                 .heads = 4,
                                 .kv_heads = 2,
@@ -76,6 +78,16 @@ static void draw_batch(struct batch *b, uint64_t seed)
     b->b = (struct train_batch){
         .tokens = b->tokens, .target = b->target, .start = b->start, .sequences = SEQUENCES
     };
+}
+
+/* Any way through the layers; the first sequence skips them all. */
+static void draw_times(struct batch *b, uint64_t seed)
+{
+    struct rng r = rng_stream("test-times", seed, 0);
+
+    for (size_t i = 0; i < ARRAY_LEN(b->times); i++)
+        b->times[i] = i < LAYERS ? 0 : (uint8_t)rng_below(&r, 3);
+    b->b.times = b->times;
 }
 
 static struct trainer *trainer_or_fail(const struct train_conf *c, struct pool *pool,
@@ -159,7 +171,7 @@ static double gradient_error(const struct train_conf *c, struct trainer *t,
  * 2e-6; a wrong gradient is off by more than 1e-2. */
 #define GRADIENT_LIMIT 1e-4
 
-static void check_gradient(bool tied, enum train_gemm gemm)
+static void check_gradient(bool tied, enum train_gemm gemm, bool times)
 {
     struct train_conf c = small_conf(tied, gemm);
     struct trainer *t = trainer_or_fail(&c, NULL, NULL);
@@ -172,6 +184,8 @@ static void check_gradient(bool tied, enum train_gemm gemm)
     double error;
 
     draw_batch(&b, 1);
+    if (times)
+        draw_times(&b, 1);
     assert_int_equal(trainer_gradient(t, &b.b, &report, grad, &err), 0);
     error = gradient_error(&c, t, &b.b, grad, where);
     print_message("largest gradient error %.2g at %s\n", error, where);
@@ -191,15 +205,29 @@ static void check_gradient(bool tied, enum train_gemm gemm)
 static void openblas_gradient_is_the_derivative_of_the_loss(void **state)
 {
     (void)state;
-    check_gradient(true, TRAIN_GEMM_OPENBLAS);
-    check_gradient(false, TRAIN_GEMM_OPENBLAS);
+    check_gradient(true, TRAIN_GEMM_OPENBLAS, false);
+    check_gradient(false, TRAIN_GEMM_OPENBLAS, false);
+}
+
+static void openblas_gradient_through_skipped_and_repeated_layers_is_the_derivative(void **state)
+{
+    (void)state;
+    check_gradient(true, TRAIN_GEMM_OPENBLAS, true);
+    check_gradient(false, TRAIN_GEMM_OPENBLAS, true);
 }
 
 static void packed_gradient_is_the_derivative_of_the_loss(void **state)
 {
     (void)state;
-    check_gradient(true, TRAIN_GEMM_PACKED);
-    check_gradient(false, TRAIN_GEMM_PACKED);
+    check_gradient(true, TRAIN_GEMM_PACKED, false);
+    check_gradient(false, TRAIN_GEMM_PACKED, false);
+}
+
+static void packed_gradient_through_skipped_and_repeated_layers_is_the_derivative(void **state)
+{
+    (void)state;
+    check_gradient(true, TRAIN_GEMM_PACKED, true);
+    check_gradient(false, TRAIN_GEMM_PACKED, true);
 }
 
 /* One planted error per tensor: its gradient doubled, and its gradient zero. */
@@ -265,25 +293,29 @@ static void planted_wrong_gradients_are_caught(void **state)
 
 /* ------------------------------------------------------------------------------------------- */
 
-/* Weights after STEPS steps; free() them. */
+enum { TRAINED_STEPS = 6 };
+
+/* Weights after TRAINED_STEPS steps; free() them. */
 static float *trained(const struct train_conf *c, struct pool *pool, struct pool *then,
-                      const struct kernels *kern, size_t steps, size_t *ret_floats)
+                      const struct kernels *kern, bool times, size_t *ret_floats)
 {
     struct trainer *t = trainer_or_fail(c, pool, kern);
     float *all;
 
-    for (size_t i = 0; i < steps; i++) {
+    for (size_t i = 0; i < TRAINED_STEPS; i++) {
         struct train_report report;
         struct err err = { 0 };
         struct batch b;
 
-        if (i == steps / 2)
+        if (i == TRAINED_STEPS / 2)
             trainer_set_pool(t, then);
         draw_batch(&b, i);
+        if (times)
+            draw_times(&b, i);
         if (trainer_step(t, &b.b, &report, &err) < 0)
             fail_msg("%s", err.text);
     }
-    assert_int_equal(trainer_steps(t), steps);
+    assert_int_equal(trainer_steps(t), TRAINED_STEPS);
     *ret_floats = trainer_weights(t)->floats_len;
     all = mem_dup(trainer_weights(t)->all, *ret_floats * sizeof(float));
     trainer_free(t);
@@ -296,13 +328,13 @@ static void bits_do_not_depend_on_threads_or_pools(void **state)
     struct pool *pool[] = { NULL, pool_new(1), pool_new(2), pool_new(3) };
 
     (void)state;
-    for (size_t g = 0; g < ARRAY_LEN(gemm); g++) {
-        struct train_conf c = small_conf(true, gemm[g]);
+    for (size_t g = 0; g < 2 * ARRAY_LEN(gemm); g++) {
+        struct train_conf c = small_conf(true, gemm[g / 2]);
         size_t floats;
-        float *want = trained(&c, NULL, NULL, NULL, 6, &floats);
+        float *want = trained(&c, NULL, NULL, NULL, g % 2, &floats);
 
         for (size_t i = 1; i < ARRAY_LEN(pool); i++) {
-            float *got = trained(&c, pool[i], pool[ARRAY_LEN(pool) - i], NULL, 6, &floats);
+            float *got = trained(&c, pool[i], pool[ARRAY_LEN(pool) - i], NULL, g % 2, &floats);
 
             assert_memory_equal(got, want, floats * sizeof(float));
             free(got);
@@ -313,40 +345,70 @@ static void bits_do_not_depend_on_threads_or_pools(void **state)
         pool_free(pool[i]);
 }
 
-static void packed_bits_are_equal_on_every_kernel_level(void **state)
+static void check_kernel_levels(bool times)
 {
     struct train_conf c = small_conf(false, TRAIN_GEMM_PACKED);
     size_t floats;
-    float *want = trained(&c, NULL, NULL, kernels_at(KERNELS_GENERIC), 5, &floats);
+    float *want = trained(&c, NULL, NULL, kernels_at(KERNELS_GENERIC), times, &floats);
 
-    (void)state;
     for (int level = KERNELS_GENERIC + 1; level < KERNELS_LEVELS; level++) {
         const struct kernels *k = kernels_at((enum kernels_level)level);
         float *got;
 
         if (!k)
             continue;
-        got = trained(&c, NULL, NULL, k, 5, &floats);
+        got = trained(&c, NULL, NULL, k, times, &floats);
         assert_memory_equal(got, want, floats * sizeof(float));
         free(got);
     }
     free(want);
 }
 
+static void packed_bits_are_equal_on_every_kernel_level(void **state)
+{
+    (void)state;
+    check_kernel_levels(false);
+    check_kernel_levels(true);
+}
+
+static void every_layer_once_is_the_same_loss_as_no_times(void **state)
+{
+    struct train_conf c = small_conf(true, TRAIN_GEMM_PACKED);
+    struct trainer *t = trainer_or_fail(&c, NULL, NULL);
+    size_t floats = trainer_weights(t)->floats_len;
+    float *want = mem_calloc(floats, sizeof(float)), *got = mem_calloc(floats, sizeof(float));
+    struct train_report plain, once;
+    struct err err = { 0 };
+    struct batch b;
+
+    (void)state;
+    draw_batch(&b, 5);
+    assert_int_equal(trainer_gradient(t, &b.b, &plain, want, &err), 0);
+    memset(b.times, 1, sizeof(b.times));
+    b.b.times = b.times;
+    assert_int_equal(trainer_gradient(t, &b.b, &once, got, &err), 0);
+    assert_true(plain.loss == once.loss);
+    for (size_t i = 0; i < floats; i++)
+        assert_true(fabsf(got[i] - want[i]) < 1e-6f);
+    free(want);
+    free(got);
+    trainer_free(t);
+}
+
 static void seed_and_micro_batches_are_part_of_the_result(void **state)
 {
     struct train_conf c = small_conf(true, TRAIN_GEMM_PACKED), other = c;
     size_t floats;
-    float *want = trained(&c, NULL, NULL, NULL, 4, &floats), *got;
+    float *want = trained(&c, NULL, NULL, NULL, false, &floats), *got;
 
     (void)state;
     other.seed = 2;
-    got = trained(&other, NULL, NULL, NULL, 4, &floats);
+    got = trained(&other, NULL, NULL, NULL, false, &floats);
     assert_memory_not_equal(got, want, floats * sizeof(float));
     free(got);
     other = c;
     other.micro_batches = 40; /* more than sequences: some are empty */
-    got = trained(&other, NULL, NULL, NULL, 4, &floats);
+    got = trained(&other, NULL, NULL, NULL, false, &floats);
     for (size_t i = 0; i < floats; i++) /* equal up to the rounding of another order of summing */
         assert_true(fabsf(got[i] - want[i]) < 5e-3f);
     free(got);
@@ -428,6 +490,11 @@ static void bad_batches_are_refused_with_a_reason(void **state)
     draw_batch(&b, 4);
     b.b.sequences = 0;
     assert_int_equal(trainer_step(t, &b.b, &report, &err), ERR_INVALID);
+    draw_batch(&b, 4);
+    draw_times(&b, 4);
+    b.times[7] = 3;
+    assert_int_equal(trainer_step(t, &b.b, &report, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "sequence 2 goes 3 times through layer 1"));
     assert_int_equal(trainer_steps(t), 0);
     trainer_free(t);
 }
@@ -484,10 +551,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(openblas_gradient_is_the_derivative_of_the_loss),
+        cmocka_unit_test(openblas_gradient_through_skipped_and_repeated_layers_is_the_derivative),
         cmocka_unit_test(packed_gradient_is_the_derivative_of_the_loss),
+        cmocka_unit_test(packed_gradient_through_skipped_and_repeated_layers_is_the_derivative),
         cmocka_unit_test(planted_wrong_gradients_are_caught),
         cmocka_unit_test(bits_do_not_depend_on_threads_or_pools),
         cmocka_unit_test(packed_bits_are_equal_on_every_kernel_level),
+        cmocka_unit_test(every_layer_once_is_the_same_loss_as_no_times),
         cmocka_unit_test(seed_and_micro_batches_are_part_of_the_result),
         cmocka_unit_test(small_model_learns_a_tiny_set_by_heart),
         cmocka_unit_test(training_that_leaves_the_finite_numbers_is_diverged),
