@@ -1,174 +1,140 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Job kind "search": the label of each example of a shard, by tree search over routings. */
+/* Job kind "search": the label of each example of a shard, by search over routings. */
 #include "worker/search/search.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/wire/wire.h"
 #include "worker/jobs/evaluator.h"
 #include "worker/jobs/examples.h"
+#include "worker/jobs/hint.h"
 #include "worker/jobs/implement.h"
+#include "worker/jobs/lockstep.h"
+#include "worker/jobs/static_paths.h"
 
-struct answer {
-    char text[OUTCOME_ANSWER_BYTES];
+_Static_assert((int)SEARCH_ENTRIES_MAX == (int)WIRE_ENTRIES_MAX, "a whole log fits in a message");
+
+/* One example's message and its memory. */
+struct message {
+    Drover__Label label;
+    Drover__SearchEntry *entry, **entry_at;
 };
 
 struct search_job {
     struct job *job;
     const struct model *model;
     struct evaluator *evaluator;
+    struct hint *hint;
     struct search_params params;
-    /* Answers of the present example, in order of evaluation = order of discovery. */
-    struct answer *answer;
-    size_t answers_len, answers_cap;
-    uint64_t rows;                 /* of all evaluations of the present example */
-    struct evaluation *evaluation; /* [params.round] */
-    struct outcome *outcome;       /* [params.round] */
-    /* The message's memory. */
-    struct search_result result;
-    Drover__Label label;
-    Drover__SearchEntry *entry, **entry_at;
+    uint8_t *starts; /* [starts_len][layers] */
+    size_t starts_len;
+    size_t batch;
+    struct seeker *seeker;   /* [batch] */
+    struct message *message; /* [batch] */
 };
 
-static void keep_answer(struct search_job *s, const char *text)
+static void fill_log(struct message *m, const struct seeker *s, size_t layers)
 {
-    if (s->answers_len == s->answers_cap) {
-        s->answers_cap = s->answers_cap ? 2 * s->answers_cap : 64;
-        s->answer = mem_realloc(s->answer, s->answers_cap, sizeof(*s->answer));
+    size_t n = s->result.evaluations;
+
+    m->entry = mem_realloc(m->entry, n, sizeof(*m->entry));
+    m->entry_at = mem_realloc(m->entry_at, n, sizeof(*m->entry_at));
+    for (size_t i = 0; i < n; i++) {
+        const struct search_entry *from = &s->result.entry[i];
+
+        drover__search_entry__init(&m->entry[i]);
+        m->entry[i].parent = from->parent;
+        m->entry[i].visits = from->visits;
+        m->entry[i].value = from->value;
+        m->entry[i].reward = from->reward;
+        m->entry[i].routing.data = s->result.routing + i * layers;
+        m->entry[i].routing.len = layers;
+        m->entry[i].answer = s->answer[i].text;
+        m->entry_at[i] = &m->entry[i];
     }
-    memcpy(s->answer[s->answers_len++].text, text, OUTCOME_ANSWER_BYTES);
+    m->label.log = m->entry_at;
+    m->label.n_log = n;
 }
 
-static int evaluate_round(void *arg, const uint8_t *const *routing, size_t n, double *reward,
-                          struct err *err)
+static void fill_label(struct message *m, const struct seeker *s, size_t layers,
+                       uint64_t layer_rows)
+{
+    const struct search_result *r = &s->result;
+    Drover__Label *label = &m->label;
+
+    drover__label__init(label);
+    label->base_correct = r->base_correct;
+    label->has_label = r->has_label;
+    label->layers = (uint32_t)layers;
+    label->label_layers = (uint32_t)(r->has_label ? r->label_length : layers);
+    label->simulations = r->simulations;
+    label->evaluations = r->evaluations;
+    label->hinted = r->hinted;
+    label->layer_rows = layer_rows;
+    /* Rows differ between paths only where answers of several tokens differ: their mean. */
+    label->layer_rows_whole = s->evaluated ? r->path_layers * s->rows / s->evaluated : 0;
+    label->base_answer = s->answer[0].text;
+    if (r->has_label) {
+        label->routing.data = r->label;
+        label->routing.len = layers;
+        label->label_answer = s->answer[seeker_entry(s, r->label, layers)].text;
+    }
+    fill_log(m, s, layers);
+}
+
+static void forget(struct search_job *s)
+{
+    for (size_t i = 0; i < s->batch; i++)
+        seeker_release(&s->seeker[i]);
+}
+
+static int search_examples(void *arg, const struct example *const *at, size_t n,
+                           Drover__ExampleResult *result, struct err *err)
 {
     struct search_job *s = arg;
+    const struct lockstep l = { .params = &s->params,
+                                .layers = s->model->conf.layers,
+                                .seed = s->job->lease->seed,
+                                .evaluator = s->evaluator,
+                                .hint = s->hint,
+                                .progress = s->job->progress };
     int rc;
 
-    s->outcome = mem_realloc(s->outcome, MAX(n, (size_t)1), sizeof(*s->outcome));
-    s->evaluation = mem_realloc(s->evaluation, MAX(n, (size_t)1), sizeof(*s->evaluation));
-    for (size_t i = 0; i < n; i++)
-        s->evaluation[i] = (struct evaluation){ .example = 0, .routing = routing[i] };
-    rc = evaluator_run(s->evaluator, s->evaluation, n, true, s->outcome, s->job->progress, err);
+    assert(n <= s->batch);
+    forget(s);
+    rc = evaluator_begin(s->evaluator, at, n, err);
+    rc = rc == 0 ? lockstep_run(&l, at, n, s->seeker, err) : rc;
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        reward[i] = s->outcome[i].correct ? 1.0 : 0.0;
-        s->rows += s->outcome[i].rows;
-        keep_answer(s, s->outcome[i].answer);
+        fill_label(&s->message[i], &s->seeker[i], l.layers,
+                   evaluator_stats(s->evaluator, i).layer_rows);
+        result[i].label = &s->message[i].label;
     }
     return rc;
 }
 
-static size_t entry_of(const struct search_job *s, const uint8_t *routing)
-{
-    size_t layers = s->model->conf.layers, i = 0;
+/* ------------------------------------------------------------------------------------------- */
 
-    while (i < s->result.evaluations &&
-           memcmp(s->result.routing + i * layers, routing, layers) != 0)
+/* The number of TEXT among WORDS, which the kind's table has checked. */
+static int word(const char *text, const char *const *words)
+{
+    int i = 0;
+
+    while (strcmp(text, words[i]) != 0)
         i++;
     return i;
 }
 
-/* The label once more, whole and alone, without the search's cached states. */
-static int replay(struct search_job *s, const struct example *e, struct err *err)
-{
-    const struct evaluation label = { .example = 0, .routing = s->result.label };
-    size_t entry = entry_of(s, label.routing);
-    struct outcome again;
-    int rc = evaluator_run(s->evaluator, &label, 1, false, &again, s->job->progress, err);
-
-    if (rc < 0)
-        return rc;
-    if (!again.correct || entry == s->result.evaluations ||
-        strcmp(again.answer, s->answer[entry].text) != 0)
-        return err_set(err, ERR_INTERNAL,
-                       "example %s: the label path answers \"%s\" when it is replayed alone; the "
-                       "search saw \"%s\"",
-                       e->source_id, again.answer,
-                       entry < s->result.evaluations ? s->answer[entry].text : "nothing");
-    return 0;
-}
-
-static void fill_log(struct search_job *s)
-{
-    size_t n = s->result.evaluations, layers = s->model->conf.layers;
-
-    s->entry = mem_realloc(s->entry, n, sizeof(*s->entry));
-    s->entry_at = mem_realloc(s->entry_at, n, sizeof(*s->entry_at));
-    for (size_t i = 0; i < n; i++) {
-        const struct search_entry *from = &s->result.entry[i];
-
-        drover__search_entry__init(&s->entry[i]);
-        s->entry[i].parent = from->parent;
-        s->entry[i].visits = from->visits;
-        s->entry[i].value = from->value;
-        s->entry[i].reward = from->reward;
-        s->entry[i].routing.data = s->result.routing + i * layers;
-        s->entry[i].routing.len = layers;
-        s->entry[i].answer = s->answer[i].text;
-        s->entry_at[i] = &s->entry[i];
-    }
-    s->label.log = s->entry_at;
-    s->label.n_log = n;
-}
-
-static void fill_label(struct search_job *s, uint64_t layer_rows)
-{
-    const struct search_result *r = &s->result;
-    size_t layers = s->model->conf.layers;
-
-    drover__label__init(&s->label);
-    s->label.base_correct = r->base_correct;
-    s->label.has_label = r->has_label;
-    s->label.layers = (uint32_t)layers;
-    s->label.label_layers = (uint32_t)(r->has_label ? r->label_length : layers);
-    s->label.simulations = r->simulations;
-    s->label.evaluations = r->evaluations;
-    s->label.layer_rows = layer_rows;
-    /* Rows differ between paths only where answers of several tokens differ: their mean. */
-    s->label.layer_rows_whole = r->path_layers * s->rows / r->evaluations;
-    s->label.base_answer = s->answer[0].text;
-    if (r->has_label) {
-        s->label.routing.data = r->label;
-        s->label.routing.len = layers;
-        s->label.label_answer = s->answer[entry_of(s, r->label)].text;
-    }
-    fill_log(s);
-}
-
-static int search_example(void *arg, const struct example *const *at, size_t n,
-                          Drover__ExampleResult *result, struct err *err)
-{
-    struct search_job *s = arg;
-    const struct example *e = at[0];
-    uint64_t before = evaluator_layer_rows(s->evaluator);
-    int rc;
-
-    assert(n == 1); /* prefix states are those of one example */
-    s->answers_len = 0;
-    s->rows = 0;
-    search_result_release(&s->result);
-    rc = evaluator_begin(s->evaluator, at, 1, err);
-    rc = rc == 0 ? search_run(&s->params, s->model->conf.layers, s->job->lease->seed, e->id,
-                              evaluate_round, s, &s->result, err)
-                 : rc;
-    if (rc < 0)
-        return rc;
-    assert(s->answers_len == s->result.evaluations);
-    rc = s->result.has_label ? replay(s, e, err) : 0;
-    if (rc < 0)
-        return rc;
-    fill_label(s, evaluator_layer_rows(s->evaluator) - before);
-    result->label = &s->label;
-    return 0;
-}
-
 static int read_params(struct search_job *s, const struct job *j, struct err *err)
 {
+    static const char *const method[] = { "progressive", "all", "chain", "enumerate" };
+    static const char *const edits[] = { "both", "skip", "repeat" };
+    static const char *const stop[] = { "none", "shorter", "fixed", "published" };
     const struct kind *k = j->kind;
     const struct params *p = &j->params;
-    bool progressive = strcmp(kind_text(k, p, "widening"), "progressive") == 0;
 
     s->params = (struct search_params){
         .simulations = (uint32_t)kind_int(k, p, "simulations"),
@@ -176,16 +142,86 @@ static int read_params(struct search_job *s, const struct job *j, struct err *er
         .exploration = kind_real(k, p, "exploration"),
         .length_penalty = kind_real(k, p, "length_penalty"),
         .random_child = kind_real(k, p, "random_child"),
-        /* No limit on children: every node has at most 4 per layer. */
-        .widen_factor = progressive ? kind_real(k, p, "widen_factor") : 4.0 * MODEL_LAYERS_MAX,
-        .widen_power = progressive ? kind_real(k, p, "widen_power") : 0.0,
+        .widen_factor = kind_real(k, p, "widen_factor"),
+        .widen_power = kind_real(k, p, "widen_power"),
+        .method = (enum search_method)word(kind_text(k, p, "method"), method),
+        .edits = (enum routing_edits)word(kind_text(k, p, "edits"), edits),
+        .depth = (uint32_t)kind_int(k, p, "depth"),
+        .early_stop = (enum search_stop)word(kind_text(k, p, "early_stop"), stop),
+        .total_visits = strcmp(kind_text(k, p, "total_visits"), "total") == 0,
     };
+    s->batch = (size_t)kind_int(k, p, "batch");
+    s->params.starts = s->starts;
+    s->params.starts_len = s->starts_len;
     return search_params_check(&s->params, s->model->conf.layers, err);
+}
+
+static bool has_input(const struct job *j, const char *name)
+{
+    for (size_t i = 0; i < j->lease->n_inputs; i++)
+        if (strcmp(j->lease->inputs[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* What a select step chose: paths from which others are made. */
+static int read_starts(struct search_job *s, struct err *err)
+{
+    char path[PATH_MAX] = "";
+    int rc;
+
+    if (!has_input(s->job, "paths"))
+        return 0;
+    rc = s->job->services->input(s->job->services->arg, "paths", path, sizeof(path), err);
+    return rc == 0 ? static_paths_read(path, s->model->conf.layers, &s->starts, &s->starts_len, err)
+                   : rc;
+}
+
+/* A hint may be missing, also when the lease names one that is gone. */
+static int read_hint(struct search_job *s, struct err *err)
+{
+    char path[PATH_MAX] = "";
+    int rc;
+
+    if (!has_input(s->job, "hint"))
+        return 0;
+    rc = s->job->services->input(s->job->services->arg, "hint", path, sizeof(path), err);
+    if (rc == 0)
+        return hint_read(&s->hint, path, s->model->conf.layers, err);
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+static void release(struct search_job *s)
+{
+    if (s->seeker)
+        forget(s);
+    for (size_t i = 0; s->message && i < s->batch; i++) {
+        free(s->message[i].entry);
+        free(s->message[i].entry_at);
+    }
+    free(s->seeker);
+    free(s->message);
+    free(s->starts);
+    hint_free(s->hint);
+    evaluator_free(s->evaluator);
+    job_model_close(s->model);
+}
+
+/* What sharing saved, of the examples that this attempt searched, as metrics at step 0. */
+static void report_costs(const struct search_job *s)
+{
+    const struct evaluator_stats t = evaluator_total(s->evaluator);
+    const struct job_services *to = s->job->services;
+
+    if (t.needed == 0)
+        return;
+    to->metric(to->arg, "hit_rate", 0, (double)t.found / (double)t.needed);
+    to->metric(to->arg, "rows_share", 0, (double)t.layer_rows / (double)t.layer_rows_whole);
 }
 
 int search_job_run(struct job *j, struct err *err)
 {
-    struct search_job s = { .job = j };
+    struct search_job s CLEANUP(release) = { .job = j };
     struct evaluator_conf conf = { .model_name = job_input_name(j, "model"),
                                    .pool = j->pool,
                                    .cache_bytes =
@@ -194,17 +230,17 @@ int search_job_run(struct job *j, struct err *err)
     int rc = job_task(j, &conf.task, err);
 
     rc = rc == 0 ? job_model_open(j, "model", &s.model, err) : rc;
+    rc = rc == 0 ? read_starts(&s, err) : rc;
     rc = rc == 0 ? read_params(&s, j, err) : rc;
+    rc = rc == 0 ? read_hint(&s, err) : rc;
     conf.model = s.model;
     rc = rc == 0 ? evaluator_new(&s.evaluator, &conf, err) : rc;
-    rc = rc == 0 ? job_each_example(j, 1, search_example, &s, err) : rc;
-    evaluator_free(s.evaluator);
-    search_result_release(&s.result);
-    free(s.answer);
-    free(s.evaluation);
-    free(s.outcome);
-    free(s.entry);
-    free(s.entry_at);
-    job_model_close(s.model);
+    if (rc < 0)
+        return rc;
+    s.seeker = mem_calloc(s.batch, sizeof(*s.seeker));
+    s.message = mem_calloc(s.batch, sizeof(*s.message));
+    rc = job_each_example(j, s.batch, search_examples, &s, err);
+    if (rc == 0)
+        report_costs(&s);
     return rc;
 }

@@ -2,235 +2,345 @@
 #include "worker/search/search.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "worker/search/dmath.h"
-#include "worker/search/tree.h"
+#include "worker/search/machine.h"
 
-/* A path from the root: each step is an edit of a layer that was 1, so it is no longer than layers
- * + 1. */
-struct selection {
-    uint32_t *node;
-    size_t len;
-};
+/* Routings of a round of SEARCH_ENUMERATE: as the most that `round` may be. */
+enum { ENUMERATED_AT_ONCE = 256 };
 
-struct search {
-    const struct search_params *p;
-    size_t layers;
-    struct rng rng;
-    struct tree tree;
-    struct selection *picked; /* [round] */
-};
-
-/* Progressive widening (Coulom 2007): children <= factor * visits^power. */
-static bool may_widen(const struct search *s, const struct node *n)
+/* Contradictions between parameters, by the names that a recipe uses. */
+static int check_together(const struct search_params *p, struct err *err)
 {
-    double allowed = s->p->widen_factor * dmath_pow(n->visits, s->p->widen_power);
-
-    return (double)n->children_len < allowed;
-}
-
-/* Q/v + c sqrt(ln V / v) - lambda |path| / L (Dr.LLM, section 4.1); V are the parent's visits. */
-static double score(const struct search *s, const struct node *parent, const struct node *n)
-{
-    double v = n->visits;
-
-    assert(n->visits > 0 && parent->visits > 0);
-    double explore = s->p->exploration * sqrt(dmath_log(parent->visits) / v);
-    double shorter = s->p->length_penalty * (double)n->length / (double)s->layers;
-
-    return n->value / v + explore - shorter;
-}
-
-static uint32_t best_child(struct search *s, const struct node *n)
-{
-    uint32_t best = n->child[0];
-    double best_score = -INFINITY;
-
-    assert(n->children_len > 0);
-    if (rng_double(&s->rng) < s->p->random_child)
-        return n->child[rng_below(&s->rng, (uint32_t)n->children_len)];
-    for (size_t i = 0; i < n->children_len; i++) {
-        const struct node *child = &s->tree.node[n->child[i]];
-        double value = score(s, n, child);
-        if (value > best_score) {
-            best_score = value;
-            best = n->child[i];
-        }
-    }
-    return best;
-}
-
-static void walk_to(struct search *s, struct selection *path, uint32_t n)
-{
-    path->node[path->len++] = n;
-    s->tree.node[n].visits++;
-}
-
-/* From the root down to a node that was never evaluated, or one without edits left. When the walk
- * meets a node whose reward this round still owes, its parent is widened instead, so that a round
- * evaluates as many routings as it can. */
-static void select_leaf(struct search *s, struct selection *path)
-{
-    uint32_t n = 0;
-
-    path->len = 0;
-    walk_to(s, path, n);
-    for (;;) {
-        struct node *node = &s->tree.node[n];
-        bool open = tree_can_expand(&s->tree, n, &s->rng);
-        uint32_t next;
-        if (!open && node->children_len == 0)
-            return;
-        next = open && may_widen(s, node) ? tree_expand(&s->tree, n) : best_child(s, node);
-        if (!s->tree.node[next].evaluated && s->tree.node[next].visits > 0 && open &&
-            node->actions_next < node->actions_len)
-            next = tree_expand(&s->tree, n);
-        walk_to(s, path, next);
-        n = next;
-        if (!s->tree.node[n].evaluated)
-            return;
-    }
-}
-
-/* Rewards of the leaves that have none yet, each once. */
-static int evaluate(struct search *s, size_t paths, search_eval_fn eval, void *arg, struct err *err)
-{
-    const uint8_t **routing = mem_calloc(paths, sizeof(*routing));
-    uint32_t *leaf = mem_calloc(paths, sizeof(*leaf));
-    double *reward = mem_calloc(paths, sizeof(*reward));
-    size_t n = 0;
-    int rc = 0;
-
-    for (size_t i = 0; i < paths; i++) {
-        uint32_t end = s->picked[i].node[s->picked[i].len - 1];
-        if (s->tree.node[end].evaluated)
-            continue;
-        s->tree.node[end].evaluated = true;
-        routing[n] = s->tree.node[end].routing;
-        leaf[n++] = end;
-    }
-    if (n > 0)
-        rc = eval(arg, routing, n, reward, err);
-    for (size_t i = 0; i < n && !rc; i++)
-        s->tree.node[leaf[i]].reward = reward[i];
-    free(routing);
-    free(leaf);
-    free(reward);
-    return rc;
-}
-
-static int round_of(struct search *s, search_eval_fn eval, void *arg, struct search_result *ret,
-                    struct err *err)
-{
-    int rc;
-
-    for (size_t i = 0; i < s->p->round; i++)
-        select_leaf(s, &s->picked[i]);
-    rc = evaluate(s, s->p->round, eval, arg, err);
-    if (rc)
-        return rc;
-    for (size_t i = 0; i < s->p->round; i++) {
-        const struct selection *path = &s->picked[i];
-        const struct node *leaf = &s->tree.node[path->node[path->len - 1]];
-        for (size_t j = 0; j < path->len; j++)
-            s->tree.node[path->node[j]].value += leaf->reward;
-        ret->path_layers += leaf->length;
-        ret->simulations++;
-    }
+    if (p->method == SEARCH_ENUMERATE && p->early_stop != SEARCH_STOP_NONE)
+        return err_set(err, ERR_INVALID,
+                       "early_stop contradicts method = \"enumerate\", which tries every path; "
+                       "leave early_stop out or take another method");
+    if (p->method != SEARCH_ENUMERATE && p->depth > 1)
+        return err_set(err, ERR_INVALID,
+                       "depth = %u needs method = \"enumerate\"; other methods edit paths as far "
+                       "as simulations go",
+                       p->depth);
+    if (p->method != SEARCH_ENUMERATE && p->starts_len > 0)
+        return err_set(err, ERR_INVALID,
+                       "starts need method = \"enumerate\"; other methods begin at the default "
+                       "path alone");
+    if (p->total_visits && (p->method == SEARCH_CHAIN || p->method == SEARCH_ENUMERATE))
+        return err_set(err, ERR_INVALID,
+                       "total_visits = \"total\" contradicts method = \"%s\", which never compares "
+                       "children; leave total_visits out",
+                       p->method == SEARCH_CHAIN ? "chain" : "enumerate");
     return 0;
 }
 
-/* The base path is evaluated first and is no simulation. */
-static int evaluate_root(struct search *s, search_eval_fn eval, void *arg, struct err *err)
+static int too_many_paths(const struct search_params *p, size_t layers, uint64_t n, struct err *err)
 {
-    uint8_t *ones = mem_calloc(s->layers, 1);
-    int rc;
-
-    memset(ones, 1, s->layers);
-    tree_node(&s->tree, ones, -1);
-    free(ones);
-    s->picked[0].len = 0;
-    walk_to(s, &s->picked[0], 0);
-    rc = evaluate(s, 1, eval, arg, err);
-    s->tree.node[0].value = s->tree.node[0].reward;
-    return rc;
+    return err_set(err, ERR_LIMIT,
+                   "depth = %u of a model of %zu layers%s are %s%llu paths per example; at most %d "
+                   "are kept: take a smaller depth, %sor edits = \"skip\" or \"repeat\"",
+                   p->depth, layers, p->starts_len ? " from these starts" : "",
+                   n == UINT32_MAX || p->starts_len ? "more than " : "", (unsigned long long)n,
+                   SEARCH_ENTRIES_MAX, p->starts_len ? "fewer starts, " : "");
 }
 
-/* Discovered nodes that were never evaluated do not exist: a node is made only as a leaf or met
- * again. */
-static void fill_result(const struct search *s, struct search_result *ret)
+static int check_enumeration(const struct search_params *p, size_t layers, struct err *err)
 {
-    const struct tree *t = &s->tree;
-    const uint8_t *best = NULL;
+    uint64_t n;
 
-    ret->base_correct = t->node[0].reward > 0;
-    ret->path_layers += s->layers;
-    ret->entry = mem_calloc(t->len, sizeof(*ret->entry));
-    ret->routing = mem_calloc(t->len, s->layers);
-    for (size_t i = 0; i < t->len; i++) {
-        const struct node *n = &t->node[i];
-        assert(n->evaluated);
-        ret->entry[i] = (struct search_entry){ n->parent, n->visits, n->value, n->reward };
-        memcpy(ret->routing + i * s->layers, n->routing, s->layers);
-        if (n->reward > 0 && (!best || routing_compare(n->routing, best, s->layers) < 0))
-            best = n->routing;
-    }
-    ret->evaluations = (uint32_t)t->len;
-    ret->has_label = best != NULL;
-    ret->label_length = best ? routing_length(best, s->layers) : s->layers;
-    ret->label = mem_calloc(s->layers, 1);
-    if (best)
-        memcpy(ret->label, best, s->layers);
-    else
-        memset(ret->label, 1, s->layers);
+    if (p->depth < 1 && p->starts_len == 0)
+        return err_set(err, ERR_INVALID,
+                       "depth = 0 needs starts: the select step whose paths are evaluated");
+    if (p->depth > 4)
+        return err_set(err, ERR_INVALID, "depth is %u; it must be 0 to 4", p->depth);
+    n = routing_count(layers, p->edits, p->depth);
+    return n > SEARCH_ENTRIES_MAX ? too_many_paths(p, layers, n, err) : 0;
+}
+
+/* Nodes of the other methods: a simulation makes one at most, and there is the root. (Where a walk
+ * collides with one of its round and takes another child instead, the first was there before.) */
+static uint64_t nodes_max(const struct search_params *p, size_t layers)
+{
+    return MIN((uint64_t)p->simulations + 1, routing_count(layers, p->edits, layers));
 }
 
 int search_params_check(const struct search_params *p, size_t layers, struct err *err)
 {
     if (layers < 1)
         return err_set(err, ERR_INVALID, "a model without layers cannot be routed");
+    if (p->method == SEARCH_ENUMERATE) {
+        int rc = check_together(p, err);
+        return rc == 0 ? check_enumeration(p, layers, err) : rc;
+    }
     if (p->round < 1 || p->simulations < 1 || p->simulations % p->round != 0)
         return err_set(err, ERR_INVALID, "simulations (%u) must be a multiple of round (%u)",
                        p->simulations, p->round);
-    if (!(p->widen_factor > 0) || !(p->widen_power >= 0 && p->widen_power <= 1) ||
+    if ((p->method == SEARCH_PROGRESSIVE && !(p->widen_factor > 0)) ||
+        !(p->widen_power >= 0 && p->widen_power <= 1) ||
         !(p->random_child >= 0 && p->random_child <= 1) || !(p->exploration >= 0) ||
         !(p->length_penalty >= 0))
         return err_set(err, ERR_INVALID, "a parameter of the search is out of its range");
+    if (nodes_max(p, layers) > SEARCH_ENTRIES_MAX)
+        return err_set(err, ERR_LIMIT,
+                       "simulations = %u may evaluate more paths of an example than are kept; at "
+                       "most %d on a model of %zu layers",
+                       p->simulations, (SEARCH_ENTRIES_MAX - 1) / p->round * p->round, layers);
+    return check_together(p, err);
+}
+
+/* ------------------------------------------------------------------------------------------- */
+
+/* Selections of a round. The chain stops at the very simulation and else asks in any portions. */
+static size_t round_size(const struct search_params *p)
+{
+    if (p->method == SEARCH_ENUMERATE)
+        return ENUMERATED_AT_ONCE;
+    return p->method == SEARCH_CHAIN && p->early_stop != SEARCH_STOP_NONE ? 1 : p->round;
+}
+
+static void make_root(struct search *s)
+{
+    uint8_t *ones CLEANUP(mem_cleanup) = mem_calloc(s->layers, 1);
+
+    memset(ones, 1, s->layers);
+    (void)tree_node(&s->tree, ones, -1);
+}
+
+/* Without starts their exact number, which check_enumeration has bounded. */
+static size_t enumerated_max(const struct search_params *p, size_t layers)
+{
+    uint64_t each = routing_count(layers, p->edits, p->depth), all;
+
+    if (p->starts_len == 0)
+        return (size_t)each;
+    /* Nothing lies farther from a start than from all ones, but for what the edits of a start are:
+     * 3L - 1 each at most. */
+    all = p->depth == 0 ? 0 : 3 * (uint64_t)layers;
+    for (uint32_t d = 1; d < p->depth; d++)
+        all = MIN(all * 3 * (uint64_t)layers, (uint64_t)UINT32_MAX);
+    all = each + p->starts_len * (1 + all);
+    return (size_t)MIN(all, (uint64_t)SEARCH_ENTRIES_MAX + 3 * layers);
+}
+
+int search_new(struct search **ret, const struct search_params *p, size_t layers, uint64_t seed,
+               uint64_t example_id, struct err *err)
+{
+    struct search *s;
+    size_t nodes;
+    int rc = search_params_check(p, layers, err);
+
+    if (rc < 0)
+        return rc;
+    s = mem_calloc(1, sizeof(*s));
+    s->p = *p;
+    s->layers = layers;
+    s->shortest = SIZE_MAX;
+    s->rng = rng_stream("search", seed, example_id);
+    nodes =
+        p->method == SEARCH_ENUMERATE ? enumerated_max(p, layers) : (size_t)nodes_max(p, layers);
+    tree_init(&s->tree, layers, p->edits, nodes);
+    make_root(s);
+    if (p->method == SEARCH_ENUMERATE && !enumerate_nodes(s)) {
+        search_free(s);
+        return too_many_paths(p, layers, SEARCH_ENTRIES_MAX, err);
+    }
+    s->picked_max = round_size(p);
+    s->picked = mem_calloc(s->picked_max, sizeof(*s->picked));
+    for (size_t i = 0; i < s->picked_max; i++)
+        s->picked[i].node = mem_calloc(layers + 2, sizeof(*s->picked[i].node));
+    s->chain.node = mem_calloc(layers + 2, sizeof(*s->chain.node));
+    s->routing = mem_calloc(s->picked_max, sizeof(*s->routing));
+    s->leaf = mem_calloc(s->picked_max, sizeof(*s->leaf));
+    *ret = s;
     return 0;
 }
 
-int search_run(const struct search_params *p, size_t layers, uint64_t seed, uint64_t example_id,
-               search_eval_fn eval, void *arg, struct search_result *ret, struct err *err)
+void search_free(struct search *s)
 {
-    struct search s = { .p = p, .layers = layers };
-    int rc = search_params_check(p, layers, err);
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->picked_max; i++)
+        free(s->picked[i].node);
+    free(s->picked);
+    free(s->chain.node);
+    free(s->routing);
+    free(s->leaf);
+    tree_release(&s->tree);
+    free(s);
+}
 
-    if (rc)
-        return rc;
-    *ret = (struct search_result){ 0 };
-    s.rng = rng_stream("search", seed, example_id);
-    /* One node per simulation at most, and the root; widening a colliding walk's parent may make a
-     * second. */
-    tree_init(&s.tree, layers, 2 * (size_t)p->simulations + 1);
-    s.picked = mem_calloc(p->round, sizeof(*s.picked));
-    for (size_t i = 0; i < p->round; i++)
-        s.picked[i].node = mem_calloc(layers + 2, sizeof(*s.picked[i].node));
-    rc = evaluate_root(&s, eval, arg, err);
-    for (uint32_t done = 0; !rc && done < p->simulations; done += p->round)
-        rc = round_of(&s, eval, arg, ret, err);
-    if (!rc)
-        fill_result(&s, ret);
+/* ------------------------------------------------------------------------------------------- */
+
+void selection_step(struct search *s, struct selection *path, uint32_t n)
+{
+    path->node[path->len++] = n;
+    s->tree.node[n].visits++;
+}
+
+static void add_selection(struct search *s)
+{
+    struct selection *path = &s->picked[s->picked_len++];
+
+    path->len = 0;
+    if (s->p.method == SEARCH_ENUMERATE)
+        selection_step(s, path, s->told + (uint32_t)s->picked_len - 1);
+    else if (s->p.method == SEARCH_CHAIN)
+        select_in_chain(s, path);
     else
-        *ret = (struct search_result){ 0 };
-    for (size_t i = 0; i < p->round; i++)
-        free(s.picked[i].node);
-    free(s.picked);
-    tree_release(&s.tree);
-    return rc;
+        select_by_ucb(s, path);
+}
+
+/* The selections of the next round; false when there is none. */
+static bool begin_round(struct search *s)
+{
+    size_t left =
+        s->p.method == SEARCH_ENUMERATE ? s->tree.len - s->told : s->p.simulations - s->simulations;
+
+    s->picked_len = 0;
+    if (s->over || left == 0) {
+        s->over = true;
+        return false;
+    }
+    for (left = MIN(left, s->picked_max); left > 0; left--)
+        add_selection(s);
+    return true;
+}
+
+/* Leaves that have no reward yet, each once. */
+static void gather_questions(struct search *s)
+{
+    s->asked = 0;
+    for (size_t i = 0; i < s->picked_len; i++) {
+        uint32_t end = s->picked[i].node[s->picked[i].len - 1];
+
+        if (s->tree.node[end].evaluated)
+            continue;
+        s->tree.node[end].evaluated = true;
+        s->routing[s->asked] = s->tree.node[end].routing;
+        s->leaf[s->asked++] = end;
+    }
+}
+
+/* Is it time to stop, seeing the round's simulations in their order? */
+static bool stops(struct search *s)
+{
+    const struct node *root = &s->tree.node[0];
+    bool stop = false;
+
+    for (size_t i = 0; i < s->picked_len; i++) {
+        const struct selection *path = &s->picked[i];
+        const struct node *n = &s->tree.node[path->node[path->len - 1]];
+        bool turned = n->reward > 0 && !(root->reward > 0);
+
+        if (!(n->reward > 0))
+            continue;
+        if (s->p.early_stop == SEARCH_STOP_SHORTER)
+            stop = stop || (s->shortest != SIZE_MAX && n->length < s->shortest);
+        else if (s->p.early_stop == SEARCH_STOP_FIXED)
+            stop = stop || turned;
+        else if (s->p.early_stop == SEARCH_STOP_PUBLISHED)
+            stop = stop || turned || n->length + 2 <= s->layers;
+        s->shortest = MIN(s->shortest, n->length);
+    }
+    return stop;
+}
+
+static void end_round(struct search *s)
+{
+    for (size_t i = 0; i < s->picked_len; i++) {
+        const struct selection *path = &s->picked[i];
+        const struct node *leaf = &s->tree.node[path->node[path->len - 1]];
+
+        for (size_t j = 0; j < path->len; j++)
+            s->tree.node[path->node[j]].value += leaf->reward;
+        s->path_layers += leaf->length;
+        s->simulations++;
+    }
+    s->over = stops(s);
+    s->picked_len = 0;
+}
+
+/* The base path is evaluated first and is no simulation. */
+static void begin_root(struct search *s)
+{
+    s->began = true;
+    s->picked[0].len = 0;
+    selection_step(s, &s->picked[0], 0);
+    s->picked_len = 1;
+}
+
+size_t search_ask(struct search *s, const uint8_t *const **ret)
+{
+    assert(s->asked == 0);
+    *ret = s->routing;
+    if (!s->began) {
+        begin_root(s);
+        gather_questions(s);
+        return s->asked;
+    }
+    while (begin_round(s)) {
+        gather_questions(s);
+        if (s->asked > 0)
+            return s->asked;
+        end_round(s);
+    }
+    return 0;
+}
+
+void search_tell(struct search *s, const double *reward, size_t hinted)
+{
+    bool root = s->told == 0;
+
+    assert(s->asked > 0 && hinted <= s->asked);
+    for (size_t i = 0; i < s->asked; i++) {
+        assert(s->leaf[i] == s->told);
+        s->tree.node[s->told++].reward = reward[i];
+    }
+    s->hinted += (uint32_t)hinted;
+    s->asked = 0;
+    if (!root) {
+        end_round(s);
+        return;
+    }
+    s->tree.node[0].value = s->tree.node[0].reward;
+    s->path_layers = s->layers;
+    if (s->tree.node[0].reward > 0)
+        s->shortest = s->layers;
+}
+
+/* ------------------------------------------------------------------------------------------- */
+
+/* Discovered nodes that were never evaluated do not exist: a node is made only as a leaf or met
+ * again. */
+void search_finish(struct search *s, struct search_result *ret)
+{
+    const struct tree *t = &s->tree;
+    const uint8_t *best = NULL;
+
+    assert(s->over && s->asked == 0 && s->told == t->len);
+    *ret = (struct search_result){ .base_correct = t->node[0].reward > 0,
+                                   .simulations = s->simulations,
+                                   .evaluations = (uint32_t)t->len,
+                                   .hinted = s->hinted,
+                                   .path_layers = s->path_layers,
+                                   .entry = mem_calloc(t->len, sizeof(*ret->entry)),
+                                   .routing = mem_calloc(t->len, s->layers),
+                                   .label = mem_calloc(s->layers, 1) };
+    for (size_t i = 0; i < t->len; i++) {
+        const struct node *n = &t->node[i];
+
+        ret->entry[i] = (struct search_entry){ n->parent, n->visits, n->value, n->reward };
+        memcpy(ret->routing + i * s->layers, n->routing, s->layers);
+        if (n->reward > 0 && (!best || routing_compare(n->routing, best, s->layers) < 0))
+            best = n->routing;
+    }
+    ret->has_label = best != NULL;
+    ret->label_length = best ? routing_length(best, s->layers) : s->layers;
+    if (best)
+        memcpy(ret->label, best, s->layers);
+    else
+        memset(ret->label, 1, s->layers);
 }
 
 void search_result_release(struct search_result *r)
@@ -239,4 +349,29 @@ void search_result_release(struct search_result *r)
     free(r->entry);
     free(r->routing);
     *r = (struct search_result){ 0 };
+}
+
+/* ------------------------------------------------------------------------------------------- */
+
+int search_run(const struct search_params *p, size_t layers, uint64_t seed, uint64_t example_id,
+               search_eval_fn eval, void *arg, struct search_result *ret, struct err *err)
+{
+    struct search *s = NULL;
+    double *reward CLEANUP(mem_cleanup) = NULL;
+    const uint8_t *const *routing;
+    int rc = search_new(&s, p, layers, seed, example_id, err);
+
+    *ret = (struct search_result){ 0 };
+    if (rc < 0)
+        return rc;
+    reward = mem_calloc(s->picked_max, sizeof(*reward));
+    for (size_t n; rc == 0 && (n = search_ask(s, &routing)) > 0;) {
+        rc = eval(arg, routing, n, reward, err);
+        if (rc == 0)
+            search_tell(s, reward, 0);
+    }
+    if (rc == 0)
+        search_finish(s, ret);
+    search_free(s);
+    return rc;
 }

@@ -6,11 +6,10 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "worker/search/search.h"
 
-void tree_init(struct tree *t, size_t layers, size_t nodes_max)
+void tree_init(struct tree *t, size_t layers, enum routing_edits edits, size_t nodes_max)
 {
-    *t = (struct tree){ .layers = layers, .cap = nodes_max, .slots = 16 };
+    *t = (struct tree){ .layers = layers, .cap = nodes_max, .edits = edits, .slots = 16 };
     while (t->slots < 2 * nodes_max)
         t->slots *= 2;
     t->node = mem_calloc(nodes_max, sizeof(*t->node));
@@ -60,11 +59,12 @@ bool tree_can_expand(struct tree *t, uint32_t n, struct rng *rng)
     struct node *node = &t->node[n];
 
     if (!node->action) {
-        /* 3L - 1 edits at most (search.h); shuffled by swapping numbers, then copied in that order.
+        /* 3L - 1 edits at most (routing.h); shuffled by swapping numbers, then copied in that
+         * order.
          */
         size_t layers = t->layers;
-        uint8_t *list = mem_calloc(4 * layers, layers);
-        node->actions_len = routing_children(node->routing, layers, list);
+        uint8_t *list = mem_calloc(3 * layers, layers);
+        node->actions_len = routing_children(node->routing, layers, t->edits, list);
         uint32_t *order = mem_calloc(node->actions_len + 1, sizeof(*order));
         for (size_t i = 0; i < node->actions_len; i++)
             order[i] = (uint32_t)i;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/base/rng.h"
+#include "worker/search/routing.h"
 
 struct node {
     uint8_t *routing; /* [layers] */
@@ -27,13 +28,14 @@ struct node {
 
 struct tree {
     size_t layers, cap;
+    enum routing_edits edits;
     struct node *node;
     size_t len;
     int32_t *slot; /* open addressing over routings */
     size_t slots;  /* a power of two, at least 2 * cap */
 };
 
-void tree_init(struct tree *t, size_t layers, size_t nodes_max);
+void tree_init(struct tree *t, size_t layers, enum routing_edits edits, size_t nodes_max);
 void tree_release(struct tree *t);
 /* The node of ROUTING, made when there is none. */
 uint32_t tree_node(struct tree *t, const uint8_t *routing, int32_t parent);

@@ -157,7 +157,7 @@ static void every_evaluated_routing_is_legal_and_one_edit_from_its_parent(void *
     (void)state;
     for (uint32_t i = 1; i < r.evaluations; i++) {
         const uint8_t *parent = r.routing + (size_t)r.entry[i].parent * L, *own = r.routing + i * L;
-        size_t n = routing_children(parent, L, child);
+        size_t n = routing_children(parent, L, EDITS_BOTH, child);
         bool found = false;
         for (size_t k = 0; k < n; k++)
             found = found || memcmp(child + k * L, own, L) == 0;
@@ -284,7 +284,7 @@ static void children_of_the_base_path_are_3l_minus_1(void **state)
 
     (void)state;
     memset(ones, 1, L);
-    assert_int_equal(routing_children(ones, L, out), 3 * L - 1);
+    assert_int_equal(routing_children(ones, L, EDITS_BOTH, out), 3 * L - 1);
 }
 
 static void routings_print_and_parse(void **state)
