@@ -14,8 +14,9 @@
 
 struct bench {
     bool json;
-    bool quick;       /* --short: few and short measurements, no verdicts */
-    const char *only; /* --only: measure what has this in its name, where that is possible */
+    bool quick;         /* --short: few and short measurements, no verdicts */
+    const char *record; /* --record: folder for the traces of new searches, instead of figures */
+    const char *only;   /* --only: measure what has this in its name, where that is possible */
     size_t missed;
 };
 
@@ -60,6 +61,8 @@ void bench_engine(struct bench *b);
 void bench_engine_torch(struct bench *b);  /* part of engine */
 void bench_engine_decode(struct bench *b); /* part of engine */
 void bench_search(struct bench *b);
+void bench_search_traces(struct bench *b); /* part of search */
+void bench_search_router(struct bench *b); /* part of search */
 void bench_train(struct bench *b);
 void bench_store(struct bench *b);
 

@@ -51,16 +51,46 @@ static void read_defaults(struct embedded *e)
                                           .batch = (size_t)kind_int(k, &none, "batch") };
 }
 
-void embedded_open(struct embedded *e, enum train_gemm gemm, uint64_t steps, struct pool *pool)
+void embedded_open_as(struct embedded *e, enum train_gemm gemm, uint64_t steps, struct pool *pool,
+                      void (*change)(struct embedded *e))
 {
     struct err err = { 0 };
     *e = (struct embedded){ 0 };
     bench_must(tokenizer_from_alphabet(&e->tok, task_alphabet(), &err), &err, "tokenizer");
     read_defaults(e);
+    if (change)
+        change(e);
+    e->problems.positions = e->conf.model.positions;
     e->conf.gemm = gemm;
     e->conf.steps = e->problems.steps = steps;
     e->conf.warmup = MIN(e->conf.warmup, steps / 10);
     bench_must(trainer_new(&e->trainer, &e->conf, pool, NULL, &err), &err, "trainer");
+}
+
+void embedded_open(struct embedded *e, enum train_gemm gemm, uint64_t steps, struct pool *pool)
+{
+    embedded_open_as(e, gemm, steps, pool, NULL);
+}
+
+void embedded_train(struct embedded *e)
+{
+    while (e->step < e->problems.steps) {
+        embedded_draw(e);
+        embedded_step(e);
+    }
+}
+
+struct model *embedded_finish(struct embedded *e)
+{
+    struct model *m;
+    struct err err = { 0 };
+    embedded_train(e);
+    bench_must(model_from_weights(&m, &e->conf.model, trainer_weights(e->trainer), NULL, &err),
+               &err, "model");
+    m->tok = e->tok; /* the model frees it */
+    e->tok = NULL;
+    embedded_close(e);
+    return m;
 }
 
 void embedded_close(struct embedded *e)

@@ -20,6 +20,12 @@ struct embedded {
 
 /* STEPS: length of the schedule. Ends the program with a message on failure. */
 void embedded_open(struct embedded *e, enum train_gemm gemm, uint64_t steps, struct pool *pool);
+/* The same with another model, other problems: what CHANGE makes of e->conf and e->problems. */
+void embedded_open_as(struct embedded *e, enum train_gemm gemm, uint64_t steps, struct pool *pool,
+                      void (*change)(struct embedded *e));
+void embedded_train(struct embedded *e); /* the steps that are left */
+/* The same, then the model, with the tokenizer, which it owns; E is closed. */
+struct model *embedded_finish(struct embedded *e);
 void embedded_close(struct embedded *e);
 /* Draw the next batch; one step on it. */
 void embedded_draw(struct embedded *e);

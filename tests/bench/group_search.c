@@ -34,7 +34,7 @@ static int evaluate(void *arg, const uint8_t *const *routing, size_t n, double *
     struct searcher *s = arg;
     struct evaluation v[ROUND_MAX] = { { 0 } };
     for (size_t i = 0; i < n; i++)
-        v[i] = (struct evaluation){ 0, routing[i] };
+        v[i] = (struct evaluation){ .routing = routing[i] };
     int rc = evaluator_run(s->evaluator, v, n, true, s->outcome, NULL, err);
     for (size_t i = 0; i < n && rc == 0; i++)
         reward[i] = s->outcome[i].correct ? 1.0 : 0.0;
@@ -66,7 +66,7 @@ static void search_one(struct searcher *s, const struct model *m, const struct e
     bench_must(search_run(&params, m->conf.layers, 1, e->id, evaluate, s, &result, &err), &err,
                "search");
     if (result.has_label) {
-        const struct evaluation label = { 0, result.label };
+        const struct evaluation label = { .routing = result.label };
         bench_must(evaluator_run(s->evaluator, &label, 1, false, s->outcome, NULL, &err), &err,
                    "replay");
     }
@@ -107,26 +107,15 @@ static double search_family(const struct model *m, const char *task, int level, 
 static struct model *train_model(uint64_t steps)
 {
     struct embedded e;
-    struct model *m;
-    struct err err = { 0 };
     struct pool *pool = pool_new(2);
     embedded_open(&e, TRAIN_GEMM_PACKED, steps, pool);
-    while (e.step < steps) {
-        embedded_draw(&e);
-        embedded_step(&e);
-    }
-    bench_must(model_from_weights(&m, &e.conf.model, trainer_weights(e.trainer), NULL, &err), &err,
-               "model");
-    m->tok = e.tok; /* the model frees it */
-    e.tok = NULL;
-    embedded_close(&e);
+    struct model *m = embedded_finish(&e);
     pool_free(pool);
     return m;
 }
 
-void bench_search(struct bench *b)
+static void measure_n50(struct bench *b)
 {
-    blas_init();
     struct model *m = train_model(b->quick ? STEPS_QUICK : STEPS);
     const size_t examples = b->quick ? EXAMPLES_QUICK : EXAMPLES;
     double share[FAMILIES], made = 0, whole = 0;
@@ -138,4 +127,15 @@ void bench_search(struct bench *b)
     f.n = FAMILIES * examples;
     bench_report(b, "search.rows_share.n50", "ratio", f, BETTER_LOWER, 0.6);
     model_free(m);
+}
+
+void bench_search(struct bench *b)
+{
+    blas_init();
+    bench_search_traces(b);
+    if (b->record)
+        return;
+    if (bench_wants(b, "search.rows_share.n50"))
+        measure_n50(b);
+    bench_search_router(b);
 }

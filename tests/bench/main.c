@@ -38,6 +38,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'o':
         a->bench.only = arg;
         return 0;
+    case 'r':
+        a->bench.record = arg;
+        return 0;
     case ARGP_KEY_ARG:
         for (size_t i = 0; i < ARRAY_LEN(GROUPS); i++) {
             if (strcmp(arg, GROUPS[i].name) == 0) {
@@ -58,6 +61,8 @@ static const struct argp_option OPTIONS[] = {
     { "short", 's', NULL, 0, "At most two minutes per group, and no verdicts", 0 },
     { "only", 'o', "TEXT", 0, "Of the engine's large models only figures with TEXT in their names",
       0 },
+    { "record", 'r', "FOLDER", OPTION_HIDDEN,
+      "Group search: write trace50.txt and trace200.txt of new searches into FOLDER", 0 },
     { 0 },
 };
 static const struct argp ARGP = {

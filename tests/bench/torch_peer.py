@@ -128,4 +128,5 @@ def main():
             print(" ".join(float(v).hex() for v in model.forward(tokens)[-1]), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
