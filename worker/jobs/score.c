@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "worker/search/search.h"
+#include "worker/search/routing.h"
 
 /* e^X for X <= 0 by plain arithmetic, so that it does not depend on the C library: 2^k e^r with
  * |r| <= ln 2 / 2, and Taylor's series up to r^13 / 13! (next term below 1e-17). */
@@ -54,6 +54,29 @@ static void add_values(struct score *s, const struct task_spec *task, const stru
         else if (!isnan(o->value[i]) && !is_field(m->name, o->value[i], o))
             add_value(s, m->name, o->value[i]);
     }
+}
+
+void score_compare(struct score *s, const uint8_t *label)
+{
+    static const char *const names[3][3] = { { "skip_tp", "skip_fp", "skip_fn" },
+                                             { "execute_tp", "execute_fp", "execute_fn" },
+                                             { "repeat_tp", "repeat_fp", "repeat_fn" } };
+    const uint8_t *routing = s->message.routing.data;
+    double count[3][3] = { 0 };
+    bool exact = true;
+
+    for (size_t l = 0; l < s->message.routing.len; l++) {
+        bool same = routing[l] == label[l];
+
+        exact = exact && same;
+        count[routing[l]][same ? 0 : 1]++;
+        if (!same)
+            count[label[l]][2]++;
+    }
+    add_value(s, "exact_path", exact ? 1.0 : 0.0);
+    for (size_t c = 0; c < 3; c++)
+        for (size_t i = 0; i < 3; i++)
+            add_value(s, names[c][i], count[c][i]);
 }
 
 void score_fill(struct score *s, const struct task_spec *task, const struct example *e,

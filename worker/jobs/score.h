@@ -6,7 +6,10 @@
 #include "common/wire/drover.pb-c.h"
 #include "worker/jobs/evaluator.h"
 
-enum { SCORE_VALUES_MAX = TASK_METRICS_MAX + 1 };
+enum {
+    SCORE_COMPARISONS = 10, /* exact_path; skip_tp, skip_fp, skip_fn, execute_tp... repeat_fn */
+    SCORE_VALUES_MAX = TASK_METRICS_MAX + 1 + SCORE_COMPARISONS
+};
 
 /* The message and its memory. */
 struct score {
@@ -17,5 +20,9 @@ struct score {
 /* OUTCOME and ROUTING are borrowed by the message. */
 void score_fill(struct score *s, const struct task_spec *task, const struct example *e,
                 struct outcome *outcome, uint8_t *routing, size_t layers);
+/* Values of how the routing agrees with LABEL: exact_path, 1 when they are the same; and per class
+ * skip, execute, repeat the layers that are of it in both (_tp), in the routing only (_fp), in the
+ * label only (_fn). */
+void score_compare(struct score *s, const uint8_t *label);
 
 #endif

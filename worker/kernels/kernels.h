@@ -119,6 +119,10 @@ struct kernels {
     /* OUT = exp(X), OUT = 1 / (1 + exp(-X)); ranges and error bounds: fmath.h of this folder. */
     void (*exp)(float *out, const float *x, size_t n);
     void (*sigmoid)(float *out, const float *x, size_t n);
+    /* OUT = GELU of X, tanh approximation (Hendrycks & Gimpel 2016): X * sigmoid(2 sqrt(2 / pi) (X
+     * + 0.044715 X^3)). Backward: DX = DOUT times its slope at X; may be DOUT itself. */
+    void (*gelu)(float *out, const float *x, size_t n);
+    void (*gelu_back)(float *dx, const float *dout, const float *x, size_t n);
 };
 
 /* The table of LEVEL, or NULL when this CPU cannot run it. */

@@ -42,5 +42,7 @@ void LEVEL(adamw)(float *w, float *m, float *v, const float *grad, float gscale,
 
 void LEVEL(exp)(float *out, const float *x, size_t n);
 void LEVEL(sigmoid)(float *out, const float *x, size_t n);
+void LEVEL(gelu)(float *out, const float *x, size_t n);
+void LEVEL(gelu_back)(float *dx, const float *dout, const float *x, size_t n);
 
 #endif

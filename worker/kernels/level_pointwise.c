@@ -49,6 +49,56 @@ void LEVEL(swiglu_back)(float *dgate, float *dup, const float *dout, const float
     }
 }
 
+/* The argument of GELU's sigmoid is x (A + B x^2), A = 2 sqrt(2 / pi), B = 0.044715 A. */
+#define GELU_A 1.5957691216f
+#define GELU_B 0.0713548163f
+
+/* S(x), the sigmoid in x * S(x); X2 is x^2. */
+static inline struct v16 gelu_gate(struct v16 x, struct v16 x2)
+{
+    return v_sigmoid(v_mul(x, v_fma(v_set1(GELU_B), x2, v_set1(GELU_A))));
+}
+
+void LEVEL(gelu)(float *out, const float *x, size_t n)
+{
+    enum { VECS = 4 }; /* at once: their chains are long */
+    size_t i = 0;
+    for (; n - i >= 16 * VECS; i += 16 * VECS) {
+        struct v16 a[VECS], s[VECS];
+        UNROLL for (size_t v = 0; v < VECS; v++) a[v] = v_load(x + i + 16 * v);
+        UNROLL for (size_t v = 0; v < VECS; v++) s[v] = gelu_gate(a[v], v_mul(a[v], a[v]));
+        UNROLL for (size_t v = 0; v < VECS; v++) v_store(out + i + 16 * v, v_mul(a[v], s[v]));
+    }
+    for (; i < n; i += 16) {
+        struct v16 a = v_get(x + i, n - i, 0.0f);
+        v_put(out + i, v_mul(a, gelu_gate(a, v_mul(a, a))), n - i);
+    }
+}
+
+/* d (x S) = S + x S (1 - S) (A + 3 B x^2). */
+static inline struct v16 gelu_slope(struct v16 x)
+{
+    struct v16 x2 = v_mul(x, x), s = gelu_gate(x, x2);
+    struct v16 inner = v_mul(x, v_fma(v_set1(3.0f * GELU_B), x2, v_set1(GELU_A)));
+    return v_mul(s, v_fma(v_sub(v_set1(1.0f), s), inner, v_set1(1.0f)));
+}
+
+void LEVEL(gelu_back)(float *dx, const float *dout, const float *x, size_t n)
+{
+    enum { VECS = 4 };
+    size_t i = 0;
+    for (; n - i >= 16 * VECS; i += 16 * VECS) {
+        struct v16 s[VECS];
+        UNROLL for (size_t v = 0; v < VECS; v++) s[v] = gelu_slope(v_load(x + i + 16 * v));
+        UNROLL for (size_t v = 0; v < VECS; v++)
+            v_store(dx + i + 16 * v, v_mul(v_load(dout + i + 16 * v), s[v]));
+    }
+    for (; i < n; i += 16) {
+        struct v16 s = gelu_slope(v_get(x + i, n - i, 0.0f));
+        v_put(dx + i, v_mul(v_get(dout + i, n - i, 0.0f), s), n - i);
+    }
+}
+
 void LEVEL(add)(float *x, const float *y, size_t n)
 {
     for (size_t i = 0; i < n; i += 16)

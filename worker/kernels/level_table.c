@@ -38,4 +38,6 @@ const struct kernels TABLE_PASTE(KERNELS_LEVEL_NAME) = {
     .adamw = LEVEL(adamw),
     .exp = LEVEL(exp),
     .sigmoid = LEVEL(sigmoid),
+    .gelu = LEVEL(gelu),
+    .gelu_back = LEVEL(gelu_back),
 };

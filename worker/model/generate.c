@@ -96,14 +96,18 @@ static int join(struct batch *b, struct generation *g, struct err *err)
     int rc;
 
     *m = (struct member){ .g = g, .stream = { .previous = g->prompt[g->prompt_len - 1] + 1 } };
-    rc = kv_new(&m->kv, c, g->routing, MIN(c->positions, g->prompt_len + most), err);
+    rc = kv_new(&m->kv, c, g->decider ? NULL : g->routing, MIN(c->positions, g->prompt_len + most),
+                err);
     if (rc)
         return rc;
     b->seq[b->len++] = (struct sweep_seq){ .tokens = g->prompt,
                                            .rows = g->prompt_len,
                                            .routing = g->routing,
                                            .kv = m->kv,
-                                           .logits_from = g->prompt_len - 1 };
+                                           .logits_from = g->prompt_len - 1,
+                                           .decider = g->decider,
+                                           .decided = g->decided,
+                                           .decide_rows = g->decider ? g->prompt_len : 0 };
     return 0;
 }
 
@@ -205,6 +209,11 @@ static int step(struct batch *b, struct progress *progress, struct err *err)
     return rc;
 }
 
+static const uint8_t *routing_of(const struct generation *g)
+{
+    return g->decider ? g->decided : g->routing;
+}
+
 /* Members that ended go; the others ask for the token behind their last. */
 static void leave(struct batch *b)
 {
@@ -218,7 +227,7 @@ static void leave(struct batch *b)
         b->member[kept] = b->member[i];
         b->seq[kept] = (struct sweep_seq){ .tokens = &b->member[kept].next,
                                            .rows = 1,
-                                           .routing = b->member[kept].g->routing,
+                                           .routing = routing_of(b->member[kept].g),
                                            .kv = b->member[kept].kv };
         kept++;
     }

@@ -33,6 +33,10 @@ struct generation {
     const uint32_t *prompt; /* [prompt_len >= 1] */
     size_t prompt_len;
     const uint8_t *routing; /* [layers]: fixed for the prompt and every generated token */
+    /* NULL, or who decides on the prompt, in its own pass, what DECIDED ([layers]) becomes: the
+     * routing from there on. The same for all of a run. */
+    const struct sweep_decider *decider;
+    uint8_t *decided;
     size_t max_new;
     const char *const *stop; /* strings that end the text; it is cut in front of the first */
     size_t stops_len;

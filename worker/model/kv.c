@@ -58,8 +58,9 @@ int kv_new(struct kv **ret, const struct model_conf *c, const uint8_t *routing, 
     kv->layers = c->layers;
     kv->width = c->kv_heads * c->head_dim;
     kv->capacity = capacity;
-    kv->routing = mem_dup(routing, c->layers);
-    for (size_t l = 0; l < c->layers; l++) {
+    kv->open = !routing;
+    kv->routing = routing ? mem_dup(routing, c->layers) : mem_calloc(c->layers, 1);
+    for (size_t l = 0; l < c->layers && routing; l++) {
         assert(routing[l] <= ROUTING_REPEAT);
         kv->slots += routing[l];
     }
@@ -174,6 +175,50 @@ int kv_reserve(struct kv *kv, size_t rows, struct err *err)
         }
     }
     return 0;
+}
+
+/* Pages [0, kv->pages) of slot S, which has none. ERR_NOMEM. */
+static int fill_slot(struct kv *kv, size_t s, struct err *err)
+{
+    for (size_t p = 0; p < kv->pages; p++) {
+        float *keys = page_new(kv);
+
+        if (!keys) {
+            while (p-- > 0)
+                page_drop(kv->k[s * kv->room + p]);
+            return err_set(err, ERR_NOMEM, "a page of %zu bytes for a cache", page_bytes(kv));
+        }
+        set_page(kv, s, p, keys);
+    }
+    return 0;
+}
+
+int kv_decide(struct kv *kv, size_t layer, uint8_t times, struct err *err)
+{
+    assert(kv->open && kv->len == 0 && layer < kv->layers && times <= ROUTING_REPEAT);
+    if (times > 0) {
+        size_t entries = MAX((kv->slots + times) * kv->room, (size_t)1);
+
+        kv->k = mem_realloc(kv->k, entries, sizeof(*kv->k));
+        kv->v = mem_realloc(kv->v, entries, sizeof(*kv->v));
+    }
+    for (uint8_t i = 0; i < times; i++) {
+        int rc = fill_slot(kv, kv->slots, err);
+
+        if (rc)
+            return rc;
+        kv->slots++;
+    }
+    kv->routing[layer] = times;
+    return 0;
+}
+
+void kv_forget(struct kv *kv)
+{
+    assert(kv->open && kv->len == 0);
+    drop_pages(kv, 0);
+    kv->slots = 0;
+    memset(kv->routing, 0, kv->layers);
 }
 
 int kv_copy(struct kv **ret, const struct kv *from, struct err *err)

@@ -16,12 +16,18 @@ struct kv {
     size_t layers, slots, width; /* width: kv_heads * head_dim */
     size_t len, capacity;        /* positions: held, allowed */
     size_t pages, room;          /* per slot: allocated, room in the tables */
-    uint8_t *routing;            /* [layers] */
+    uint8_t *routing;            /* [layers]; 0 where it is not decided yet */
+    bool open;                   /* the routing is not decided yet, but for what a pass decides */
     float **k, **v;              /* [slots * room] */
 };
 
 /* Room for ROWS more positions that nobody else sees. ERR_NOMEM; ERR_LIMIT: beyond the capacity. */
 int kv_reserve(struct kv *kv, size_t rows, struct err *err) MUST_CHECK;
+/* Layer LAYER of an open cache is passed TIMES times: slots for the positions reserved. ERR_NOMEM.
+ */
+int kv_decide(struct kv *kv, size_t layer, uint8_t times, struct err *err) MUST_CHECK;
+/* An open cache as it was: nothing is decided. */
+void kv_forget(struct kv *kv);
 /* Where the key or value of POSITION in SLOT lies. */
 static inline float *kv_at(const struct kv *kv, float *const *table, size_t slot, size_t position)
 {

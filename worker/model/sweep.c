@@ -43,6 +43,7 @@ void sweep_free(struct sweep *s)
     free(s->keys);
     free(s->qkv);
     free(s->logits);
+    free(s->decision);
     free(s);
 }
 
@@ -88,15 +89,13 @@ static int activate(struct sweep *s, size_t layer, unsigned times, struct err *e
     return s->active_len ? sweep_cut(s, layer, times, err) : 0;
 }
 
-static int run(struct sweep *s, struct err *err)
+static int run_layers(struct sweep *s, struct err *err)
 {
-    int rc = sweep_prepare(s, err);
-
-    s->entered = NULL;
-    if (rc)
-        return rc;
-    enter(s);
     for (size_t layer = 0; layer < s->m->conf.layers; layer++) {
+        int rc = sweep_decide(s, layer, err);
+
+        if (rc)
+            return rc;
         save_states(s, layer);
         for (unsigned times = 1; times <= ROUTING_REPEAT; times++) {
             if (progress_stopped(s->progress))
@@ -108,14 +107,29 @@ static int run(struct sweep *s, struct err *err)
                 sweep_layer(s, layer);
         }
     }
-    save_states(s, s->m->conf.layers);
-    rc = sweep_head(s, err);
-    if (rc)
-        return rc;
-    for (size_t i = 0; i < s->n; i++)
+    return 0;
+}
+
+static int run(struct sweep *s, struct err *err)
+{
+    int rc;
+
+    sweep_decide_begin(s);
+    s->entered = NULL;
+    rc = sweep_prepare(s, err);
+    if (!rc) {
+        enter(s);
+        rc = run_layers(s, err);
+    }
+    if (!rc) {
+        save_states(s, s->m->conf.layers);
+        rc = sweep_head(s, err);
+    }
+    sweep_decide_end(s, rc == 0);
+    for (size_t i = 0; i < s->n && !rc; i++)
         if (s->seq[i].kv)
             s->seq[i].kv->len += s->seq[i].rows;
-    return 0;
+    return rc;
 }
 
 int sweep_run(struct sweep *s, struct sweep_seq *seq, size_t n, struct progress *progress,

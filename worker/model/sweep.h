@@ -21,8 +21,9 @@ enum routing { ROUTING_SKIP, ROUTING_EXECUTE, ROUTING_REPEAT };
 /* Keys and values of one sequence under one routing: (sum of the routing) slots of up to CAPACITY
  * positions, in pages that are allocated as positions come. */
 struct kv;
-/* ROUTING (layers bytes) is copied. Memory grows with use. ERR_LIMIT: CAPACITY is above the model's
- * positions. */
+/* ROUTING (layers bytes) is copied; NULL: it is decided in the pass that gives the first positions
+ * (sweep_seq.decider), which allocates the slots as decisions come. Memory grows with use.
+ * ERR_LIMIT: CAPACITY is above the model's positions. */
 int kv_new(struct kv **ret, const struct model_conf *c, const uint8_t *routing, size_t capacity,
            struct err *err) MUST_CHECK;
 /* A copy with the same positions held, to continue one context in several ways. Pages are shared
@@ -33,6 +34,25 @@ size_t kv_len(const struct kv *kv); /* positions held */
 /* Forget the positions from LEN (<= kv_len, asserted) on; their pages are freed. */
 void kv_truncate(struct kv *kv, size_t len);
 size_t kv_bytes(const struct kv *kv); /* of its pages, shared ones counted in full */
+
+/* A sequence in front of a layer, to be decided. */
+struct sweep_decision {
+    const float *x; /* (rows, dim): the rows that the decision looks at, as they enter the layer */
+    size_t rows;    /* sweep_seq.decide_rows */
+    uint8_t *routing; /* [layers]: decided in front of the layer; to be filled from the layer on */
+};
+
+/* Who decides routings in the pass itself (design: section 7). */
+struct sweep_decider {
+    /* Called in front of LAYER, on the caller's thread, with the N sequences that decide. Fills
+     * their routings [LAYER, *RET_LAYERS), LAYER < *RET_LAYERS <= layers, the same for all, and is
+     * called again in front of *RET_LAYERS. The rows are a function of the tokens and of what was
+     * decided so far: where a decision looks at its own sequence alone, no bit depends on company.
+     */
+    int (*decide)(void *arg, size_t layer, const struct sweep_decision *d, size_t n,
+                  size_t *ret_layers, struct err *err);
+    void *arg;
+};
 
 struct sweep_seq {
     const uint32_t *tokens; /* [rows], ids < vocab (asserted); not read when START is given */
@@ -50,6 +70,13 @@ struct sweep_seq {
                      start_layer */
     size_t logits_from; /* rows logits_from..rows-1 get logits; = rows: none */
     float *logits;      /* (rows - logits_from, vocab) */
+    /* NULL, or who decides the routing in this pass, on the first DECIDE_ROWS (1..rows) of the
+     * rows; the same for all that have one, start_layer 0 (asserted). DECIDED ([layers]) is filled
+     * and becomes the routing; the cache is one without routing and gets it. A sequence with
+     * decide_rows 0 goes by what the one in front of it with the same DECIDED decides. */
+    const struct sweep_decider *decider;
+    uint8_t *decided;
+    size_t decide_rows;
 };
 
 struct sweep;
@@ -58,10 +85,10 @@ struct sweep *sweep_new(const struct model *m, struct pool *pool);
 void sweep_free(struct sweep *s);
 /* Run all sequences. Scratch grows with the largest pass (ERR_NOMEM). Ticks PROGRESS (may be NULL)
  * once per block of rows in a layer and returns ERR_CANCELLED when it is stopped; then outputs are
- * undefined and caches as they were. ERR_LIMIT: positions beyond the model's or the cache's. Cheap
- * by design: logits only where needed (in the last layer of a path the other rows end at their keys
- * and values, unless a state behind it is saved), logits buffers that follow each other in memory
- * in the order of SEQ (saves a copy), many sequences per call. */
+ * undefined and caches as they were. ERR_LIMIT: positions beyond the model's or the cache's; or
+ * what a decider returns. Cheap by design: logits only where needed (in the last layer of a path
+ * the other rows end at their keys and values, unless a state behind it is saved), logits buffers
+ * that follow each other in memory in the order of SEQ (saves a copy), many sequences per call. */
 int sweep_run(struct sweep *s, struct sweep_seq *seq, size_t n, struct progress *progress,
               struct err *err) MUST_CHECK;
 

@@ -198,11 +198,12 @@ int sweep_cut(struct sweep *s, size_t layer, unsigned times, struct err *err)
     return rc;
 }
 
-/* The layer of Q's last pass, or SIZE_MAX when a state behind it is asked for. */
-static size_t last_layer(const struct sweep *s, const struct sweep_seq *q)
+size_t sweep_last_layer(const struct sweep *s, const struct sweep_seq *q)
 {
     size_t l = s->m->conf.layers;
 
+    if (s->known < l && q->decider)
+        return SIZE_MAX;
     for (; l > q->start_layer; l--) {
         if (q->save && q->save[l])
             return SIZE_MAX;
@@ -219,11 +220,12 @@ static void check_seq(const struct sweep *s, const struct sweep_seq *q)
     assert(q->rows > 0 && q->logits_from <= q->rows);
     assert(q->start_layer <= layers && (q->start_layer == 0 || q->start));
     assert(q->logits || q->logits_from == q->rows);
-    for (size_t l = q->start_layer; l < layers; l++)
+    for (size_t l = q->start_layer; l < layers && !q->decider; l++)
         assert(q->routing[l] <= ROUTING_REPEAT);
     if (q->kv)
         assert(q->start_layer == 0 && q->kv->layers == layers &&
-               !memcmp(q->kv->routing, q->routing, layers));
+               (q->decider ? q->kv->open
+                           : !q->kv->open && !memcmp(q->kv->routing, q->routing, layers)));
     for (size_t r = 0; r < q->rows && !q->start; r++)
         assert(q->tokens[r] < s->m->conf.vocab);
 }
@@ -269,7 +271,8 @@ int sweep_prepare(struct sweep *s, struct err *err)
         rc = q->kv ? kv_reserve(q->kv, q->rows, err) : 0;
         if (rc)
             return rc;
-        s->place[i] = (struct place){ .row = rows, .base = base, .last_layer = last_layer(s, q) };
+        s->place[i] =
+            (struct place){ .row = rows, .base = base, .last_layer = sweep_last_layer(s, q) };
         rows += q->rows;
         longest = MAX(longest, base + q->rows);
     }

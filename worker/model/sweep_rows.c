@@ -65,7 +65,7 @@ static bool goes_on(const struct run *r)
     const struct sweep *s = r->s;
     size_t layer = r->layer;
 
-    if (layer + 1 == s->m->conf.layers || s->blocks_len > 1 || r->b->live_rows < r->b->rows)
+    if (layer + 1 >= s->known || s->blocks_len > 1 || r->b->live_rows < r->b->rows)
         return false;
     for (size_t i = 0; i < s->n; i++) {
         const struct sweep_seq *q = &s->seq[i];

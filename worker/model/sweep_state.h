@@ -68,11 +68,25 @@ struct sweep {
     float *logits;           /* (head rows, vocab) */
     size_t logits_room;
     float *entered; /* the next layer's projections, when its first half is done (sweep_rows.c) */
+    /* Of the sequences that decide (sweep_decide.c). */
+    const struct sweep_decider *decider; /* NULL: none does */
+    struct sweep_decision *decision;     /* [decision_room] */
+    size_t decision_room;
+    size_t known; /* layers whose routing is known for all sequences */
     uint64_t layer_rows;
     bool measure;
     struct sweep_stats stats;
 };
 
+/* Who decides in this pass, if anyone: all routings are known, or those of layers 0..-1. */
+void sweep_decide_begin(struct sweep *s);
+/* In front of LAYER: have it decided where it is not yet. ERR_NOMEM, or what the decider returns.
+ */
+int sweep_decide(struct sweep *s, size_t layer, struct err *err) MUST_CHECK;
+/* The pass is over: DONE, caches have the routings decided; else they are as they were. */
+void sweep_decide_end(struct sweep *s, bool done);
+/* The layer of Q's last pass; SIZE_MAX when a state behind it is asked for or it is not known. */
+size_t sweep_last_layer(const struct sweep *s, const struct sweep_seq *q);
 /* Check the sequences, give them places in x, make room in caches. ERR_LIMIT, ERR_NOMEM. */
 int sweep_prepare(struct sweep *s, struct err *err) MUST_CHECK;
 /* Cut the active sequences into blocks, for pass TIMES of LAYER; make room in scratch. ERR_NOMEM.

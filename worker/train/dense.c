@@ -76,8 +76,8 @@ void dense_back_input(const struct dense *d, const struct kernels *k, enum train
 
 typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
 
-/* OUT (cols, rows) = X (rows, cols)^T, in blocks of 4 x 4. */
-static void transpose(float *out, const float *x, size_t rows, size_t cols)
+/* In blocks of 4 x 4. */
+void dense_transpose(float *out, const float *x, size_t rows, size_t cols)
 {
     size_t r = 0;
 
@@ -116,7 +116,7 @@ void dense_back_weight(const struct dense *d, const struct kernels *k, enum trai
     size_t at = 0;
 
     if (gemm == TRAIN_GEMM_PACKED) {
-        transpose(scratch->transposed, dy, m, d->out);
+        dense_transpose(scratch->transposed, dy, m, d->out);
         packed_fill_transposed(&xt, x, d->in);
     }
     for (size_t p = 0; p < d->parts; p++) {

@@ -45,4 +45,7 @@ void dense_back_weight(const struct dense *d, const struct kernels *k, enum trai
                        float *const *grad, const float *dy, const float *x, size_t m,
                        const struct dense_scratch *scratch);
 
+/* OUT (cols, rows) = X (rows, cols) transposed. */
+void dense_transpose(float *out, const float *x, size_t rows, size_t cols);
+
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/kinds/kinds.h"
 #include "worker/joblog.h"
 #include "worker/worker.h"
 
@@ -157,7 +158,7 @@ static void begin_lease(struct leasing *l, uint64_t attempt, const char *kind, c
     l->m.attempt = attempt;
     l->m.epoch = 1;
     l->m.kind = (char *)(uintptr_t)kind;
-    l->m.kind_version = 1;
+    l->m.kind_version = kind_find(kind) ? kind_find(kind)->version : 1;
     l->m.numeric_class = (char *)(uintptr_t) class;
     l->m.params = l->params;
 }
