@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/mem.h"
 #include "coordinator/shell.h"
@@ -25,6 +26,8 @@ static void free_lease(Drover__Lease **m)
     if (*m)
         drover__lease__free_unpacked(*m, NULL);
 }
+
+enum { HINT_BYTES_MAX = 64 << 20 }; /* a million paths of 40 layers with their answers */
 
 /* The rows that a collect job reads, as a blob. */
 static int collect(struct server *s, uint64_t job, struct digest *ret, uint64_t *ret_size,
@@ -64,16 +67,46 @@ static int fill_inputs(struct server *s, struct store_job *job, Drover__Input *r
     return 0;
 }
 
+/* What other searches know about a search's examples becomes one more input, if there is anything.
+ */
+static int add_hint(struct server *s, const struct store_job *job, struct digest *digest,
+                    Drover__Input *ret, Drover__Input **ret_list, size_t *len, struct err *err)
+{
+    struct buf text CLEANUP(buf_release) = { 0 };
+    int rc;
+
+    if (strcmp(job->kind, "search") != 0 || *len == WIRE_INPUTS_MAX)
+        return 0;
+    rc = store_hint(s->store, job, HINT_BYTES_MAX, &text, err);
+    if (rc == 0 && text.len > 0)
+        rc = blobs_put(store_blobs(s->store), buf_str(&text), text.len, digest, err);
+    if (rc < 0 || text.len == 0)
+        return rc < 0 ? err_wrap(err, rc, "hint of job %llu", (unsigned long long)job->id) : 0;
+    drover__input__init(&ret[*len]);
+    ret[*len].name = (char *)(uintptr_t) "hint";
+    ret[*len].source = DROVER__INPUT__SOURCE__HINT;
+    ret[*len].digest = wire_bytes(digest);
+    ret[*len].size = text.len;
+    ret_list[*len] = &ret[*len];
+    ++*len;
+    return 0;
+}
+
 int shell_send_lease(struct server *s, uint64_t peer, struct attempt *t, struct err *err)
 {
     struct store_job job CLEANUP(store_job_release) = { 0 };
     Drover__Lease *params CLEANUP(free_lease) = NULL;
     Drover__Lease m = DROVER__LEASE__INIT;
     Drover__Input inputs[WIRE_INPUTS_MAX], *input_list[WIRE_INPUTS_MAX];
+    struct digest hint;
+    size_t inputs_len;
     int rc = store_job_load(s->store, t->job, &job, err);
 
     if (rc == 0)
         rc = fill_inputs(s, &job, inputs, input_list, err);
+    inputs_len = job.inputs_len;
+    if (rc == 0)
+        rc = add_hint(s, &job, &hint, inputs, input_list, &inputs_len, err);
     if (rc < 0)
         return rc;
     params = drover__lease__unpack(NULL, job.params_len, job.params);
@@ -90,7 +123,7 @@ int shell_send_lease(struct server *s, uint64_t peer, struct attempt *t, struct 
     m.params = params->params;
     m.n_params = params->n_params;
     m.inputs = input_list;
-    m.n_inputs = job.inputs_len;
+    m.n_inputs = inputs_len;
     m.begin = job.begin;
     m.end = job.end;
     m.finished = job.finished;

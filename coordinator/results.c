@@ -48,6 +48,7 @@ static struct store_label label_of(const Drover__Label *l, const struct store_en
         .label_layers = l->label_layers,
         .simulations = l->simulations,
         .evaluations = l->evaluations,
+        .hinted = l->hinted,
         .layer_rows = l->layer_rows,
         .layer_rows_whole = l->layer_rows_whole,
         .base_answer = l->base_answer,

@@ -67,7 +67,9 @@ static int submit_families(struct server *s, const Drover__Plan *plan, struct su
 
     for (size_t i = 0; i < plan->n_families && rc == 0; i++) {
         const Drover__Family *w = plan->families[i];
-        struct store_family f = { .key = wire_digest(w->key), .level = w->level };
+        struct store_family f = { .key = wire_digest(w->key),
+                                  .level = w->level,
+                                  .evaluation = wire_digest(w->evaluation) };
 
         rc = copy_text(f.kind, sizeof(f.kind), w->kind, "kind", err);
         if (rc == 0)

@@ -146,7 +146,8 @@ static int add_needs(struct store *s, struct store_why *w, struct err *err)
 
     stmt_u64(st, ":job", w->job);
     while ((rc = stmt_step(st, err)) > 0) {
-        bool gate = strcmp(stmt_col_text(st, 2), "select") == 0;
+        bool gate = strcmp(stmt_col_text(st, 2), "select") == 0 &&
+                    strncmp(stmt_col_text(st, 1), "halving.", 8) == 0;
         unsigned long long need = stmt_col_u64(st, 0);
 
         if (shown == NEEDS_SHOWN) {

@@ -106,6 +106,7 @@ int put_label(struct store *s, const struct attempt_row *row, const struct store
     stmt_text(st, ":label_answer", l->label_answer ? l->label_answer : "");
     stmt_u64(st, ":wall_us", r->wall_us);
     stmt_digest(st, ":digest", digest);
+    stmt_int(st, ":hinted", l->hinted);
     rc = stmt_get(st, &id, err);
     if (rc == ERR_NOT_FOUND) /* no row came back: there is one already */
         return 0;

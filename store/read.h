@@ -70,13 +70,26 @@ int store_failures(struct store *s, uint64_t experiment, store_text_fn fn, void 
 int store_job_state(struct store *s, const struct digest *key, char ret_state[16],
                     struct err *err) MUST_CHECK;
 
+enum { STORE_AT_MAX = 32 };
 struct store_label_filter {
     uint64_t experiment; /* 0: all */
+    uint64_t run;        /* 0: all */
     const char *step;    /* NULL: all */
     const char *task;    /* NULL: all */
+    const char *split;   /* NULL: all */
     int level;           /* -1: all */
     uint64_t example;    /* 0: all; else its id */
     uint64_t limit;      /* 0: none */
+    /* Of these none or several: only labels of one of them. */
+    bool improved, preserved, unsolved;
+    bool shorter;        /* only labels of fewer layers than the model */
+    uint32_t min_layers; /* layer applications of the label; both 0: all */
+    uint32_t max_layers; /* 0: no limit; with either unsolved ones are left out */
+    struct {             /* the label has CHOICE at LAYER */
+        uint32_t layer;  /* from 0 */
+        char choice;     /* '0', '1', '2' */
+    } at[STORE_AT_MAX];
+    size_t at_len;
 };
 struct store_label_row {
     const char *experiment, *step, *task, *split, *source_id, *question, *gold;
@@ -84,14 +97,37 @@ struct store_label_row {
     uint64_t run, seed, example, index;
     bool base_correct, has_label;
     const char *routing; /* "11021..."; NULL without label */
-    uint32_t layers, label_layers, simulations, evaluations;
+    uint32_t layers, label_layers, simulations, evaluations, hinted;
     const char *base_answer, *label_answer;
+    uint64_t layer_rows, layer_rows_whole, wall_us;
+    uint64_t id, family; /* rows of the store, for store_label_paths() and store_family_model() */
 };
 typedef int (*store_label_fn)(const struct store_label_row *row, void *arg);
 /* Labels of live runs, each family once per experiment and step, sorted by (experiment, step, task,
  * level, index). */
 int store_list_labels(struct store *s, const struct store_label_filter *f, store_label_fn fn,
                       void *arg, struct err *err) MUST_CHECK;
+
+/* The paths that the search of label ID (store_label_row) evaluated, in order of discovery. Not
+ * from within store_list_labels' callback of the same kind of listing. */
+struct store_path_row {
+    const char *routing, *answer;
+    bool right;
+    uint32_t visits;
+};
+typedef int (*store_path_fn)(const struct store_path_row *row, void *arg);
+int store_label_paths(struct store *s, uint64_t id, store_path_fn fn, void *arg,
+                      struct err *err) MUST_CHECK;
+/* How the examples of FAMILY (a row of the store) are evaluated. ERR_NOT_FOUND: no job of it is
+ * known any more. */
+struct store_family_model {
+    struct digest model, task_file; /* task_file: zero for a synthetic task */
+    bool model_folder, task_folder; /* the blob is a manifest */
+    char prompts[32];
+    int fewshot;
+};
+int store_family_model(struct store *s, uint64_t family, struct store_family_model *ret,
+                       struct err *err) MUST_CHECK;
 
 /* Sums over the results of one family in one run's step: what tables are made of. */
 struct store_sums {

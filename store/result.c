@@ -167,14 +167,17 @@ static int release_dependents(struct store *s, uint64_t job, struct store_ids *r
     return rc == 0 ? gate_fall(s, job, ready, err) : rc;
 }
 
-/* A select job's survivors go on. */
+/* A rung's survivors go on. A select step's paths are an output like any. */
 static int decide(struct store *s, const struct attempt_row *row, const struct store_result *r,
                   struct store_ids *ready, struct err *err)
 {
-    for (size_t i = 0; i < r->outputs_len; i++)
+    for (size_t i = 0; i < r->outputs_len; i++) {
         if (strcmp(r->outputs[i].name, "survivors") == 0)
             return select_decide(s, row->job, &r->outputs[i].digest, ready, err);
-    return err_set(err, ERR_INVALID, "a select job without the output \"survivors\"");
+        if (strcmp(r->outputs[i].name, "paths") == 0)
+            return 0;
+    }
+    return err_set(err, ERR_INVALID, "a select job without the output \"survivors\" or \"paths\"");
 }
 
 /* A job that was to make its lost output again made another one: nobody may build on either. */

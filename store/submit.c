@@ -178,6 +178,10 @@ int store_submit_family(struct store *s, const struct store_family *f, uint64_t 
     stmt_text(st, ":task", f->task);
     stmt_int(st, ":level", f->level);
     stmt_text(st, ":split", f->split);
+    if (digest_is_zero(&f->evaluation))
+        stmt_text(st, ":evaluation", NULL);
+    else
+        stmt_digest(st, ":evaluation", &f->evaluation);
     rc = stmt_get(st, &id, err);
     *ret_family = (uint64_t)id;
     return item_end(s, rc, err);

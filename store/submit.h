@@ -76,13 +76,16 @@ struct store_family {
     int level;
     uint64_t
         examples; /* of a job's or step's family: reads the first N examples; 0 = not limited */
+    /* Searches with the same one may use each other's outcomes (work.h, store_hint); zero: none. */
+    struct digest evaluation;
 };
 int store_submit_family(struct store *s, const struct store_family *f, uint64_t *ret_family,
                         struct err *err) MUST_CHECK;
 int store_submit_run_family(struct store *s, uint64_t run, const char *step, uint64_t family,
                             uint64_t examples, struct err *err) MUST_CHECK;
 
-enum store_source { STORE_BLOB, STORE_OUTPUT, STORE_RESULTS, STORE_SOURCES };
+/* HINT is no part of a plan: the coordinator adds it to a lease. */
+enum store_source { STORE_BLOB, STORE_OUTPUT, STORE_RESULTS, STORE_HINT, STORE_SOURCES };
 
 struct store_input {
     char name[32];

@@ -164,12 +164,32 @@ static int put_own_acc(const struct writing *w, const double *x, struct err *err
     return rc;
 }
 
+/* How a path agrees with a label says nothing of the task. */
+static bool is_agreement(const char *name)
+{
+    static const char *const ends[] = { "_tp", "_fp", "_fn" };
+    size_t len = strlen(name);
+
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+        if (len > 3 && strcmp(name + len - 3, ends[i]) == 0)
+            return true;
+    return strcmp(name, "exact_path") == 0;
+}
+
+static bool has_own_metrics(const struct summary_rows *r)
+{
+    for (size_t i = 0; i < r->columns; i++)
+        if (!is_agreement(r->column[i].name))
+            return true;
+    return false;
+}
+
 static int write_all(const struct writing *w, struct err *err)
 {
     const struct summary_rows *r = w->rows;
     int rc = 0;
 
-    if ((r->choice || r->columns == 0) && !summary_rows_column(r, "acc"))
+    if ((r->choice || !has_own_metrics(r)) && !summary_rows_column(r, "acc"))
         rc = put_mean(w, "acc", r->correct, err);
     if (rc == 0 && r->choice && !summary_rows_column(r, "acc_norm"))
         rc = put_mean(w, "acc_norm", r->norm, err);

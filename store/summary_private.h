@@ -25,6 +25,7 @@ struct summary_column {
 struct summary_rows {
     size_t n, cap;
     double *correct, *norm, *first_logprob, *layers, *tokens, *generated;
+    double *non_execute; /* share of layers skipped or repeated; NaN without routing */
     uint64_t *repeats;
     bool *cut;        /* the prompt was cut on the left */
     uint32_t *subset; /* index in subset_name */
@@ -44,6 +45,8 @@ int summary_rows_add(struct summary_rows *r, const struct stmt *st, struct err *
 void summary_rows_release(struct summary_rows *r);
 /* Index of the subset NAME, the last row's tried first; 0 when there are too many. */
 uint32_t summary_rows_subset(struct summary_rows *r, const char *name);
+/* Of ROUTING, a text of digits or NULL. */
+double summary_rows_non_execute(const char *routing);
 /* The column NAME, or NULL. */
 const double *summary_rows_column(const struct summary_rows *r, const char *name);
 

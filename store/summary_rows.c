@@ -16,6 +16,7 @@ void summary_rows_release(struct summary_rows *r)
     free(r->layers);
     free(r->tokens);
     free(r->generated);
+    free(r->non_execute);
     free(r->repeats);
     free(r->cut);
     free(r->subset);
@@ -39,6 +40,7 @@ static void grow(struct summary_rows *r)
     r->layers = mem_realloc(r->layers, r->cap, sizeof *r->layers);
     r->tokens = mem_realloc(r->tokens, r->cap, sizeof *r->tokens);
     r->generated = mem_realloc(r->generated, r->cap, sizeof *r->generated);
+    r->non_execute = mem_realloc(r->non_execute, r->cap, sizeof *r->non_execute);
     r->repeats = mem_realloc(r->repeats, r->cap, sizeof *r->repeats);
     r->cut = mem_realloc(r->cut, r->cap, sizeof *r->cut);
     r->subset = mem_realloc(r->subset, r->cap, sizeof *r->subset);
@@ -105,6 +107,15 @@ static int add_values(struct summary_rows *r, const char *text, struct err *err)
     return json_each(values, set_value, r);
 }
 
+double summary_rows_non_execute(const char *routing)
+{
+    size_t layers = routing ? strlen(routing) : 0, changed = 0;
+
+    for (size_t i = 0; i < layers; i++)
+        changed += routing[i] != '1';
+    return layers ? (double)changed / (double)layers : (double)NAN;
+}
+
 int summary_rows_add(struct summary_rows *r, const struct stmt *st, struct err *err)
 {
     const char *logprob = stmt_col_text(st, 7), *subset = stmt_col_text(st, 8);
@@ -129,6 +140,7 @@ int summary_rows_add(struct summary_rows *r, const struct stmt *st, struct err *
     r->tokens[r->n] = (double)stmt_col(st, 10);
     r->generated[r->n] = (double)stmt_col(st, 11);
     r->repeats[r->n] = stmt_col_u64(st, 12);
+    r->non_execute[r->n] = summary_rows_non_execute(stmt_col_text(st, 15));
     r->n++;
     return 0;
 }

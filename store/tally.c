@@ -94,6 +94,8 @@ static int score_vectors(const struct keeping *k, const struct summary_rows *r, 
         rc = vector_write(k->s, k->family, "tokens", r->tokens, r->n, err);
     if (rc == 0)
         rc = vector_write(k->s, k->family, "generated", r->generated, r->n, err);
+    if (rc == 0)
+        rc = vector_write(k->s, k->family, "non_execute", r->non_execute, r->n, err);
     free(own);
     return rc;
 }

@@ -145,9 +145,18 @@ static const char *stored_name(const char *metric)
                                              : NULL;
 }
 
-static bool combines(const char *metric)
+/* What is made of two vectors of a search, or of scores. */
+static bool combines(const char *metric, bool search)
 {
-    return strcmp(metric, "preserved") == 0 || strcmp(metric, "improved") == 0;
+    return search ? strcmp(metric, "preserved") == 0 || strcmp(metric, "improved") == 0
+                  : strcmp(metric, "applications") == 0;
+}
+
+/* Layer applications of LAYERS per pass: the prompt, and each generated token but the last, which
+ * is not fed back. */
+static double applications(double layers, double generated)
+{
+    return layers * MAX(generated, 1.0);
 }
 
 /* preserved: right before and with the label; improved: wrong before, right with it. */
@@ -163,6 +172,20 @@ static int read_combined(struct store *s, uint64_t family, const char *metric, u
     for (uint64_t i = 0; rc > 0 && i < examples; i++)
         ret[i] = ret[i] != 0.0 && (base[i] != 0.0) == preserved ? 1.0 : 0.0;
     free(base);
+    return rc;
+}
+
+static int read_applications(struct store *s, uint64_t family, uint64_t examples, double *ret,
+                             struct err *err)
+{
+    double *generated = mem_calloc(MAX(examples, 1), sizeof *generated);
+    int rc = read_vector(s, family, "generated", examples, generated, err);
+
+    if (rc > 0)
+        rc = read_vector(s, family, "layers", examples, ret, err);
+    for (uint64_t i = 0; rc > 0 && i < examples; i++)
+        ret[i] = applications(ret[i], generated[i]);
+    free(generated);
     return rc;
 }
 
@@ -196,6 +219,10 @@ static double score_value(const struct stmt *st, const char *metric, bool *ret_k
         return (double)stmt_col(st, 10);
     if (strcmp(metric, "generated") == 0)
         return (double)stmt_col(st, 11);
+    if (strcmp(metric, "applications") == 0)
+        return applications(stmt_col_real(st, 9), (double)stmt_col(st, 11));
+    if (strcmp(metric, "non_execute") == 0)
+        return summary_rows_non_execute(stmt_col_text(st, 15));
     if (strcmp(metric, "time_ms") == 0)
         return (double)stmt_col(st, 14) / 1000.0;
     *ret_known = false;
@@ -298,8 +325,9 @@ int store_vector(struct store *s, uint64_t family, uint64_t examples, const char
 
     if (rc < 0)
         return rc;
-    rc = search && combines(metric) ? read_combined(s, family, metric, examples, ret, err)
-                                    : read_vector(s, family, metric, examples, ret, err);
+    rc = !combines(metric, search) ? read_vector(s, family, metric, examples, ret, err)
+         : search                  ? read_combined(s, family, metric, examples, ret, err)
+                                   : read_applications(s, family, examples, ret, err);
     if (rc == 0 && other && !search)
         rc = read_vector(s, family, other, examples, ret, err);
     if (rc == 0)
@@ -319,8 +347,8 @@ int store_list_vectors(struct store *s, uint64_t family, store_name_fn fn, void 
 {
     static const char *const of_search[] = { "base",   "oracle",     "preserved",  "improved",
                                              "layers", "layers_all", "layers_base" };
-    static const char *const of_scores[] = { "correct", "correct_norm", "layers", "tokens",
-                                             "generated" };
+    static const char *const of_scores[] = { "correct", "correct_norm", "layers",
+                                             "tokens",  "generated",    "non_execute" };
     bool search = false;
     size_t rows = 0, len;
     struct stmt *st;

@@ -8,7 +8,9 @@
  *
  * Metrics of an evaluation: "acc" (1: right; the task's own accuracy where it is no 0 or 1),
  * "acc_norm", "correct" and "correct_norm" (the verdicts as stored), the examples' own metrics by
- * their names, "layers", "tokens", "generated". Of a search: "base" (the default path is right),
+ * their names, "layers", "tokens", "generated", "applications" (layers over all forward passes: the
+ * prompt or the choices are one, each token fed back is another) and "non_execute" (share of layers
+ * skipped or repeated). Of a search: "base" (the default path is right),
  * "oracle" (some path is), "preserved", "improved" (share of examples, as in tables), "layers" (of
  * the label's path; NaN without label), "layers_all", "layers_base", "shorter" (of examples right
  * by the default path: a shorter path is right), "rescued" (of wrong ones: some path is right),

@@ -124,7 +124,9 @@ struct store_label {
     const uint8_t *routing; /* routing_len = layers; ignored without label */
     size_t routing_len;
     uint32_t layers, label_layers, simulations, evaluations;
-    uint64_t layer_rows, layer_rows_whole; /* cost: not part of the comparison of repeats */
+    /* Costs: not part of the comparison of repeats. */
+    uint32_t hinted; /* of evaluations, those that a hint answered */
+    uint64_t layer_rows, layer_rows_whole;
     const char *base_answer, *label_answer;
     const struct store_entry *log;
     size_t log_len;
@@ -220,11 +222,12 @@ int store_job_done(struct store *s, const struct store_result *r, enum store_ver
 int store_attempt_end(struct store *s, const struct store_result *r, bool final,
                       uint32_t *ret_skipped, struct err *err) MUST_CHECK;
 
-/* The rows that collect job JOB reads, appended to RET as JSON lines
- *   {"id":"16 hex","task":"math","level":1,"index":0,"base_correct":true,"routing":"11021111"}
- * (routing null without label) of the job's families in their order, in each the examples with
- * index < N, sorted by id: the same bytes whatever the order in which shards came. ERR_NOT_FOUND: a
- * family has fewer rows than its N (the text counts them).
+/* The rows that collect job JOB reads, appended to RET as a label set (worker/jobs/label_set.h): a
+ * header line per family with model, prompts and layers, sorted by key, then the examples with
+ * index < N of the job's families, sorted by id: the same bytes whatever the order in which shards
+ * came. Of an evaluate step's family each score is a row, with the routing that was used.
+ * ERR_NOT_FOUND: a family has fewer rows than its N (the text counts them). ERR_INVALID: scores
+ * without a routing.
  * For a select job: what the candidates that it has a claim of reached, one line each, sorted,
  *   {"candidate":"64 hex","values":[by seed],"failed":0}
  * with "out":true at the end for those that an earlier rung did not let go on,
@@ -233,6 +236,16 @@ int store_attempt_end(struct store *s, const struct store_result *r, bool final,
  * value of the training metric. A seed without a value, or one of whose jobs failed, counts as
  * failed. */
 int store_collect(struct store *s, uint64_t job, struct buf *ret, struct err *err) MUST_CHECK;
+
+/* What other searches with the same evaluation (submit.h) found for the examples of search job J
+ * that it has no result of, appended to RET: one line of canonical JSON per example, in the order
+ * of the task's list,
+ *   {"id":"16 hex","paths":[["11011",1,"7"],["11101",0,"9"]]}
+ * path, reward, answer, sorted by path, each once. Outcomes that contradict each other are left
+ * out, and whole examples behind LIMIT bytes. Nothing when nothing is known, which costs one look
+ * at an index. */
+int store_hint(struct store *s, const struct store_job *j, size_t limit, struct buf *ret,
+               struct err *err) MUST_CHECK;
 
 struct store_blob {
     struct digest digest;

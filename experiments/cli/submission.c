@@ -176,6 +176,8 @@ static void put_jobs(struct submission *s)
         to->task = text(p->family[i].task);
         to->level = p->family[i].level;
         to->split = text(p->family[i].split);
+        if (p->family[i].kind->id == KIND_SEARCH)
+            to->evaluation = wire_bytes(&p->family[i].evaluation);
     }
 }
 

@@ -34,7 +34,7 @@ const struct copy_table copy_tables[] = {
       .from = OF("param", "run"),
       .says = RUN_OF("s.run") " || ', parameter ' || s.name" },
     { .name = "family",
-      .columns = "id! key* kind= task= level= split= complete",
+      .columns = "id! key* kind= task= level= split= complete evaluation",
       .says = "'family ' || substr(lower(hex(s.key)), 1, 16)" },
     { .name = "job",
       .columns = "id! key* kind= kind_version= class= step state waiting priority seed= "
@@ -102,7 +102,7 @@ const struct copy_table copy_tables[] = {
       .columns =
           "id! family*>family example*>example idx= attempt>attempt base_correct= has_label= "
           "routing= layers label_layers= simulations evaluations layer_rows layer_rows_whole "
-          "base_answer= label_answer= wall_us repeats digest=",
+          "base_answer= label_answer= wall_us repeats digest= hinted",
       .unique = "family>family idx",
       .says = EXAMPLE_OF("label") },
     { .name = "search_log",

@@ -9,6 +9,7 @@
 #include "common/base/nearest.h"
 #include "store/plots/plot.h"
 #include "store/read.h"
+#include "store/vector.h"
 
 enum { STEPS_KNOWN_MAX = 256 };
 
@@ -17,11 +18,19 @@ struct sum {
     double x, y, x_n, y_n;
 };
 
+/* Examples whose vectors are read when the list of sums is through. */
+struct part {
+    uint64_t family, examples;
+    size_t step, run;
+};
+
 struct tradeoff {
     const struct plot_call *c;
     size_t steps; /* the lines' steps one after the other; behind them the baseline */
     const char **step;
     struct sum *sum; /* [steps][runs] */
+    struct part *part;
+    size_t parts, parts_cap;
     char *known[STEPS_KNOWN_MAX + 1];
     size_t known_len;
     bool found_task, found_metric;
@@ -73,6 +82,27 @@ static bool is_sum(const char *name)
     return false;
 }
 
+/* What store_vector() knows of examples and the sums do not. */
+static bool is_vector(const char *name)
+{
+    static const char *const names[] = { "evaluations",  "rows",    "shorter",    "rescued",
+                                         "applications", "time_ms", "non_execute" };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static void note_part(struct tradeoff *t, const struct store_sums *s, size_t step, size_t run)
+{
+    if (t->parts == t->parts_cap) {
+        t->parts_cap = t->parts_cap ? 2 * t->parts_cap : 64;
+        t->part = mem_realloc(t->part, t->parts_cap, sizeof(*t->part));
+    }
+    t->part[t->parts++] = (struct part){ s->family_id, s->promised, step, run };
+}
+
 static bool level_fits(const struct plot_spec *p, const struct store_sums *s)
 {
     return (!p->task || strcmp(p->task, s->task) == 0) && (p->level < 0 || p->level == s->level);
@@ -104,8 +134,39 @@ static int add_sums(const struct store_sums *s, void *arg)
             add(&sum->x, &sum->x_n, of_sums(s, p->x), (double)s->n);
         if (is_sum(p->y))
             add(&sum->y, &sum->y_n, of_sums(s, p->y), (double)s->n);
+        if (is_vector(p->x) || is_vector(p->y))
+            note_part(t, s, i, (size_t)(run - runs->run));
     }
     return 0;
+}
+
+/* The mean of NAME over the examples to which it applies; a step that has no such metric has no
+ * dot. */
+static void add_vector(struct tradeoff *t, const struct part *part, const char *name, double *sum,
+                       double *n)
+{
+    double *x CLEANUP(mem_cleanup) = mem_calloc(part->examples + 1, sizeof(*x));
+    struct err ignored = { 0 };
+
+    if (store_vector(t->c->s, part->family, part->examples, name, x, NULL, &ignored) < 0)
+        return;
+    for (uint64_t i = 0; i < part->examples; i++)
+        if (!isnan(x[i]))
+            add(sum, n, x[i], 1);
+}
+
+static void add_vectors(struct tradeoff *t)
+{
+    const struct plot_spec *p = t->c->p;
+
+    for (size_t i = 0; i < t->parts; i++) {
+        struct sum *sum = sum_of(t, t->part[i].step, t->part[i].run);
+
+        if (is_vector(p->x))
+            add_vector(t, &t->part[i], p->x, &sum->x, &sum->x_n);
+        if (is_vector(p->y))
+            add_vector(t, &t->part[i], p->y, &sum->y, &sum->y_n);
+    }
 }
 
 /* Metrics that tasks or routed evaluations give; their families' tasks do not come with them. */
@@ -241,7 +302,7 @@ static int check_steps(const struct tradeoff *t, struct err *err)
 static int load(struct tradeoff *t, struct err *err)
 {
     const struct plot_spec *p = t->c->p;
-    bool metrics = !is_sum(p->x) || !is_sum(p->y);
+    bool metrics = !(is_sum(p->x) || is_vector(p->x)) || !(is_sum(p->y) || is_vector(p->y));
     int rc = store_list_sums(t->c->s, t->c->experiment, add_sums, t, err);
 
     rc = rc ? rc : check_steps(t, err);
@@ -249,16 +310,18 @@ static int load(struct tradeoff *t, struct err *err)
         return conf_error(err, p->at,
                           "%s is known for whole steps only: leave task and level out, or name a "
                           "step per task",
-                          is_sum(p->x) ? p->y : p->x);
+                          is_sum(p->x) || is_vector(p->x) ? p->y : p->x);
     if (rc == 0 && !t->found_task)
         return conf_error(err, p->at, "the steps have no results of this task and level yet");
+    if (rc == 0)
+        add_vectors(t);
     if (rc == 0 && metrics)
         rc = store_list_summaries(t->c->s, t->c->experiment, add_summary, t, err);
     if (rc == 0 && metrics && !t->found_metric)
         return conf_error(err, p->at,
                           "%s is neither accuracy, oracle, layers or tokens nor a metric of these "
                           "steps' complete results",
-                          is_sum(p->x) ? p->y : p->x);
+                          is_sum(p->x) || is_vector(p->x) ? p->y : p->x);
     return rc;
 }
 
@@ -283,5 +346,6 @@ int plot_tradeoff(const struct plot_call *c, struct err *err)
         free(t.known[i]);
     free(t.step);
     free(t.sum);
+    free(t.part);
     return rc;
 }

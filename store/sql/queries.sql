@@ -81,8 +81,9 @@ DELETE FROM param WHERE run = :run
 INSERT INTO param (run, name, value) VALUES (:run, :name, :value)
 
 -- name: family_put
-INSERT INTO family (key, kind, task, level, split) VALUES (:key, :kind, :task, :level, :split)
-ON CONFLICT (key) DO UPDATE SET kind = :kind
+INSERT INTO family (key, kind, task, level, split, evaluation)
+VALUES (:key, :kind, :task, :level, :split, :evaluation)
+ON CONFLICT (key) DO UPDATE SET kind = :kind, evaluation = coalesce(:evaluation, evaluation)
 RETURNING id
 
 -- name: run_family_put
@@ -116,11 +117,12 @@ INSERT INTO job_family (job, place, family, examples) VALUES (:job, :place, :fam
 INSERT INTO run_job (run, job, step, live) VALUES (:run, :job, :step, :live)
 ON CONFLICT (run, job) DO UPDATE SET live = :live, step = :step
 
--- A select job's needs are met by any end of theirs, but the decision in front of it must be there.
+-- A rung's select job's needs are met by any end of theirs, but the decision in front of it must be there.
 -- name: job_unmet
-SELECT coalesce(sum(CASE WHEN job.kind = 'select' THEN need.state IN ('WAITING', 'READY')
+SELECT coalesce(sum(CASE WHEN job.kind = 'select' AND job.step GLOB 'halving.*' THEN need.state IN ('WAITING', 'READY')
                          ELSE need.state <> 'DONE' END), 0),
-       coalesce(sum((job.kind <> 'select' OR need.kind = 'select')
+       coalesce(sum((NOT (job.kind = 'select' AND job.step GLOB 'halving.*')
+                     OR need.kind = 'select' AND need.step GLOB 'halving.*')
                     AND (need.state = 'DONE' AND need.diverged OR need.state IN ('FAILED', 'SKIPPED', 'CANCELLED'))), 0)
 FROM job_need JOIN job ON job.id = job_need.job JOIN job AS need ON need.id = job_need.need
 WHERE job_need.job = :job AND job_need.gate = 0
@@ -279,21 +281,22 @@ INSERT INTO job_output (job, name, blob) VALUES (:job, :name, :blob)
 
 -- name: dependents
 SELECT job.id, job.state FROM job_need JOIN job ON job.id = job_need.job
-WHERE job_need.need = :job AND job_need.gate = 0 AND job.state = 'WAITING' AND job.kind <> 'select' ORDER BY job.id
+WHERE job_need.need = :job AND job_need.gate = 0 AND job.state = 'WAITING'
+  AND NOT (job.kind = 'select' AND job.step GLOB 'halving.*') ORDER BY job.id
 
 -- name: job_fall
 UPDATE job SET waiting = waiting - 1, state = CASE WHEN waiting = 1 THEN 'READY' ELSE 'WAITING' END
 WHERE id = :id AND state = 'WAITING' RETURNING state
 
--- Not behind select jobs: they can do without.
+-- Not behind select jobs of rungs: they can do without.
 -- name: skip_behind
 WITH RECURSIVE behind (id) AS (
     SELECT job_need.job FROM job_need JOIN job ON job.id = job_need.job
-    WHERE job_need.need = :job AND job_need.gate = 0 AND job.kind <> 'select'
+    WHERE job_need.need = :job AND job_need.gate = 0 AND NOT (job.kind = 'select' AND job.step GLOB 'halving.*')
     UNION
     SELECT job_need.job FROM behind JOIN job_need ON job_need.need = behind.id
     JOIN job ON job.id = job_need.job
-    WHERE job_need.gate = 0 AND job.kind <> 'select'
+    WHERE job_need.gate = 0 AND NOT (job.kind = 'select' AND job.step GLOB 'halving.*')
 )
 UPDATE job SET state = 'SKIPPED' WHERE id IN (SELECT id FROM behind) AND state IN ('WAITING', 'READY') RETURNING id
 
@@ -329,9 +332,10 @@ UPDATE score SET repeats = repeats + 1 WHERE id = :id
 
 -- name: label_put
 INSERT INTO label (family, example, idx, attempt, base_correct, has_label, routing, layers, label_layers, simulations,
-                   evaluations, layer_rows, layer_rows_whole, base_answer, label_answer, wall_us, digest)
+                   evaluations, layer_rows, layer_rows_whole, base_answer, label_answer, wall_us, digest, hinted)
 VALUES (:family, :example, :idx, :attempt, :base_correct, :has_label, :routing, :layers, :label_layers, :simulations,
-        :evaluations, :layer_rows, :layer_rows_whole, :base_answer, :label_answer, :wall_us, :digest)
+        :evaluations, :layer_rows, :layer_rows_whole, :base_answer, :label_answer, :wall_us, :digest,
+        :hinted)
 ON CONFLICT DO NOTHING RETURNING id
 
 -- name: search_log_put
@@ -361,11 +365,6 @@ SELECT EXISTS (SELECT 1 FROM summary WHERE family = :family AND examples = :exam
 -- name: summary_put
 INSERT INTO summary (family, examples, metric, value, stderr, stderr_pooled, n, truncated)
 VALUES (:family, :examples, :metric, :value, :stderr, :stderr_pooled, :n, :truncated)
-
--- name: collect
-SELECT example.number, example.task, example.level, label.idx, label.base_correct, label.routing
-FROM label JOIN example ON example.id = label.example
-WHERE label.family = :family AND label.idx < :examples
 
 -- Reading.
 
@@ -440,24 +439,6 @@ JOIN job ON job.id = run_job.job AND job.state = 'FAILED'
 JOIN attempt ON attempt.job = job.id AND attempt.epoch = job.epoch
 WHERE experiment.id = :experiment ORDER BY job.id
 
--- name: labels
-SELECT DISTINCT experiment.name, run_family.step, min(run.id), min(run.seed), family.task, family.level, family.split,
-       label.idx, example.number, example.source_id, example.question, example.gold, label.base_correct,
-       label.has_label, label.routing, label.layers, label.label_layers, label.simulations, label.evaluations,
-       label.base_answer, label.label_answer
-FROM experiment
-JOIN run ON run.experiment = experiment.id AND run.superseded = 0
-JOIN run_family ON run_family.run = run.id
-JOIN family ON family.id = run_family.family
-JOIN label ON label.family = run_family.family AND label.idx < run_family.examples
-JOIN example ON example.id = label.example
-WHERE (:experiment = 0 OR experiment.id = :experiment) AND (:step IS NULL OR run_family.step = :step)
-  AND (:task IS NULL OR family.task = :task) AND (:level < 0 OR family.level = :level)
-  AND (:example = 0 OR example.number = :example)
-GROUP BY experiment.id, run_family.step, family.id, label.id
-ORDER BY experiment.name, run_family.step, family.task, family.level, family.split, family.id, label.idx
-LIMIT :max
-
 -- Tables; their sums are in queries_scale.sql.
 
 -- name: summaries
@@ -479,8 +460,12 @@ SELECT coalesce(sum(EXISTS (SELECT 1 FROM run_job JOIN job ON job.id = run_job.j
                             WHERE run_job.run = run.id AND job.diverged = 1)), 0), count(*)
 FROM run WHERE run.experiment = :experiment AND run.superseded = 0
 
+-- Runs by labels: those beside a router are compared with, and random and shuffled routing only counts their layers.
 -- name: step_reads_labels
 SELECT EXISTS (SELECT 1 FROM run
                JOIN run_job ON run_job.run = run.id AND run_job.step = :step
                JOIN job_input ON job_input.job = run_job.job AND job_input.name = 'labels'
-               WHERE run.experiment = :experiment AND run.superseded = 0)
+               JOIN job ON job.id = run_job.job
+               WHERE run.experiment = :experiment AND run.superseded = 0
+                 AND instr(job.params_text, 'routing = "router"') = 0 AND instr(job.params_text, 'routing = "random"') = 0
+                 AND instr(job.params_text, 'routing = "shuffled"') = 0)

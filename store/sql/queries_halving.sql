@@ -97,11 +97,12 @@ JOIN gate ON gate.job = run_job.job
 JOIN job ON job.id = run_job.job
 WHERE run.experiment = :experiment AND job.state IN ('WAITING', 'READY') ORDER BY job.id
 
--- Selecting: needs are met by any end.
+-- Selecting: needs are met by any end. A rung's select job has the planner's step halving.K; other select jobs are as any job.
 
 -- name: select_dependents
 SELECT job.id FROM job_need JOIN job ON job.id = job_need.job
-WHERE job_need.need = :job AND job_need.gate = 0 AND job.kind = 'select' AND job.state = 'WAITING' ORDER BY job.id
+WHERE job_need.need = :job AND job_need.gate = 0 AND job.kind = 'select' AND job.step GLOB 'halving.*'
+  AND job.state = 'WAITING' ORDER BY job.id
 
 -- name: select_fall
 UPDATE job SET waiting = waiting - 1 WHERE id = :id AND state = 'WAITING' RETURNING waiting
@@ -125,7 +126,7 @@ ORDER BY candidate.digest, run.seed, candidate.run
 -- name: measured_jobs
 SELECT job.state = 'DONE' AND job.diverged = 0, coalesce(job.attempt, 0), run_job.live
 FROM run_job JOIN job_need ON job_need.job = :selector AND job_need.need = run_job.job AND job_need.gate = 0
-JOIN job ON job.id = run_job.job AND job.kind <> 'select'
+JOIN job ON job.id = run_job.job AND NOT (job.kind = 'select' AND job.step GLOB 'halving.*')
 WHERE run_job.run = :run ORDER BY job.id
 
 -- name: measured_families

@@ -122,7 +122,7 @@ SELECT kind, complete FROM family WHERE id = :family
 -- name: family_scores
 SELECT score.correct, score.correct_norm, score.metrics, coalesce(score.pick, -1), coalesce(score.gold_class, -1),
        score.whole_set, score.truncated, score.logprob, example.subset, score.layers, score.tokens, score.generated,
-       score.repeats, score.idx, score.wall_us
+       score.repeats, score.idx, score.wall_us, score.routing
 FROM score JOIN example ON example.id = score.example
 WHERE score.family = :family AND score.idx < :examples ORDER BY score.idx
 

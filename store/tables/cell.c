@@ -8,6 +8,7 @@
 
 #include "common/base/mem.h"
 #include "common/stats/stats.h"
+#include "store/tables/agreement.h"
 #include "store/tables/making.h"
 #include "store/tables/spec_private.h"
 
@@ -60,6 +61,13 @@ static bool applies(const struct unit *u, enum table_stat stat)
     case TABLE_ACCURACY_NORM:
     case TABLE_TOKENS:
     case TABLE_GENERATED:
+    case TABLE_APPLICATIONS:
+    case TABLE_NON_EXECUTE:
+    case TABLE_EXACT_PATH:
+    case TABLE_F1_SKIP:
+    case TABLE_F1_EXECUTE:
+    case TABLE_F1_REPEAT:
+    case TABLE_MACRO_F1:
         return !u->search;
     case TABLE_LAYERS:
         return !u->search || u->labelled > 0;
@@ -111,11 +119,19 @@ const char *vector_name(const struct table_column *c, const struct sums *x)
     case TABLE_EVALUATIONS:
     case TABLE_ROWS:
         return x->search ? table_stat_word(c->stat) : NULL;
+    case TABLE_APPLICATIONS:
+    case TABLE_NON_EXECUTE:
+    case TABLE_EXACT_PATH:
+        return x->search ? NULL : table_stat_word(c->stat);
     case TABLE_TIME:
         return table_stat_word(c->stat);
     case TABLE_METRIC:
         metric = metric_name(c, x->task);
         return x->search || metric_of_whole_set(x->task, metric) ? NULL : metric;
+    case TABLE_F1_SKIP:
+    case TABLE_F1_EXECUTE:
+    case TABLE_F1_REPEAT:
+    case TABLE_MACRO_F1:
     case TABLE_N:
     case TABLE_SEEDS:
     case TABLE_REPEATS:
@@ -187,7 +203,8 @@ static double vector_error(struct making *m, const struct table_column *c, const
 static bool stat_is_of_vectors(enum table_stat stat)
 {
     return stat == TABLE_SHORTER || stat == TABLE_RESCUED || stat == TABLE_EVALUATIONS ||
-           stat == TABLE_ROWS || stat == TABLE_TIME;
+           stat == TABLE_ROWS || stat == TABLE_TIME || stat == TABLE_APPLICATIONS ||
+           stat == TABLE_NON_EXECUTE || stat == TABLE_EXACT_PATH;
 }
 
 static double vector_mean(struct making *m, const struct table_column *c, const struct unit *u)
@@ -228,6 +245,8 @@ double unit_value(struct making *m, const struct table_column *c, const struct b
         value = NAN;
     } else if (stat_is_number(stat)) {
         value = number_value(c, u);
+    } else if (stat_is_f1(stat)) {
+        value = f1_value(m, stat, u);
     } else if (stat_is_of_vectors(stat)) {
         value = vector_mean(m, c, u);
         error = ret_error && !m->pivot.subsets ? vector_error(m, c, u) : NAN;

@@ -48,6 +48,17 @@ struct cond;
     X(TABLE_ROWS, "rows", false, -1,                                                               \
       "search: layer applications times token rows computed per example")                          \
     X(TABLE_TIME, "time_ms", false, -1, "milliseconds per example, as its worker measured them")   \
+    X(TABLE_APPLICATIONS, "applications", false, -1,                                               \
+      "evaluate: layer applications per example, summed over its forward passes")                  \
+    X(TABLE_NON_EXECUTE, "non_execute", true, 0,                                                   \
+      "evaluate: share of layers that are skipped or repeated")                                    \
+    X(TABLE_EXACT_PATH, "exact_path", true, 1,                                                     \
+      "evaluate by a router, with labels: share of examples that get their label's path")          \
+    X(TABLE_F1_SKIP, "f1_skip", true, 1, "evaluate beside labels: F1 of the layers skipped")       \
+    X(TABLE_F1_EXECUTE, "f1_execute", true, 1,                                                     \
+      "evaluate beside labels: F1 of the layers executed")                                         \
+    X(TABLE_F1_REPEAT, "f1_repeat", true, 1, "evaluate beside labels: F1 of the layers repeated")  \
+    X(TABLE_MACRO_F1, "macro_f1", true, 1, "evaluate beside labels: mean of the three that occur") \
     X(TABLE_TRAINING, "training", false, 0, "a number that a training step reported")              \
     X(TABLE_SECONDS, "seconds", false, -1, "wall time of the step's jobs per run")
 

@@ -9,6 +9,7 @@
 
 #include "common/base/mem.h"
 #include "common/tasks/task.h"
+#include "store/tables/agreement.h"
 
 void trace_release(struct trace *t)
 {
@@ -151,6 +152,17 @@ static const char *simple_value(enum table_stat stat, bool search)
         return "label.evaluations";
     case TABLE_ROWS:
         return "label.layer_rows";
+    case TABLE_APPLICATIONS:
+        return "score.layers * max(1, score.generated)";
+    case TABLE_NON_EXECUTE:
+        return "length(replace(score.routing, '1', '')) * 1.0 / length(score.routing)";
+    case TABLE_EXACT_PATH:
+        return "json_extract(score.metrics, '$.\"exact_path\"')";
+    case TABLE_F1_SKIP: /* agreement.h */
+    case TABLE_F1_EXECUTE:
+    case TABLE_F1_REPEAT:
+    case TABLE_MACRO_F1:
+        break;
     case TABLE_TIME:
         return search ? "label.wall_us / 1000.0" : "score.wall_us / 1000.0";
     case TABLE_N:
@@ -225,6 +237,8 @@ static void add_examples(const struct making *m, const struct table_column *c,
     buf_adds(out, ", ");
     if (stat_plain(c->stat) == TABLE_METRIC)
         add_metrics(s, c, subsets, out);
+    else if (stat_is_f1(c->stat))
+        f1_row(c->stat, out);
     else
         buf_adds(out, simple_value(stat_plain(c->stat), search));
     buf_printf(out,
@@ -352,6 +366,16 @@ static void add_value(const struct making *m, const struct table_column *c, cons
          runs = c->stat == TABLE_SEEDS || c->aggregate == TABLE_RUNS;
 
     add_parts(m, c, s, out);
+    if (stat_is_f1(c->stat) && !count && !runs) {
+        buf_adds(out, ",\ne(run, task, class, tp, wrong) AS (\n  ");
+        f1_examples(c->stat, out);
+        buf_printf(out,
+                   "\n),\nf(run, f1) AS (SELECT run, 2.0 * sum(tp) / (2.0 * sum(tp) + sum(wrong)) "
+                   "FROM e GROUP BY run, class\n  HAVING sum(tp) + sum(wrong) > 0),\n"
+                   "u(x) AS (SELECT avg(f1) FROM f GROUP BY run)\n%s;",
+                   aggregate_sql(c));
+        return;
+    }
     buf_adds(out, ",\ne(run, task, x) AS (\n  ");
     if (stat_is_number(c->stat))
         add_number(c, out);

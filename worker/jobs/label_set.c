@@ -1,165 +1,166 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/jobs/label_set.h"
 
+#include <assert.h>
 #include <inttypes.h>
-#include <stdio.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/json.h"
-#include "common/base/mem.h"
-
-/* A row takes about 120 bytes: room for eight million. */
-enum { FILE_BYTES_MAX = 1 << 30 };
-
-static int parse_id(const char *text, uint64_t *ret)
-{
-    uint64_t id = 0;
-
-    if (!text || strlen(text) != 16)
-        return -1;
-    for (; *text; text++) {
-        const char *digits = "0123456789abcdef", *d = strchr(digits, *text);
-
-        if (!d)
-            return -1;
-        id = id << 4 | (uint64_t)(d - digits);
-    }
-    *ret = id;
-    return 0;
-}
-
-static int parse_row(const char *line, size_t len, struct label_row *ret, struct err *err)
-{
-    struct json *root CLEANUP(json_cleanup) = NULL;
-    const struct json *routing;
-    const char *task, *digits;
-    int rc = json_parse(line, len, &root, err);
-
-    if (rc < 0)
-        return rc;
-    memset(ret, 0, sizeof(*ret)); /* rows are compared by memcmp */
-    task = json_text(json_get(root, "task"));
-    routing = json_get(root, "routing");
-    digits = json_text(routing);
-    if (parse_id(json_text(json_get(root, "id")), &ret->id) < 0)
-        return err_set(err, ERR_INVALID, "\"id\" must be 16 lower-case hex digits");
-    if (!task || strlen(task) >= sizeof(ret->task))
-        return err_set(err, ERR_INVALID, "\"task\" must be a name of at most %d bytes",
-                       LABEL_TASK_BYTES - 1);
-    if (!digits && !json_is_null(routing))
-        return err_set(err, ERR_INVALID, "\"routing\" must be digits or null");
-    if (digits && (strlen(digits) >= sizeof(ret->routing) || !digits[0] ||
-                   strspn(digits, "012") != strlen(digits)))
-        return err_set(err, ERR_INVALID, "\"routing\" must be 1 to %d digits 0, 1, 2",
-                       LABEL_ROUTING_BYTES - 1);
-    snprintf(ret->task, sizeof(ret->task), "%s", task);
-    snprintf(ret->routing, sizeof(ret->routing), "%s", digits ? digits : "");
-    ret->level = json_integer(json_get(root, "level"), 0);
-    ret->index = (uint64_t)json_integer(json_get(root, "index"), 0);
-    ret->base_correct = json_bool(json_get(root, "base_correct"), false);
-    return 0;
-}
-
-static int by_id(const void *a, const void *b)
-{
-    const struct label_row *x = a, *y = b;
-
-    return (x->id > y->id) - (x->id < y->id);
-}
-
-static bool same_row(const struct label_row *a, const struct label_row *b)
-{
-    return a->id == b->id && strcmp(a->task, b->task) == 0 && a->level == b->level &&
-           a->index == b->index && a->base_correct == b->base_correct &&
-           strcmp(a->routing, b->routing) == 0;
-}
-
-static int sort_rows(struct label_set *s, const char *path, struct err *err)
-{
-    size_t kept = 0;
-
-    if (s->len > 0)
-        qsort(s->row, s->len, sizeof(*s->row), by_id);
-    for (size_t i = 0; i < s->len; i++) {
-        bool repeated = kept > 0 && s->row[kept - 1].id == s->row[i].id;
-
-        if (repeated && !same_row(&s->row[kept - 1], &s->row[i]))
-            return err_set(err, ERR_CONFLICT, "%s: two different labels of example %016" PRIx64,
-                           path, s->row[i].id);
-        if (!repeated)
-            s->row[kept++] = s->row[i];
-    }
-    s->len = kept;
-    return 0;
-}
-
-static int read_rows(struct label_set *s, const struct buf *text, const char *path, struct err *err)
-{
-    size_t cap = 0, number = 0;
-
-    for (size_t at = 0; at < text->len;) {
-        const char *line = text->data + at, *end = memchr(line, '\n', text->len - at);
-        size_t len = end ? (size_t)(end - line) : text->len - at;
-        int rc;
-
-        number++;
-        at += len + 1;
-        if (len == 0)
-            continue;
-        if (s->len == cap) {
-            cap = cap ? 2 * cap : 256;
-            s->row = mem_realloc(s->row, cap, sizeof(*s->row));
-        }
-        rc = parse_row(line, len, &s->row[s->len], err);
-        if (rc < 0)
-            return err_wrap(err, rc, "%s:%zu", path, number);
-        s->len++;
-    }
-    return sort_rows(s, path, err);
-}
-
-int label_set_read(struct label_set *ret, const char *path, struct err *err)
-{
-    struct buf text CLEANUP(buf_release) = { 0 };
-    int rc = buf_read_file(&text, path, FILE_BYTES_MAX, err);
-
-    *ret = (struct label_set){ 0 };
-    rc = rc == 0 ? read_rows(ret, &text, path, err) : rc;
-    if (rc < 0)
-        label_set_release(ret);
-    return rc;
-}
+#include "common/wire/wire.h"
+#include "worker/jobs/implement.h"
 
 void label_set_release(struct label_set *s)
 {
     free(s->row);
+    free(s->family);
+    free(s->path);
+    free(s->seen);
     *s = (struct label_set){ 0 };
 }
 
 const struct label_row *label_set_find(const struct label_set *s, uint64_t id)
 {
-    struct label_row key = { .id = id };
+    size_t low = 0, high = s->len;
 
-    return s->len > 0 ? bsearch(&key, s->row, s->len, sizeof(*s->row), by_id) : NULL;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (s->row[middle].id == id)
+            return &s->row[middle];
+        if (s->row[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
 }
 
-size_t label_set_print(const struct label_set *s, bool solved_only, struct buf *out)
+const uint8_t *label_path(const struct label_set *s, uint32_t path)
+{
+    assert(path < s->paths_len);
+    return s->path + path * s->layers;
+}
+
+const uint8_t *label_routing(const struct label_set *s, const struct label_row *r)
+{
+    return r->routing < 0 ? NULL : label_path(s, (uint32_t)r->routing);
+}
+
+const uint32_t *label_seen(const struct label_set *s, const struct label_row *r)
+{
+    return s->seen + r->seen;
+}
+
+int label_set_check(const struct label_set *s, const struct job *j, const char *input,
+                    size_t layers, struct err *err)
+{
+    const Drover__Lease *m = j->lease;
+    char of[DIGEST_HEX], is[DIGEST_HEX];
+
+    if (s->families_len == 0)
+        return 0;
+    if (s->layers != layers)
+        return err_set(err, ERR_INVALID,
+                       "%s: the labels are for %zu layers; the model has %zu layers: search labels "
+                       "with this model, or name the model of the labels",
+                       job_input_name(j, input), s->layers, layers);
+    for (size_t i = 0; i < m->n_inputs; i++) {
+        struct digest model;
+
+        if (strcmp(m->inputs[i]->name, "model") != 0)
+            continue;
+        model = wire_digest(m->inputs[i]->digest);
+        if (!digest_equal(&model, &s->model))
+            return err_set(err, ERR_INVALID,
+                           "%s: this label set is of another model: it was made with %.16s..., the "
+                           "step's model is %.16s...; search labels with this model, or name the "
+                           "model of the labels",
+                           job_input_name(j, input), digest_hex(&s->model, of),
+                           digest_hex(&model, is));
+    }
+    return 0;
+}
+
+int label_set_open(struct label_set *ret, const struct job *j, size_t layers, struct err *err)
+{
+    char path[PATH_MAX] = "";
+    int rc = j->services->input(j->services->arg, "labels", path, sizeof(path), err);
+
+    *ret = (struct label_set){ 0 };
+    rc = rc == 0 ? label_set_read(ret, path, err) : rc;
+    rc = rc == 0 ? label_set_check(ret, j, "labels", layers, err) : rc;
+    if (rc < 0)
+        label_set_release(ret);
+    return rc;
+}
+
+static void print_header(const struct label_family *f, struct buf *out)
+{
+    char key[DIGEST_HEX], model[DIGEST_HEX];
+
+    buf_printf(out, "{\"family\":\"%s\",\"kind\":\"%s\",\"task\":\"%s\",\"level\":%" PRId64,
+               digest_hex(&f->key, key), f->kind, f->task, f->level);
+    buf_printf(out, ",\"split\":\"%s\",\"prompts\":\"%s\",\"fewshot\":%" PRId64, f->split,
+               f->prompts, f->fewshot);
+    buf_printf(out, ",\"model\":\"%s\",\"layers\":%u}\n", digest_hex(&f->model, model), f->layers);
+}
+
+static void print_path(const struct label_set *s, uint32_t path, struct buf *out)
+{
+    const uint8_t *routing = label_path(s, path);
+    char *text = buf_reserve(out, s->layers + 2);
+
+    *text++ = '"';
+    for (size_t i = 0; i < s->layers; i++)
+        *text++ = (char)('0' + routing[i]);
+    *text = '"';
+    out->len += s->layers + 2;
+}
+
+static void print_paths(const struct label_set *s, const char *name, const uint32_t *path,
+                        size_t len, struct buf *out)
+{
+    buf_printf(out, ",\"%s\":[", name);
+    for (size_t i = 0; i < len; i++) {
+        if (i > 0)
+            buf_addc(out, ',');
+        print_path(s, path[i], out);
+    }
+    buf_addc(out, ']');
+}
+
+/* Task names are identifiers and routings digits: nothing needs escaping. */
+static void print_row(const struct label_set *s, const struct label_row *r, struct buf *out)
+{
+    const struct label_family *f = &s->family[r->family];
+    const uint32_t *seen = label_seen(s, r);
+
+    buf_printf(out, "{\"id\":\"%016" PRIx64 "\",\"task\":\"%s\",\"level\":%" PRId64, r->id, f->task,
+               f->level);
+    buf_printf(out,
+               ",\"split\":\"%s\",\"index\":%" PRIu64 ",\"base_correct\":%s,\"routing\":", f->split,
+               r->index, r->base_correct ? "true" : "false");
+    if (r->routing >= 0)
+        print_path(s, (uint32_t)r->routing, out);
+    else
+        buf_adds(out, "null");
+    buf_printf(out, ",\"simulations\":%u,\"evaluations\":%u", r->simulations, r->evaluations);
+    print_paths(s, "right", seen, r->right_len, out);
+    print_paths(s, "wrong", seen + r->right_len, r->seen_len - r->right_len, out);
+    buf_adds(out, "}\n");
+}
+
+size_t label_set_print(const struct label_set *s, const bool *leave_out, struct buf *out)
 {
     size_t n = 0;
 
+    for (size_t i = 0; i < s->families_len; i++)
+        print_header(&s->family[i], out);
     for (size_t i = 0; i < s->len; i++) {
-        const struct label_row *r = &s->row[i];
-        bool solved = r->routing[0];
-
-        if (!solved && solved_only)
+        if (leave_out && leave_out[i])
             continue;
-        /* Task names are identifiers and routings digits: nothing needs escaping. */
-        buf_printf(out, "{\"id\":\"%016" PRIx64 "\",\"task\":\"%s\",\"level\":%" PRId64, r->id,
-                   r->task, r->level);
-        buf_printf(out, ",\"index\":%" PRIu64 ",\"base_correct\":%s,\"routing\":%s%s%s}\n",
-                   r->index, r->base_correct ? "true" : "false", solved ? "\"" : "",
-                   solved ? r->routing : "null", solved ? "\"" : "");
+        print_row(s, &s->row[i], out);
         n++;
     }
     return n;

@@ -360,6 +360,57 @@ static void gate_of_no_candidate_is_refused(void **state)
     assert_int_equal(number(f->path, "SELECT count(*) FROM job"), 0);
 }
 
+/* Labels, a select step and a step that reads its paths, of an experiment NAME: their jobs. */
+static void submit_static(struct store *s, const char *name, uint64_t job[3])
+{
+    static const char *const kinds[] = { "collect", "select", "evaluate" };
+    static const char *const steps[] = { "labels", "best", "score" };
+    struct digest revision = key_of(name), point = key_of("point");
+    struct store_submission sub;
+    uint64_t run;
+
+    OK(store_submit_begin(s, name, &revision, "", "", &sub, err));
+    OK(store_submit_run(s, &sub, &point, 1, NULL, 0, &run, err));
+    for (size_t i = 0; i < 3; i++) {
+        char key[64];
+
+        snprintf(key, sizeof key, "%s %s", name, steps[i]);
+        struct store_job_spec spec = { .key = key_of(key),
+                                       .kind = kinds[i],
+                                       .step = steps[i],
+                                       .numeric_class = "c",
+                                       .params_text = "",
+                                       .runs = &run,
+                                       .runs_len = 1,
+                                       .needs = i ? &job[i - 1] : NULL,
+                                       .needs_len = i ? 1 : 0 };
+        OK(store_submit_job(s, &sub, &spec, &job[i], err));
+    }
+    OK(store_submit_end(s, &sub, NULL, err));
+}
+
+static void select_steps_wait_for_success_as_any_job_does(void **state)
+{
+    struct fixture *f = *state;
+    struct store_ids ready = { 0 };
+    uint64_t good[3], bad[3];
+    char st[16];
+
+    submit_static(f->s, "good", good);
+    submit_static(f->s, "bad", bad);
+    assert_string_equal(state_of(f->s, good[1], st), "WAITING");
+    end_job(f->s, good[0], STORE_DONE, "labels", "m", 1, &ready);
+    assert_string_equal(state_of(f->s, good[1], st), "READY");
+    assert_int_equal(ready.len, 1);
+    assert_int_equal(ready.v[0], good[1]);
+    end_job(f->s, good[1], STORE_DONE, "paths", "m", 2, NULL); /* nobody is chosen */
+    assert_string_equal(state_of(f->s, good[2], st), "READY");
+    end_job(f->s, bad[0], STORE_FAILED, "labels", "m", 3, NULL);
+    assert_string_equal(state_of(f->s, bad[1], st), "SKIPPED");
+    assert_string_equal(state_of(f->s, bad[2], st), "SKIPPED");
+    store_ids_release(&ready);
+}
+
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
 
 int main(void)
@@ -375,6 +426,7 @@ int main(void)
         TEST(survivors_that_are_no_candidates_are_refused),
         TEST(results_of_examples_are_measured_over_whole_families),
         TEST(gate_of_no_candidate_is_refused),
+        TEST(select_steps_wait_for_success_as_any_job_does),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
