@@ -122,16 +122,43 @@ static int refuse_unknown(const struct kind *k, const char *name, struct err *er
     return err_set(err, ERR_INVALID, "%s: a %s job has no such parameter", name, k->name);
 }
 
+/* Parameters of a search that contradict each other; those that its method does not use may stay,
+ * so that a sweep can compare methods. */
+static int check_search(const struct kind *k, const struct params *p, struct err *err)
+{
+    const char *method = kind_text(k, p, "method");
+    bool enumerate = strcmp(method, "enumerate") == 0, chain = strcmp(method, "chain") == 0;
+    int64_t simulations = kind_int(k, p, "simulations"), round = kind_int(k, p, "round");
+    int64_t below = simulations / round * round;
+
+    if (!enumerate && simulations % round != 0)
+        return err_set(
+            err, ERR_INVALID, "simulations: %lld is not a multiple of round (%lld); use %lld",
+            (long long)simulations, (long long)round, (long long)(below ? below : round));
+    if (enumerate && strcmp(kind_text(k, p, "early_stop"), "none") != 0)
+        return err_set(err, ERR_INVALID,
+                       "early_stop: contradicts method = \"enumerate\", which tries every path; "
+                       "leave it out or take another method");
+    if (!enumerate && kind_int(k, p, "depth") > 1)
+        return err_set(err, ERR_INVALID,
+                       "depth: %lld needs method = \"enumerate\"; method = \"%s\" edits paths as "
+                       "far as its simulations go",
+                       (long long)kind_int(k, p, "depth"), method);
+    if ((enumerate || chain) && strcmp(kind_text(k, p, "total_visits"), "parent") != 0)
+        return err_set(err, ERR_INVALID,
+                       "total_visits: contradicts method = \"%s\", which never compares children; "
+                       "leave it out",
+                       method);
+    return 0;
+}
+
 /* Rules that tie two parameters together. */
 static int check_pairs(const struct kind *k, const struct params *p, struct err *err)
 {
     if (k->id == KIND_SEARCH) {
-        int64_t simulations = kind_int(k, p, "simulations"), round = kind_int(k, p, "round");
-        int64_t below = simulations / round * round;
-        if (simulations % round != 0)
-            return err_set(
-                err, ERR_INVALID, "simulations: %lld is not a multiple of round (%lld); use %lld",
-                (long long)simulations, (long long)round, (long long)(below ? below : round));
+        int rc = check_search(k, p, err);
+        if (rc)
+            return rc;
     }
     if (k->id == KIND_PRETRAIN) {
         int64_t dim = kind_int(k, p, "dim"), heads = kind_int(k, p, "heads");

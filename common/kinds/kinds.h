@@ -58,6 +58,7 @@ enum kind_id {
     KIND_COLLECT,
     KIND_EVALUATE,
     KIND_SELECT,
+    KIND_ROUTER,
     KIND_NOOP,
     KINDS
 };

@@ -7,10 +7,14 @@
 
 static const char *const gemm_words[] = { "openblas", "packed", NULL };
 static const char *const split_words[] = { "train", "validation", "test", NULL };
-static const char *const routing_words[] = { "base", "labels", "path", NULL };
+static const char *const routing_words[] = { "base",   "labels", "path",     "router",
+                                             "static", "random", "shuffled", NULL };
 static const char *const prompts_words[] = { "harness", "dr_llm", "dr_llm_chat", NULL };
 static const char *const keep_words[] = { "all", "solved", NULL };
-static const char *const widening_words[] = { "progressive", "all", NULL };
+static const char *const method_words[] = { "progressive", "all", "chain", "enumerate", NULL };
+static const char *const edits_words[] = { "both", "skip", "repeat", NULL };
+static const char *const stop_words[] = { "none", "shorter", "fixed", "published", NULL };
+static const char *const visits_words[] = { "parent", "total", NULL };
 
 #define PROMPTS_HELP  "Prompt family: lm-evaluation-harness's, or Dr.LLM's for base or chat models."
 #define FEWSHOT_HELP  "Worked examples in front of the question; -1: the task's usual number."
@@ -65,6 +69,15 @@ static const struct param_spec pretrain_params[] = {
       "Decoupled weight decay of matrices." },
     { "clip", PARAM_REAL, LIMITS(0, 1e6), "", "1", NULL, true,
       "Largest global gradient norm; 0: no clipping." },
+    { "layer_skip", PARAM_REAL, LIMITS(0, 0.9), "probability", "0", NULL, true,
+      "Stochastic depth: each sequence skips each layer with this probability, never more than two "
+      "in a row." },
+    { "layer_repeat", PARAM_REAL, LIMITS(0, 1), "probability", "0", NULL, true,
+      "Stochastic depth: a sequence goes twice through a layer that it does not skip." },
+    { "depth_start", PARAM_REAL, LIMITS(0, 1), "share of steps", "0", NULL, true,
+      "Share of the steps before any layer is skipped or repeated." },
+    { "depth_ramp", PARAM_REAL, LIMITS(0, 1), "share of steps", "0", NULL, true,
+      "From there, layer_skip and layer_repeat rise from 0 over this share of the steps." },
     { "gemm", PARAM_TEXT, NO_LIMITS, "", "openblas", gemm_words, true,
       "Matrix products of the backward pass: openblas, or packed for the same bits on every CPU." },
     { "threads", PARAM_INT, LIMITS(0, 256), "threads", "0", NULL, false,
@@ -83,28 +96,62 @@ static const struct param_spec search_params[] = {
       "Weight lambda of path length over depth in the selection." },
     { "random_child", PARAM_REAL, LIMITS(0, 1), "probability", "0.1", NULL, true,
       "Chance of a random child during selection." },
-    { "widening", PARAM_TEXT, NO_LIMITS, "", "progressive", widening_words, true,
-      "progressive: children <= factor * visits^power; all: every child before any grandchild." },
+    { "method", PARAM_TEXT, NO_LIMITS, "", "progressive", method_words, true,
+      "progressive: children <= factor * visits^power; all: every child before any grandchild; "
+      "chain: one child per node, as Dr.LLM's published code; enumerate: every path of at most "
+      "depth edits, without simulations." },
+    { "edits", PARAM_TEXT, NO_LIMITS, "", "both", edits_words, true,
+      "Which edits are tried: skips, repeats, or both (CoLa's comparison)." },
+    { "depth", PARAM_INT, LIMITS(0, 4), "edits", "1", NULL, true,
+      "With method = \"enumerate\": the most edits of a path; 0 with starts: these alone." },
+    { "early_stop", PARAM_TEXT, NO_LIMITS, "", "none", stop_words, true,
+      "shorter: at a right path shorter than the best so far (Dr.LLM's text); fixed: at a right "
+      "path where the default path is wrong (its algorithm 1); published: its code's rule." },
+    { "total_visits", PARAM_TEXT, NO_LIMITS, "", "parent", visits_words, true,
+      "V of the exploration term: the parent's visits, or all simulations (CoLa)." },
     { "widen_factor", PARAM_REAL, LIMITS(0.1, 100), "", "1.5", NULL, true,
       "Factor of progressive widening." },
     { "widen_power", PARAM_REAL, LIMITS(0, 1), "", "0.6", NULL, true,
       "Power of progressive widening." },
     { "cache_bytes", PARAM_INT, LIMITS(0, 1e12), "bytes", "67108864", NULL, false,
       "Memory for one example's prefix states. Changes no bit." },
+    { "batch", PARAM_INT, LIMITS(1, 1024), "examples", "16", NULL, false,
+      "Examples searched in lockstep. Changes no bit." },
 };
 
 static const struct param_spec collect_params[] = {
     { "keep", PARAM_TEXT, NO_LIMITS, "", "all", keep_words, true,
       "all: every example; solved: only those with a correct path." },
+    { "improved_share", PARAM_REAL, LIMITS(0, 1), "share", "0", NULL, true,
+      "Examples that the default path answers rightly are left out until at least this share of "
+      "the rest is improved (Dr.LLM: 0.3); 0: none is left out." },
+    { "per_level", PARAM_INT, LIMITS(0, 1e6), "examples", "0", NULL, true,
+      "At most so many examples of each task and level; 0: all." },
 };
 
 static const struct param_spec evaluate_params[] = {
     EXAMPLE_PARAMS,
     { "routing", PARAM_TEXT, NO_LIMITS, "", "base", routing_words, true,
       "base: every layer once; labels: each example's label path from the label set; path: one "
-      "path for all examples." },
+      "path for all examples; router: a trained router decides on the prompt; static: the best "
+      "path that a select step chose; shuffled: another example's label; random: random layers, "
+      "as many skips and repeats as in the example's label." },
     { "path", PARAM_INTS, LIMITS(0, 2), "", "[]", NULL, true,
       "With routing = \"path\": per layer 0 skip, 1 execute, 2 repeat." },
+    { "knob", PARAM_REAL, LIMITS(-1, 1), "", "-0.5", NULL, true,
+      "Mixes a router's decisions towards skip (-1), execute (0.5) or repeat (1); -0.5: the "
+      "router alone." },
+    { "epsilon", PARAM_REAL, LIMITS(-1, 1), "probability", "0.01", NULL, true,
+      "A success router takes the cheapest path whose predicted success is at least the default "
+      "path's minus this; below 0: at least so much more than the default's." },
+    { "price", PARAM_REAL, LIMITS(0, 1), "probability per layer", "0", NULL, true,
+      "Above 0, in place of epsilon: a success router takes the path with the largest predicted "
+      "success minus this times its layer applications." },
+    { "path_layers", PARAM_INT, LIMITS(0, 512), "layers", "0", NULL, true,
+      "With routing = \"static\": the best path of at most so many layer applications; 0: of any "
+      "length." },
+    { "routing_seed", PARAM_INT, LIMITS(0, 1e15), "", "0", NULL, true,
+      "Seed of random and shuffled routing." },
     { "max_new", PARAM_INT, LIMITS(0, 65536), "tokens", "0", NULL, true,
       "Longest generated answer; 0: the task's own limit." },
     { "temperature", PARAM_REAL, LIMITS(0, 10), "", "0", NULL, true,
@@ -119,17 +166,95 @@ static const struct param_spec evaluate_params[] = {
       "Examples evaluated together. Changes no bit." },
 };
 
+static const char *const router_words[] = { "labels", "success", NULL };
+static const char *const loss_words[] = { "focal", "ce", "weighted_ce", NULL };
+static const char *const balance_words[] = { "effective", "inverse", "none", NULL };
+static const char *const input_words[] = { "layer", "embedding", NULL };
+static const char *const features_words[] = { "windows", "last", "joined", "tail", "both", NULL };
+static const char *const choose_words[] = { "best", "cover", NULL };
+static const char *const scale_words[] = { "auto", "none", "standard", NULL };
+
+static const struct param_spec router_params[] = {
+    { "kind", PARAM_TEXT, NO_LIMITS, "", "labels", router_words, true,
+      "labels: per layer skip, execute or repeat, learnt from the labels (Dr.LLM); success: the "
+      "chance that each of a family of paths answers rightly, learnt from all evaluated paths." },
+    { "windows", PARAM_INT, LIMITS(1, 32), "windows", "8", NULL, true,
+      "Parts of the prompt whose mean states vote." },
+    { "features", PARAM_TEXT, NO_LIMITS, "", "windows", features_words, true,
+      "windows: mean states of parts of the prompt, which vote; last: the state of its last token; "
+      "joined: those means together as one input; tail: the last tokens' states, as many as "
+      "windows, "
+      "together; both: joined and last." },
+    { "scale", PARAM_TEXT, NO_LIMITS, "", "auto", scale_words, true,
+      "standard: features to mean 0 and deviation 1 over the training examples; none: as they are; "
+      "auto: none for labels (as Dr.LLM), standard for success." },
+    { "input", PARAM_TEXT, NO_LIMITS, "", "layer", input_words, true,
+      "layer: the states in front of each layer; embedding: the embeddings for all layers." },
+    { "bottleneck", PARAM_INT, LIMITS(1, 4096), "floats", "128", NULL, true,
+      "Width of the hidden layers." },
+    { "depth", PARAM_INT, LIMITS(1, 4), "linear layers", "2", NULL, true,
+      "Linear layers of a router; GELU between them." },
+    { "loss", PARAM_TEXT, NO_LIMITS, "", "focal", loss_words, true,
+      "Of kind = \"labels\": focal loss, cross-entropy, or cross-entropy with class weights." },
+    { "focal_gamma", PARAM_REAL, LIMITS(0, 10), "", "2", NULL, true, "Gamma of the focal loss." },
+    { "balance", PARAM_TEXT, NO_LIMITS, "", "effective", balance_words, true,
+      "Class weights of focal and weighted_ce: of effective numbers (beta), of inverse counts, or "
+      "none." },
+    { "beta", PARAM_REAL, LIMITS(0, 0.999999), "", "0.999", NULL, true,
+      "Beta of the effective numbers of samples." },
+    { "decide_layer", PARAM_INT, LIMITS(0, 255), "layers", "2", NULL, true,
+      "With kind = \"success\": the path is decided behind so many executed layers." },
+    { "paths", PARAM_INT, LIMITS(2, 256), "paths", "21", NULL, true,
+      "With kind = \"success\": the most candidate paths." },
+    { "choose", PARAM_TEXT, NO_LIMITS, "", "best", choose_words, true,
+      "With kind = \"success\": which paths are candidates. best: of each length those that answer "
+      "most examples rightly, of all and of each task and level; cover: one by one the path that "
+      "adds most to what a perfect choice among them would give." },
+    { "path_examples", PARAM_REAL, LIMITS(0, 1), "share of examples", "0.1", NULL, true,
+      "With kind = \"success\": a candidate path was evaluated for at least this share of the "
+      "training examples." },
+    { "complete", PARAM_BOOL, NO_LIMITS, "", "false", NULL, true,
+      "With kind = \"success\": evaluate the candidate paths for the examples that the search did "
+      "not try them with, so that no outcome is missing." },
+    { "members", PARAM_INT, LIMITS(1, 8), "networks", "1", NULL, true,
+      "With kind = \"success\": networks of different seeds whose chances are averaged." },
+    { "epochs", PARAM_INT, LIMITS(1, 10000), "epochs", "25", NULL, true,
+      "Passes over the training examples." },
+    { "batch", PARAM_INT, LIMITS(1, 65536), "examples", "16", NULL, true,
+      "Examples per optimiser step." },
+    { "learning_rate", PARAM_REAL, LIMITS(1e-7, 1), "", "0.001", NULL, true,
+      "Peak rate of AdamW." },
+    { "weight_decay", PARAM_REAL, LIMITS(0, 1), "", "0.01", NULL, true,
+      "Decoupled weight decay of matrices." },
+    { "dropout", PARAM_REAL, LIMITS(0, 0.9), "share", "0", NULL, true,
+      "Share of the hidden layers' outputs that is set to 0 at random in training." },
+    { "warmup", PARAM_INT, LIMITS(0, 1e6), "steps", "500", NULL, true,
+      "Steps of linear warm-up; at most a tenth of all steps is used." },
+    { "validation", PARAM_REAL, LIMITS(0, 0.9), "share of examples", "0.1", NULL, true,
+      "Examples held out to choose the best epoch: by macro-F1 (labels), or by log-likelihood "
+      "(success)." },
+    { "patience", PARAM_INT, LIMITS(0, 10000), "epochs", "0", NULL, true,
+      "Stop after so many epochs without a better one; 0: never." },
+    { "threads", PARAM_INT, LIMITS(0, 256), "threads", "0", NULL, false,
+      "Threads of the training slot; 0: the slot's own. Changes no bit." },
+};
+
 static const char *const better_words[] = { "higher", "lower", NULL };
 
 static const struct param_spec select_params[] = {
-    { "measure", PARAM_TEXT, NO_LIMITS, "", NULL, NULL, true,
+    { "measure", PARAM_TEXT, NO_LIMITS, "", "", NULL, true,
       "What decides: accuracy, oracle, layers, a benchmark's metric (f1...), or the last value of "
       "a "
-      "training metric (reward, loss...)." },
+      "training metric (reward, loss...). Of halving only, as the others." },
     { "better", PARAM_TEXT, NO_LIMITS, "", "higher", better_words, true,
       "Which values of the measure are better." },
     { "keep", PARAM_REAL, LIMITS(0, 1), "share", "0.5", NULL, true,
       "Share of all candidates that go on, rounded up, at least one; the k-th rung has keep^k." },
+    { "beam", PARAM_INT, LIMITS(1, 1000), "paths", "1", NULL, true,
+      "Of labels: so many of the best paths of each number of layer applications." },
+    { "each_level", PARAM_BOOL, NO_LIMITS, "", "false", NULL, true,
+      "Of labels: the best path of each task and level too, of each number of layer "
+      "applications." },
 };
 
 static const struct param_spec noop_params[] = {
@@ -152,21 +277,29 @@ static const struct param_spec noop_params[] = {
 static const struct kind kinds[KINDS] = {
     [KIND_PRETRAIN] = { KIND_PRETRAIN, "pretrain", 1, "Train an embedded model from scratch.",
                         PARAMS(pretrain_params), "", "model",
-                        "initial weights and the order of problems", false, true, "" },
-    [KIND_SEARCH] = { KIND_SEARCH, "search", 1,
+                        "initial weights, the order of problems and which layers they skip or "
+                        "repeat",
+                        false, true, "" },
+    [KIND_SEARCH] = { KIND_SEARCH, "search", 2,
                       "Search the best routing of each example with Monte-Carlo tree search.",
-                      PARAMS(search_params), "model task_file", "", "the random child", true, false,
-                      "task_file" },
-    [KIND_COLLECT] = { KIND_COLLECT, "collect", 1, "Gather searched labels into a label set.",
+                      PARAMS(search_params), "model task_file hint paths", "", "the random child",
+                      true, false, "task_file hint paths" },
+    [KIND_COLLECT] = { KIND_COLLECT, "collect", 2, "Gather searched labels into a label set.",
                        PARAMS(collect_params), "results", "labels", "", false, false, "" },
     [KIND_EVALUATE] = { KIND_EVALUATE, "evaluate", 1,
-                        "Score a model on examples: by the base path, by one path, or by labels.",
-                        PARAMS(evaluate_params), "model labels task_file", "", "", true, false,
-                        "labels task_file" },
+                        "Score a model on examples: by the base path, one path, labels, or a "
+                        "router.",
+                        PARAMS(evaluate_params), "model labels router paths task_file", "", "",
+                        true, false, "labels router paths task_file" },
     [KIND_SELECT] = { KIND_SELECT, "select", 1,
-                      "Choose the candidates of a rung that go on. Added by halving; no step's "
-                      "job.",
-                      PARAMS(select_params), "results", "survivors", "", false, false, "" },
+                      "Choose the best static paths by a label set; or, added by halving, the "
+                      "candidates of a rung that go on.",
+                      PARAMS(select_params), "results labels", "survivors paths", "", false, false,
+                      "results labels" },
+    [KIND_ROUTER] = { KIND_ROUTER, "router", 1, "Train a router on a label set.",
+                      PARAMS(router_params), "model labels task_file", "router",
+                      "initial weights, the order of examples and the validation split", false,
+                      false, "task_file" },
     [KIND_NOOP] = { KIND_NOOP, "noop", 1,
                     "Do nothing but give a small model and two metrics: a stand-in for training, "
                     "to "

@@ -17,7 +17,7 @@ struct built {
         uint64_t examples;
     } * family;
     size_t families_len, family_cap;
-    int64_t maker; /* the job whose output others name: its own, or a search's collect; -1 */
+    int64_t maker; /* the job whose output others name: its own, or a collect of its examples; -1 */
 };
 
 /* A plan's steps: the recipe's, a collect of each, and the select steps. */
@@ -75,6 +75,9 @@ int build_count(struct build *b, const struct step *s, const struct step_task *t
 
 struct digest key_of_family(const struct plan_job *job, const struct plan *p, bool takes_seed,
                             const struct task_spec *task, int level, const char *split);
+/* What an outcome of an example by a path depends on, whatever search found it. */
+struct digest key_of_evaluation(const struct plan_job *job, const struct plan *p,
+                                const struct task_spec *task, int level, const char *split);
 struct digest key_of_shard(const struct digest *family, uint64_t begin, uint64_t end);
 /* Kinds without shards. EXAMPLES[i] is how many of FAMILY i (may be none) the job reads. */
 struct digest key_of_job(const struct plan_job *job, const struct plan *p, bool takes_seed,

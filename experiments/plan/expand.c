@@ -7,28 +7,17 @@
 
 #include "common/base/buf.h"
 #include "common/base/mem.h"
-#include "experiments/plan/build.h"
+#include "experiments/plan/expand.h"
 #include "experiments/plan/halving.h"
 
-struct expansion {
-    struct build *b;
-    const struct point *p;
-    struct step *steps;
-    struct built *built;
-    struct plan_run *run;
-    uint32_t run_index;
-};
-
-/* Put the place of entry NAME in front of an error from below. */
-static int at_key(struct expansion *x, const struct step *s, const char *name, int rc,
-                  const struct err *inner, struct err *err)
+int expand_error(struct expansion *x, const struct step *s, const char *name, int rc,
+                 const struct err *inner, struct err *err)
 {
     return rc ? step_error(x->p, s->from, err, rc, name, "%.390s", inner->text) : 0;
 }
 
-/* Enter job J under KEY unless it is there, and claim it for the run. */
-static int enter_job(struct expansion *x, const struct plan_job *j, const struct digest *key,
-                     struct built *out, uint32_t *ret, struct err *err)
+int expand_job(struct expansion *x, const struct plan_job *j, const struct digest *key,
+               struct built *out, uint32_t *ret, struct err *err)
 {
     struct plan *p = x->b->plan;
     bool is_new;
@@ -37,7 +26,8 @@ static int enter_job(struct expansion *x, const struct plan_job *j, const struct
     if (rc)
         return rc;
     struct plan_job *to = &p->job[*ret];
-    struct plan_step *slot = &p->step[build_step(x->b, j->step, j->kind)];
+    const size_t step = build_step(x->b, j->step, j->kind); /* may move p->step */
+    struct plan_step *slot = &p->step[step];
     if (is_new) {
         *to = *j;
         to->key = *key;
@@ -73,115 +63,9 @@ static int class_of(struct expansion *x, const struct step *s, struct plan_job *
         int rc =
             b->o->openblas_class(b->o->arg, b->openblas_class, sizeof(b->openblas_class), &inner);
         if (rc)
-            return at_key(x, s, NULL, rc, &inner, err);
+            return expand_error(x, s, NULL, rc, &inner, err);
     }
     j->numeric_class = build_text(b, b->openblas_class);
-    return 0;
-}
-
-static void add_produced(struct plan_job *j, const char *name, uint32_t producer, bool folder)
-{
-    assert(j->inputs_len < PLAN_INPUTS_MAX);
-    j->input[j->inputs_len++] = (struct plan_input){ .name = name,
-                                                     .source = PLAN_OUTPUT,
-                                                     .path = "",
-                                                     .producer = producer,
-                                                     .output = name,
-                                                     .folder = folder };
-    build_list_add(&j->needs, producer);
-}
-
-/* ---- collect ---- */
-
-static int by_key(const void *a, const void *b, void *arg)
-{
-    const struct plan *p = arg;
-    const struct digest *x = &p->family[*(const uint32_t *)a].key;
-    const struct digest *y = &p->family[*(const uint32_t *)b].key;
-    return memcmp(x->b, y->b, DIGEST_BYTES);
-}
-
-/* Families of the searches in STEPS, each once with the largest count, sorted by key so that the
- * order in which tasks or steps are written is no part of the identity. */
-static void collect_families(struct expansion *x, const int *steps, size_t steps_len,
-                             struct plan_job *j, uint64_t **ret_examples)
-{
-    struct plan_list all = { 0 };
-    uint64_t *examples;
-
-    for (size_t i = 0; i < steps_len; i++)
-        for (size_t k = 0; k < x->built[steps[i]].families_len; k++)
-            build_list_add(&all, x->built[steps[i]].family[k].index);
-    qsort_r(all.v, all.len, sizeof(*all.v), by_key, x->b->plan);
-    examples = mem_calloc(all.len, sizeof(*examples));
-    for (size_t f = 0; f < all.len; f++)
-        for (size_t i = 0; i < steps_len; i++)
-            for (size_t k = 0; k < x->built[steps[i]].families_len; k++)
-                if (x->built[steps[i]].family[k].index == all.v[f])
-                    examples[f] = MAX(examples[f], x->built[steps[i]].family[k].examples);
-    j->families = all;
-    *ret_examples = examples;
-}
-
-/* A collect job named ID over the searches STEPS. */
-static int enter_collect(struct expansion *x, const char *id, const int *steps, size_t steps_len,
-                         const struct params *params, uint32_t retries, struct built *out,
-                         struct err *err)
-{
-    struct plan_job j = { .kind = kind_at(KIND_COLLECT), .params = params, .retries = retries };
-    uint64_t *examples = NULL;
-    uint32_t index;
-
-    j.step = build_text(x->b, id);
-    j.numeric_class = build_text(x->b, PLAN_NUMERIC_CLASS);
-    j.input[0] =
-        (struct plan_input){ .name = "results", .source = PLAN_RESULTS, .path = "", .output = "" };
-    j.inputs_len = 1;
-    for (size_t i = 0; i < steps_len; i++)
-        for (size_t k = 0; k < x->built[steps[i]].jobs.len; k++)
-            build_list_add(&j.needs, x->built[steps[i]].jobs.v[k]);
-    collect_families(x, steps, steps_len, &j, &examples);
-    struct digest key = key_of_job(&j, x->b->plan, false, examples);
-    int rc = enter_job(x, &j, &key, out, &index, err);
-    for (size_t i = 0; !rc && i < steps_len; i++)
-        build_reads(x->b, id, x->built[steps[i]].id);
-    if (!rc) {
-        struct plan_job *to = &x->b->plan->job[index];
-        /* enter_job sorts by index; here the order by key counts */
-        memcpy(to->families.v, j.families.v, j.families.len * sizeof(*j.families.v));
-        if (!to->family_examples)
-            to->family_examples = mem_dup(examples, j.families.len * sizeof(*examples));
-        out->maker = index;
-    }
-    free(examples);
-    free(j.families.v);
-    free(j.needs.v);
-    return rc;
-}
-
-static void collect_id(const char *search, char *out, size_t size)
-{
-    snprintf(out, size, "%.100s.collect", search);
-}
-
-/* The job that makes the labels of step INDEX: a search gets its collect when somebody first asks.
- */
-static int labels_maker(struct expansion *x, int index, uint32_t *ret, struct err *err)
-{
-    struct built *made = &x->built[index];
-    struct params none = { 0 };
-    char id[160];
-
-    if (made->maker < 0) {
-        struct built collect = { .maker = -1 };
-        collect_id(made->id, id, sizeof(id));
-        int rc = enter_collect(x, id, &index, 1, &none, x->steps[index].retries, &collect, err);
-        free(collect.jobs.v);
-        if (rc)
-            return rc;
-        made->maker = collect.maker;
-    }
-    *ret = (uint32_t)made->maker;
     return 0;
 }
 
@@ -197,7 +81,7 @@ static int shard_jobs(struct expansion *x, const struct step *s, struct plan_job
         j->begin = begin;
         j->end = MIN(begin + s->shard, examples);
         struct digest key = key_of_shard(&family, j->begin, j->end);
-        int rc = enter_job(x, j, &key, out, &index, err);
+        int rc = expand_job(x, j, &key, out, &index, err);
         if (rc)
             return rc;
     }
@@ -251,11 +135,11 @@ static int one_family(struct expansion *x, const struct step *s, const struct st
         assert(j.inputs_len < PLAN_INPUTS_MAX);
         rc = build_task_input(x->b, s, t, &j.input[j.inputs_len++], &inner);
         if (rc)
-            return at_key(x, s, name, rc, &inner, err);
+            return expand_error(x, s, name, rc, &inner, err);
     }
     rc = build_count(x->b, s, t, level, &examples, &inner);
     if (rc)
-        return at_key(x, s, rc == ERR_LIMIT || !t->file ? "examples" : name, rc, &inner, err);
+        return expand_error(x, s, rc == ERR_LIMIT || !t->file ? "examples" : name, rc, &inner, err);
     rc = family_params(s, t, level, examples, &params, err);
     if (rc)
         return rc;
@@ -272,6 +156,9 @@ static int one_family(struct expansion *x, const struct step *s, const struct st
                                   .task = build_text(x->b, t->spec->name),
                                   .split = build_text(x->b, split_name(s->split)),
                                   .level = level };
+    if (is_new && s->kind->id == KIND_SEARCH)
+        x->b->plan->family[index].evaluation =
+            key_of_evaluation(&j, x->b->plan, t->spec, level, split_name(s->split));
     remember_family(x, out, index, examples);
     list[0] = index;
     j.families = (struct plan_list){ .v = list, .len = 1, .cap = 1 };
@@ -302,45 +189,12 @@ static int shard_step(struct expansion *x, const struct step *s, const struct pl
 
 /* ---- a step ---- */
 
-static int add_inputs(struct expansion *x, const struct step *s, struct plan_job *j,
-                      struct err *err)
-{
-    struct err inner = { 0 };
-    uint32_t maker;
-    int rc;
-
-    if (s->model_step >= 0) {
-        assert(x->built[s->model_step].maker >= 0);
-        /* a noop's model is 64 bytes, any other's a folder */
-        add_produced(j, "model", (uint32_t)x->built[s->model_step].maker,
-                     x->steps[s->model_step].kind->id != KIND_NOOP);
-        build_reads(x->b, s->from->id, x->built[s->model_step].id);
-    } else if (s->model_path) {
-        rc = build_model_input(x->b, s->model_path, s->tokenizer, &j->input[j->inputs_len], &inner);
-        if (rc)
-            return at_key(x, s, params_get(&s->from->set.values, "model") ? "model" : "model.path",
-                          rc, &inner, err);
-        j->inputs_len++;
-    }
-    if (s->labels_step >= 0) {
-        const struct step *from = &x->steps[s->labels_step];
-        char id[160];
-        rc = labels_maker(x, s->labels_step, &maker, err);
-        if (rc)
-            return rc;
-        collect_id(from->from->id, id, sizeof(id));
-        build_reads(x->b, s->from->id, from->kind->id == KIND_SEARCH ? id : from->from->id);
-        add_produced(j, "labels", maker, false);
-    }
-    return 0;
-}
-
 static int enter_plain(struct expansion *x, const struct step *s, struct plan_job *j,
                        struct built *out, struct err *err)
 {
     struct digest key = key_of_job(j, x->b->plan, s->takes_seed, NULL);
     uint32_t index;
-    int rc = enter_job(x, j, &key, out, &index, err);
+    int rc = expand_job(x, j, &key, out, &index, err);
 
     out->maker = index;
     return rc;
@@ -359,7 +213,7 @@ static int check_files(struct expansion *x, const struct step *s, struct err *er
             continue;
         snprintf(name, sizeof(name), "files.%s", s->task[t].spec->name);
         rc = build_count(x->b, s, &s->task[t], 0, &all, &inner);
-        rc = at_key(x, s, name, rc, &inner, err);
+        rc = expand_error(x, s, name, rc, &inner, err);
     }
     return rc;
 }
@@ -375,12 +229,12 @@ static int expand_step(struct expansion *x, const struct step *s, struct built *
     *out = (struct built){ .id = s->from->id, .maker = -1 };
     j.step = build_text(x->b, s->from->id);
     if (s->kind->id == KIND_COLLECT)
-        return enter_collect(x, s->from->id, s->results_step, s->results_len, &s->params,
-                             s->retries, out, err);
+        return expand_collect(x, s->from->id, s->results_step, s->results_len, &s->params,
+                              s->retries, out, err);
     (void)build_step(x->b, s->from->id, s->kind); /* shown even when all its jobs are another's */
     int rc = check_files(x, s, err);
     rc = rc ? rc : class_of(x, s, &j, err);
-    rc = rc ? rc : add_inputs(x, s, &j, err);
+    rc = rc ? rc : expand_inputs(x, s, &j, err);
     if (!rc)
         rc = s->kind->shards ? shard_step(x, s, &j, out, err) : enter_plain(x, s, &j, out, err);
     free(j.needs.v);
@@ -442,26 +296,18 @@ static void finish_run(struct expansion *x)
 /* A step of the run needs no step that is no part of it. */
 static int check_present(const struct point *p, const struct step *s, struct err *err)
 {
-    const struct recipe_step *missing = NULL;
-    const char *key = "results";
+    struct step_need need[STEP_NEEDS_MAX];
+    const size_t len = step_needs(s, need);
 
-    for (size_t i = 0; i < s->results_len; i++)
-        if (point_lacks(p, (size_t)s->results_step[i]))
-            missing = &p->r->step[s->results_step[i]];
-    if (s->labels_step >= 0 && point_lacks(p, (size_t)s->labels_step)) {
-        missing = &p->r->step[s->labels_step];
-        key = "labels";
+    for (size_t i = 0; i < len; i++) {
+        const struct recipe_step *missing = &p->r->step[need[i].step];
+        if (point_lacks(p, (size_t)need[i].step))
+            return step_error(p, s->from, err, ERR_INVALID, need[i].key,
+                              "\"%s\" needs \"%s\", which is no part of a run where not %s; give "
+                              "\"%s\" the same condition",
+                              s->from->id, missing->id, missing->when.text, s->from->id);
     }
-    if (s->model_step >= 0 && point_lacks(p, (size_t)s->model_step)) {
-        missing = &p->r->step[s->model_step];
-        key = "model";
-    }
-    if (!missing)
-        return 0;
-    return step_error(p, s->from, err, ERR_INVALID, key,
-                      "\"%s\" needs \"%s\", which is no part of a run where not %s; give \"%s\" "
-                      "the same condition",
-                      s->from->id, missing->id, missing->when.text, s->from->id);
+    return 0;
 }
 
 /* The steps of the run, checked, in the order in which they need each other. */
@@ -473,7 +319,9 @@ static int make_steps(struct expansion *x, size_t *order, size_t *ret_len, struc
 
     for (size_t i = 0; !rc && i < p->r->steps_len; i++) {
         /* released by build_run(), also after an error */
-        x->steps[i] = (struct step){ .model_step = -1, .labels_step = -1 };
+        x->steps[i] = (struct step){
+            .model_step = -1, .labels_step = -1, .router_step = -1, .static_step = -1
+        };
         if (!point_lacks(p, i))
             rc = step_make(p, i, &x->steps[i], err);
     }
@@ -486,8 +334,10 @@ static int make_steps(struct expansion *x, size_t *order, size_t *ret_len, struc
     for (size_t i = 0; !rc && i < p->r->steps_len; i++)
         if (!point_lacks(p, i)) {
             rc = check_present(p, &x->steps[i], err);
-            rc = rc ? rc : step_check_targets(p, &x->steps[i], err);
+            rc = rc ? rc : step_check_targets(p, x->steps, &x->steps[i], err);
         }
+    for (size_t i = 0; !rc && i < *ret_len; i++)
+        rc = step_finish(p, x->steps, &x->steps[order[i]], err);
     return rc;
 }
 

@@ -68,10 +68,10 @@ static int find_levels(const struct build *b, const struct step *steps, const si
         const size_t s = order[i];
         const int k = rung_of(b, s);
         l->reach[s] = UINT64_C(1) << s;
-        need(l, s, steps[s].model_step);
-        need(l, s, steps[s].labels_step);
-        for (size_t n = 0; n < steps[s].results_len; n++)
-            need(l, s, steps[s].results_step[n]);
+        struct step_need reads[STEP_NEEDS_MAX];
+        const size_t reads_len = step_needs(&steps[s], reads);
+        for (size_t n = 0; n < reads_len; n++)
+            need(l, s, reads[n].step);
         if (k >= 0 && l->level[s] > (uint32_t)k)
             return err_set(err, ERR_INVALID, "%s: \"%s\" needs \"%s\", a later rung",
                            h->rung[k].where, h->rung[k].step, h->rung[l->level[s]].step);

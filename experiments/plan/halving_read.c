@@ -108,11 +108,11 @@ static int check_measure(const struct recipe *r, const struct recipe_rung *rung,
     struct buf list CLEANUP(buf_release) = { 0 };
     const char *where = recipe_where(&h->set, "measure", h->where);
 
-    if (k->id == KIND_COLLECT)
+    if (k->id == KIND_COLLECT || k->id == KIND_SELECT)
         return err_set(err, ERR_INVALID,
-                       "%s: a collect step has no result to judge by; name an "
+                       "%s: a %s step has no result to judge by; name an "
                        "evaluate, search or training step as its score",
-                       rung->where);
+                       rung->where, k->name);
     for (size_t i = 0; known && known[i]; i++) {
         if (strcmp(known[i], v->s) == 0)
             return 0;
@@ -151,6 +151,8 @@ static int check_values(const struct recipe_halving *h, struct err *err)
         return err_set(err, (enum err_code)rc, "%s: halving.%s",
                        recipe_where(&h->set, name, h->where), inner.text);
     }
+    if (!params_get(&typed, "measure"))
+        return err_set(err, ERR_INVALID, "%s: halving.measure: missing; what decides?", h->where);
     if (params_get(&typed, "keep") && kind_real(k, &typed, "keep") <= 0)
         return err_set(err, ERR_INVALID, "%s: halving.keep: must be above 0",
                        recipe_where(&h->set, "keep", h->where));

@@ -49,6 +49,29 @@ struct digest key_of_family(const struct plan_job *job, const struct plan *p, bo
     return digest_end(&d);
 }
 
+struct digest key_of_evaluation(const struct plan_job *job, const struct plan *p,
+                                const struct task_spec *task, int level, const char *split)
+{
+    struct plan_job read = *job; /* what it reads of the question: not where its paths start */
+    struct digester d;
+
+    read.inputs_len = 0;
+    for (size_t i = 0; i < job->inputs_len; i++)
+        if (step_has_word("model task_file", job->input[i].name))
+            read.input[read.inputs_len++] = job->input[i];
+    digest_begin(&d);
+    digest_add_text(&d, "evaluation-1");
+    digest_add_text(&d, job->numeric_class);
+    add_inputs(&read, p, &d);
+    digest_add_text(&d, task->name);
+    digest_add_u64(&d, task->version);
+    digest_add_i64(&d, level);
+    digest_add_text(&d, split);
+    digest_add_text(&d, kind_text(job->kind, job->params, "prompts"));
+    digest_add_i64(&d, kind_int(job->kind, job->params, "fewshot"));
+    return digest_end(&d);
+}
+
 struct digest key_of_shard(const struct digest *family, uint64_t begin, uint64_t end)
 {
     struct digester d;

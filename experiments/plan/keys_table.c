@@ -50,21 +50,31 @@ static const struct recipe_key step_keys[] = {
       "Further tries after a failure of its own, at most 100; lost workers cost none." },
     { "model", "text or group", NULL, KINDS_MODEL,
       "The id of a step that makes a model; a path; or { path = \"...\"; tokenizer = \"...\"; }. A "
-      "noop "
-      "step may leave it out." },
+      "noop step may leave it out; absent beside labels, router or static: the model of these." },
     { "model.path", "text", "", KINDS_MODEL,
       "A Hugging Face folder, a GGUF file, or a llama2.c checkpoint." },
     { "model.tokenizer", "text", "", KINDS_MODEL,
       "The tokenizer's file when it does not lie beside the model." },
     { "labels", "text", "", KINDS_LABELS,
-      "The id of a search or collect step: examples run by their labels (routing = \"labels\")." },
-    { "results", "text or texts", NULL, KINDS_RESULTS, "Ids of search steps, at most 16." },
+      "The id of a search or collect step. evaluate: examples run by their labels (routing = "
+      "\"labels\"); beside a router, it is compared with them; random and shuffled routing also "
+      "take an evaluate step. router, select: what they learn from (required)." },
+    { "router", "text", "", KINDS_ROUTED,
+      "The id of a router step, which decides (routing = \"router\")." },
+    { "static", "text", "", KINDS_ROUTED,
+      "The id of a select step: all examples run by its best path (routing = \"static\")." },
+    { "starts", "text", "", KINDS_SEARCH,
+      "The id of a select step: with method = \"enumerate\", paths within depth edits of its paths "
+      "are tried too." },
+    { "results", "text or texts", NULL, KINDS_RESULTS,
+      "Ids of search steps, or of evaluate steps, at most 16." },
     { "tasks", "texts", NULL, KINDS_SHARDS,
       "Names of tasks, at most 64; `drover tasks` lists them all." },
     { "levels", "integers", "all", KINDS_SHARDS,
-      "Difficulty levels. Absent: each level of a synthetic task, all of a file together." },
+      "Difficulty levels. Absent or []: each level of a synthetic task, all of a file together." },
     { "files", "group of texts", "", KINDS_SHARDS,
-      "{ TASK = \"FILE OR FOLDER\"; } for tasks that are read from files." },
+      "{ TASK = \"FILE OR FOLDER\"; } for tasks that are read from files. Without it counts the "
+      "recipe's paths.TASK." },
     { "shard", "integer", "50", KINDS_SHARDS, "Examples per job. Changes no result." },
 };
 
@@ -189,8 +199,12 @@ bool recipe_key_fits(const struct recipe_key *key, const struct kind *k)
         return step_has_word(k->inputs, "model");
     case KINDS_LABELS:
         return step_has_word(k->inputs, "labels");
-    case KINDS_RESULTS:
-        return step_has_word(k->inputs, "results");
+    case KINDS_ROUTED:
+        return step_has_word(k->inputs, "router");
+    case KINDS_SEARCH:
+        return k->id == KIND_SEARCH;
+    case KINDS_RESULTS: /* those of a rung are the halving's */
+        return step_has_word(k->inputs, "results") && !step_has_word(k->optional, "results");
     case KINDS_SHARDS:
         return k->shards;
     }
@@ -206,7 +220,7 @@ const char *recipe_key_kinds(const struct recipe_key *key, char *out, size_t siz
     *out = '\0';
     for (int i = 0; i < KINDS; i++) {
         const struct kind *k = kind_at((enum kind_id)i);
-        if (i == KIND_SELECT || !recipe_key_fits(key, k))
+        if (!recipe_key_fits(key, k))
             continue;
         len += (size_t)snprintf(out + len, size - len, "%s%s", len ? ", " : "", k->name);
         assert(len < size);

@@ -29,6 +29,8 @@ enum recipe_kinds {
     KINDS_SEEDED,
     KINDS_MODEL,
     KINDS_LABELS,
+    KINDS_ROUTED,
+    KINDS_SEARCH,
     KINDS_RESULTS,
     KINDS_SHARDS
 };

@@ -35,14 +35,12 @@ static int visit(struct walk *w, size_t i);
 
 static int visit_needs(struct walk *w, const struct step *s)
 {
+    struct step_need need[STEP_NEEDS_MAX];
+    const size_t len = step_needs(s, need);
     int rc = 0;
 
-    if (s->model_step >= 0)
-        rc = visit(w, (size_t)s->model_step);
-    if (!rc && s->labels_step >= 0)
-        rc = visit(w, (size_t)s->labels_step);
-    for (size_t i = 0; !rc && i < s->results_len; i++)
-        rc = visit(w, (size_t)s->results_step[i]);
+    for (size_t i = 0; !rc && i < len; i++)
+        rc = visit(w, (size_t)need[i].step);
     return rc;
 }
 

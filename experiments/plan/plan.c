@@ -29,7 +29,7 @@ static struct digest revision_of(const struct plan *p)
     for (size_t i = 0; i < p->runs_len; i++)
         digest_add_bytes(&d, run[i].b, DIGEST_BYTES);
     for (size_t i = 0; i < p->jobs_len; i++) /* the same points halved otherwise are another */
-        if (p->job[i].kind->id == KIND_SELECT)
+        if (p->job[i].kind->id == KIND_SELECT && p->job[i].input[0].source == PLAN_RESULTS)
             digest_add_bytes(&d, p->job[i].key.b, DIGEST_BYTES);
     free(run);
     return digest_end(&d);

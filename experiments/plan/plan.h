@@ -6,6 +6,8 @@
  *   model       digest of its manifest: "name size hexdigest\n" per file, sorted by name
  *   family key  (kind, version, identity parameters, numeric class, inputs, seed if the kind takes
  * one, task, level, split, task version, task file): what an example's label or score belongs to
+ *   evaluation  (numeric class, model, task, level, split, prompts, worked examples, task version,
+ *               task file) of a search: what an outcome of an example by a path depends on
  *   job key     shard jobs: (family key, begin, end); others: (kind..., inputs, seed, [family key,
  * examples]...) input       outside: its digest; produced: (producer's key, output name) Shard
  * size, thread counts, paths and the order of steps, keys and tasks are part of none of them. Equal
@@ -25,7 +27,7 @@
 #include "common/kinds/kinds.h"
 #include "experiments/plan/recipe.h"
 
-/* A run is a few hundred bytes and a job about 500, so the largest plan stays below 100 MiB; the
+/* A run is a few hundred bytes and a job about 1,700, so the largest plan stays below 250 MiB; the
  * wire has the same limits. */
 enum {
     PLAN_RUNS_MAX = 100000,
@@ -51,7 +53,7 @@ enum plan_source {
 };
 
 struct plan_input {
-    const char *name; /* "model", "labels", "task_file", "results" */
+    const char *name; /* "model", "labels", "router", "paths", "task_file", "task_file.TASK"... */
     enum plan_source source;
     struct digest digest; /* BLOB */
     uint64_t size_bytes;  /* BLOB: of the blob itself (of the manifest for a folder) */
@@ -61,7 +63,7 @@ struct plan_input {
     bool folder;          /* the blob is a manifest (models, task folders) */
 };
 
-enum { PLAN_INPUTS_MAX = 4 };
+enum { PLAN_INPUTS_MAX = 16 }; /* WIRE_INPUTS_MAX */
 
 struct plan_job {
     struct digest key;
@@ -87,6 +89,10 @@ struct plan_family {
     const struct kind *kind;
     const char *task, *split;
     int level;
+    /* Searches: what an outcome of (example, path) depends on: numeric class, model, task with its
+     * version and file, level, split, prompts. Families that share it can use each other's
+     * evaluations. Zero of other kinds. */
+    struct digest evaluation;
 };
 
 /* What a run's step reads: the first EXAMPLES examples of a family. */

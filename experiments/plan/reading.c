@@ -105,14 +105,10 @@ static int read_kind(const struct conf_value *v, const struct kind **ret, struct
     if (rc)
         return rc;
     *ret = kind_find(text);
-    if (*ret && (*ret)->id == KIND_SELECT)
-        return conf_error(err, v, "select jobs are no steps; say halving = { ... }");
     if (*ret)
         return 0;
     struct buf list CLEANUP(buf_release) = { 0 };
     for (int i = 0, n = 0; i < KINDS; i++) {
-        if (i == KIND_SELECT)
-            continue;
         names[n] = kind_at((enum kind_id)i)->name;
         buf_printf(&list, "%s%s", n ? ", " : "", names[n]);
         n++;

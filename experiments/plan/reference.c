@@ -45,7 +45,8 @@ void plan_reference(struct buf *out)
         buf_printf(out, "### %s\n\n%s", kind->name, kind->help);
         if (*kind->seed_drives)
             buf_printf(out, " Its seed drives %s.", kind->seed_drives);
-        buf_adds(out, "\n\n| key | type | default | allowed | in the key | meaning |\n"
+        buf_adds(out, "\n\n");
+        buf_adds(out, "| key | type | default | allowed | in the key | meaning |\n"
                       "|---|---|---|---|---|---|\n");
         for (size_t i = 0; i < kind->params_len; i++)
             if (!step_planner_param(kind, kind->params[i].name))

@@ -150,7 +150,8 @@ static int add_select(struct build *b, size_t k, struct plan_rung *shown, struct
     j->inputs_len = 1;
     j->retries = 2;
     fill_lists(j, e, len);
-    struct plan_step *slot = &p->step[build_step(b, id, j->kind)];
+    const size_t step = build_step(b, id, j->kind); /* may move p->step */
+    struct plan_step *slot = &p->step[step];
     slot->jobs = slot->units = slot->claims = 1;
     build_reads(b, id, b->r->step[h->score[k]].id);
     for (size_t i = 0; i < b->r->steps_len; i++)

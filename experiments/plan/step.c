@@ -113,28 +113,6 @@ static int check_params(const struct point *p, struct step *st, struct err *err)
     return rc;
 }
 
-/* Without a temperature the answer is greedy, whatever else is said of sampling: the same results
- * have the same key. */
-static int drop_idle_params(struct step *st, struct err *err)
-{
-    struct params kept = { 0 };
-    int rc = 0;
-
-    if (!kind_param(st->kind, "temperature") ||
-        kind_real(st->kind, &st->params, "temperature") != 0.0)
-        return 0;
-    for (size_t i = 0; !rc && i < st->params.len; i++) {
-        const char *name = st->params.entry[i].name;
-
-        if (strcmp(name, "top_k") != 0 && strcmp(name, "top_p") != 0 &&
-            strcmp(name, "sampling_seed") != 0)
-            rc = params_set(&kept, name, &st->params.entry[i].value, err);
-    }
-    params_release(&st->params);
-    st->params = kept;
-    return rc;
-}
-
 /* ---- the keys that every kind shares ---- */
 
 int step_count(const struct point *p, const struct recipe_step *s, const char *name,
@@ -211,7 +189,6 @@ static int fill(const struct point *p, struct step *st, struct err *err)
     int rc = take_params(p, st, err);
 
     rc = rc ? rc : check_params(p, st, err);
-    rc = rc ? rc : drop_idle_params(st, err);
     rc = rc ? rc : take_seed(p, st, err);
     rc = rc ? rc : step_count(p, st->from, "retries", RETRIES_DEFAULT, 0, 100, &retries, err);
     if (rc)
@@ -221,9 +198,13 @@ static int fill(const struct point *p, struct step *st, struct err *err)
         rc = step_model(p, st, err);
     if (!rc && step_has_word(st->kind->inputs, "labels"))
         rc = step_labels(p, st, err);
-    if (!rc && kind_param(st->kind, "path"))
-        rc = step_path_routing(p, st, err);
-    if (!rc && step_has_word(st->kind->inputs, "results"))
+    if (!rc && step_has_word(st->kind->inputs, "router"))
+        rc = step_router(p, st, err);
+    if (!rc && st->kind->id == KIND_SEARCH)
+        rc = step_starts(p, st, err);
+    if (!rc && kind_param(st->kind, "routing"))
+        rc = step_routing(p, st, err);
+    if (!rc && st->kind->id == KIND_COLLECT)
         rc = step_results(p, st, err);
     if (rc)
         return rc;
@@ -234,7 +215,12 @@ int step_make(const struct point *p, size_t index, struct step *ret, struct err 
 {
     const struct recipe_step *from = &p->r->step[index];
 
-    *ret = (struct step){ .from = from, .kind = from->kind, .model_step = -1, .labels_step = -1 };
+    *ret = (struct step){ .from = from,
+                          .kind = from->kind,
+                          .model_step = -1,
+                          .labels_step = -1,
+                          .router_step = -1,
+                          .static_step = -1 };
     int rc = fill(p, ret, err);
     if (rc)
         step_release(ret);

@@ -53,7 +53,7 @@ struct step {
     uint32_t retries;
     int model_step; /* index of a recipe step, -1: model_path */
     char *model_path, *tokenizer;
-    int labels_step; /* -1: none */
+    int labels_step, router_step, static_step; /* -1: none */
     int results_step[STEP_RESULTS_MAX];
     size_t results_len;
 };
@@ -94,14 +94,41 @@ bool step_planner_param(const struct kind *k,
                         const char *name); /* filled in by the planner: no key of a recipe */
 int step_model(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
 int step_labels(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
-int step_path_routing(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
+/* The router, and the select step of static paths. */
+int step_router(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
+int step_starts(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
+/* What an evaluate step runs by: what it says, else what it is given. */
+int step_routing(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
 int step_results(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
 int step_examples(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
 int step_check_drawn(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
 
-/* The steps that ST reads make what it reads. After step_order(), so that a cycle is called a
- * cycle. */
-int step_check_targets(const struct point *p, const struct step *st, struct err *err) MUST_CHECK;
+/* The steps that ST, one of STEPS, reads make what it reads. After step_order(), so that a cycle is
+ * called a cycle. */
+int step_check_targets(const struct point *p, const struct step *steps, const struct step *st,
+                       struct err *err) MUST_CHECK;
+
+/* ---- lineage.c: what a step reads ---- */
+
+struct step_need {
+    int step;
+    const char *key; /* entry that names it */
+};
+enum { STEP_NEEDS_MAX = STEP_RESULTS_MAX + 4 };
+/* The steps that S reads; returns how many. */
+size_t step_needs(const struct step *s, struct step_need ret[STEP_NEEDS_MAX]);
+/* The steps whose examples are in the label set that step INDEX of STEPS makes: itself, or the
+ * results of a collect. */
+size_t step_sources(const struct step *steps, int index, int ret[STEP_RESULTS_MAX]);
+/* The step whose model step INDEX works with when it names none itself; -1: nobody names one. */
+int step_model_owner(const struct step *steps, int index);
+
+/* ---- step_finish.c ---- */
+
+/* What follows from the steps that ST, one of STEPS, reads, finished before: its model when it
+ * names none, and which of its parameters change nothing. */
+int step_finish(const struct point *p, const struct step *steps, struct step *st,
+                struct err *err) MUST_CHECK;
 
 /* Indexes of STEPS (LEN of them) so that each follows what it needs, otherwise as written.
  * ERR_INVALID names the cycle. */

@@ -39,11 +39,8 @@ int step_model(const struct point *p, struct step *st, struct err *err)
         return rc;
     if (id && path)
         return step_error(p, s, err, ERR_INVALID, "model", "given twice");
-    if (!id && !path && step_has_word(st->kind->optional, "model"))
+    if (!id && !path) /* it may follow from the labels: step_finish() */
         return 0;
-    if (!id && !path)
-        return step_error(p, s, err, ERR_INVALID, NULL,
-                          "model: missing; name a step that makes one, or { path = \"...\"; }");
     if (id && strpbrk(id, "/.") == NULL && *id) {
         rc = take_step(p, s, "model", id, &st->model_step, err);
         return rc;
@@ -54,54 +51,50 @@ int step_model(const struct point *p, struct step *st, struct err *err)
     return rc;
 }
 
-int step_labels(const struct point *p, struct step *st, struct err *err)
+/* Step that entry NAME names, if it is there. */
+static int take_optional(const struct point *p, const struct recipe_step *s, const char *name,
+                         int *ret, struct err *err)
 {
-    const struct recipe_step *s = st->from;
     const char *id;
-    int rc = step_text(p, s, "labels", &id, err);
+    int rc = step_text(p, s, name, &id, err);
 
-    if (rc)
-        return rc;
-    const struct param_value *routing = params_get(&st->params, "routing");
-    bool by_labels = routing && routing->type == PARAM_TEXT && strcmp(routing->s, "labels") == 0;
-    if (!id) {
-        if (by_labels)
-            return step_error(p, s, err, ERR_INVALID, "routing",
-                              "\"labels\" needs labels = \"<search or collect step>\"");
-        return 0;
-    }
-    if (routing && !by_labels)
-        return step_error(p, s, err, ERR_INVALID, "routing",
-                          "a step with labels runs by them; say routing = \"labels\" or leave the "
-                          "labels out");
-    rc = take_step(p, s, "labels", id, &st->labels_step, err);
-    if (rc)
-        return rc;
-    if (kind_param(st->kind, "routing"))
-        rc = params_set_text(&st->params, "routing", "labels", err);
-    return rc;
+    return rc || !id ? rc : take_step(p, s, name, id, ret, err);
 }
 
-/* One path for all examples. Its length is the worker's to check: it has the model. */
-int step_path_routing(const struct point *p, struct step *st, struct err *err)
+int step_labels(const struct point *p, struct step *st, struct err *err)
 {
-    const struct recipe_step *s = st->from;
-    const struct param_value *path = params_get(&st->params, "path"),
-                             *routing = params_get(&st->params, "routing");
-    bool by_path = routing && routing->type == PARAM_TEXT && strcmp(routing->s, "path") == 0;
+    int rc = take_optional(p, st->from, "labels", &st->labels_step, err);
 
-    if (!path || path->len == 0)
-        return by_path ? step_error(p, s, err, ERR_INVALID, "routing",
-                                    "\"path\" needs path = [1, 0, 2...]: per layer 0 skip, 1 "
-                                    "execute, 2 repeat")
-                       : 0;
-    if (st->labels_step >= 0)
-        return step_error(p, s, err, ERR_INVALID, "path",
-                          "a step with labels runs by them; leave the path or the labels out");
-    if (routing && !by_path)
-        return step_error(p, s, err, ERR_INVALID, "path", "needs routing = \"path\", not \"%s\"",
-                          routing->s);
-    return params_set_text(&st->params, "routing", "path", err);
+    if (rc || st->labels_step >= 0 || st->kind->id == KIND_EVALUATE)
+        return rc;
+    return step_error(
+        p, st->from, err, ERR_INVALID, NULL,
+        st->kind->id == KIND_SELECT
+            ? "labels: missing; name a search step with method = \"enumerate\"; to go "
+              "on with the best candidates only, say halving = { ... }"
+            : "labels: missing; name a search step, or a collect step of some");
+}
+
+int step_router(const struct point *p, struct step *st, struct err *err)
+{
+    int rc = take_optional(p, st->from, "router", &st->router_step, err);
+
+    return rc ? rc : take_optional(p, st->from, "static", &st->static_step, err);
+}
+
+int step_starts(const struct point *p, struct step *st, struct err *err)
+{
+    const bool enumerates = strcmp(kind_text(st->kind, &st->params, "method"), "enumerate") == 0;
+    int rc = take_optional(p, st->from, "starts", &st->static_step, err);
+
+    if (rc == 0 && st->static_step >= 0 && !enumerates)
+        return step_error(p, st->from, err, ERR_INVALID, "starts",
+                          "needs method = \"enumerate\"; other methods begin at the default path");
+    if (rc == 0 && enumerates && st->static_step < 0 &&
+        kind_int(st->kind, &st->params, "depth") == 0)
+        return step_error(p, st->from, err, ERR_INVALID, "depth",
+                          "0 needs starts = \"<select step>\": the paths that are evaluated");
+    return rc;
 }
 
 int step_results(const struct point *p, struct step *st, struct err *err)
@@ -127,25 +120,91 @@ int step_results(const struct point *p, struct step *st, struct err *err)
     return 0;
 }
 
-int step_check_targets(const struct point *p, const struct step *st, struct err *err)
+static int no_maker(const struct point *p, const struct step *st, const char *key,
+                    const struct step *from, const char *what, struct err *err)
 {
-    const struct recipe_step *all = p->r->step, *s = st->from;
+    return step_error(p, st->from, err, ERR_INVALID, key, "step \"%s\" (%s) %s", from->from->id,
+                      from->kind->name, what);
+}
 
-    if (st->model_step >= 0 && !step_has_word(all[st->model_step].kind->outputs, "model"))
-        return step_error(p, s, err, ERR_INVALID, "model", "step \"%s\" (%s) makes no model",
-                          all[st->model_step].id, all[st->model_step].kind->name);
-    if (st->model_step >= 0 && all[st->model_step].kind->id == KIND_NOOP &&
-        st->kind->id != KIND_NOOP)
-        return step_error(p, s, err, ERR_INVALID, "model",
-                          "step \"%s\" does nothing: its model is for noop steps only",
-                          all[st->model_step].id);
-    if (st->labels_step >= 0 && all[st->labels_step].kind->id != KIND_SEARCH &&
-        !step_has_word(all[st->labels_step].kind->outputs, "labels"))
-        return step_error(p, s, err, ERR_INVALID, "labels", "step \"%s\" (%s) makes no labels",
-                          all[st->labels_step].id, all[st->labels_step].kind->name);
-    for (size_t i = 0; i < st->results_len; i++)
-        if (all[st->results_step[i]].kind->id != KIND_SEARCH)
-            return step_error(p, s, err, ERR_INVALID, "results", "step \"%s\" (%s) is no search",
-                              all[st->results_step[i]].id, all[st->results_step[i]].kind->name);
+/* Routers and static paths are learnt from searched paths, the latter from all of them. */
+static int check_searched(const struct point *p, const struct step *steps, const struct step *st,
+                          struct err *err)
+{
+    int source[STEP_RESULTS_MAX];
+    const size_t len = step_sources(steps, st->labels_step, source);
+
+    for (size_t i = 0; i < len; i++) {
+        const struct step *from = &steps[source[i]];
+        if (from->kind->id != KIND_SEARCH)
+            return no_maker(p, st, "labels", from, "has searched no labels; name a search", err);
+        const char *method = kind_text(from->kind, &from->params, "method");
+        if (st->kind->id == KIND_SELECT && strcmp(method, "enumerate") != 0 &&
+            strcmp(method, "all") != 0)
+            return step_error(p, st->from, err, ERR_INVALID, "labels",
+                              "\"%s\" searches with method = \"%s\", which tries other paths for "
+                              "each example, and a static path is judged by all of them; name a "
+                              "search with method = \"enumerate\"",
+                              from->from->id, method);
+    }
     return 0;
+}
+
+static int check_labels(const struct point *p, const struct step *steps, const struct step *st,
+                        struct err *err)
+{
+    const struct step *from = &steps[st->labels_step];
+    int source[STEP_RESULTS_MAX];
+
+    if (from->kind->id != KIND_SEARCH && from->kind->id != KIND_EVALUATE &&
+        from->kind->id != KIND_COLLECT)
+        return no_maker(p, st, "labels", from, "makes no labels", err);
+    if (st->kind->id != KIND_EVALUATE)
+        return check_searched(p, steps, st, err);
+    const char *routing = kind_text(st->kind, &st->params, "routing");
+    if (strcmp(routing, "random") == 0 || strcmp(routing, "shuffled") == 0)
+        return 0;
+    (void)step_sources(steps, st->labels_step, source); /* a collect is of one kind */
+    if (steps[source[0]].kind->id == KIND_EVALUATE)
+        return no_maker(p, st, "labels", &steps[source[0]],
+                        "makes no labels; its paths serve routing = \"random\" and \"shuffled\"",
+                        err);
+    return 0;
+}
+
+static int check_results(const struct point *p, const struct step *steps, const struct step *st,
+                         struct err *err)
+{
+    const struct step *first = &steps[st->results_step[0]];
+
+    for (size_t i = 0; i < st->results_len; i++) {
+        const struct step *from = &steps[st->results_step[i]];
+        if (from->kind->id != KIND_SEARCH && from->kind->id != KIND_EVALUATE)
+            return no_maker(p, st, "results", from, "is no search", err);
+        if (from->kind != first->kind)
+            return step_error(p, st->from, err, ERR_INVALID, "results",
+                              "\"%s\" is a %s and \"%s\" a %s step; collect them apart",
+                              first->from->id, first->kind->name, from->from->id, from->kind->name);
+    }
+    return 0;
+}
+
+int step_check_targets(const struct point *p, const struct step *steps, const struct step *st,
+                       struct err *err)
+{
+    const struct step *model = st->model_step >= 0 ? &steps[st->model_step] : NULL;
+
+    if (model && !step_has_word(model->kind->outputs, "model"))
+        return no_maker(p, st, "model", model, "makes no model", err);
+    if (model && model->kind->id == KIND_NOOP && st->kind->id != KIND_NOOP)
+        return step_error(p, st->from, err, ERR_INVALID, "model",
+                          "step \"%s\" does nothing: its model is for noop steps only",
+                          model->from->id);
+    if (st->router_step >= 0 && steps[st->router_step].kind->id != KIND_ROUTER)
+        return no_maker(p, st, "router", &steps[st->router_step], "makes no router", err);
+    if (st->static_step >= 0 && steps[st->static_step].kind->id != KIND_SELECT)
+        return no_maker(p, st, st->kind->id == KIND_SEARCH ? "starts" : "static",
+                        &steps[st->static_step], "chooses no paths; name a select step", err);
+    int rc = st->labels_step >= 0 ? check_labels(p, steps, st, err) : 0;
+    return rc || st->results_len == 0 ? rc : check_results(p, steps, st, err);
 }

@@ -7,9 +7,12 @@
 #include "experiments/plan/keys_table.h"
 #include "experiments/plan/step.h"
 
-/* Parameters of a shard job that the planner fills in from tasks and levels. */
+/* Parameters of a shard job that the planner fills in from tasks and levels; of a
+ * select, what is the halving's. */
 bool step_planner_param(const struct kind *k, const char *name)
 {
+    if (k->id == KIND_SELECT)
+        return strcmp(name, "beam") != 0 && strcmp(name, "each_level") != 0;
     return k->shards && (strcmp(name, "task") == 0 || strcmp(name, "level") == 0);
 }
 

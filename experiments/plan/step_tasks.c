@@ -29,11 +29,15 @@ static int take_file(const struct point *p, struct step *st, struct step_task *t
         return text ? step_error(p, st->from, err, ERR_INVALID, name,
                                  "%s is a synthetic task and reads no file", t->spec->name)
                     : 0;
+    if (!text) { /* a path of the recipe that is called as the task is everybody's */
+        const struct param_value *v = params_get(&p->r->paths.values, t->spec->name);
+        text = v && v->type == PARAM_TEXT && *v->s ? v->s : NULL;
+    }
     if (!text)
         return step_error(p, st->from, err, ERR_INVALID, NULL,
-                          "files.%s: missing; say files = { %s = \"FILE OR FOLDER\"; } "
-                          "(`drover tasks` tells what is read)",
-                          t->spec->name, t->spec->name);
+                          "files.%s: missing; say files = { %s = \"FILE OR FOLDER\"; } in the step "
+                          "or paths = { %s = ... } for all (`drover tasks` tells what is read)",
+                          t->spec->name, t->spec->name, t->spec->name);
     return step_path(p, st->from, name, text, &t->file, err);
 }
 
@@ -78,7 +82,7 @@ static int take_levels(const struct point *p, struct step *st, struct err *err)
     const struct param_value *v = step_value(p, s, "levels", NULL);
     int max = 0;
 
-    if (!v)
+    if (!v || (v->type == PARAM_TEXTS && v->len == 0)) /* [] is all, too */
         return 0;
     for (size_t i = 0; i < st->tasks_len; i++)
         max = MAX(max, st->task[i].spec->levels);

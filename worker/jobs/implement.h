@@ -11,6 +11,7 @@ int search_job_run(struct job *j, struct err *err);
 int collect_run(struct job *j, struct err *err);
 int evaluate_run(struct job *j, struct err *err);
 int select_run(struct job *j, struct err *err);
+int router_run(struct job *j, struct err *err);
 int noop_run(struct job *j, struct err *err);
 
 /* What people call input NAME: the path that the recipe names, else NAME itself. */

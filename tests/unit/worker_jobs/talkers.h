@@ -39,9 +39,10 @@ static inline int talker_tensor(const struct model_tensor *t, void *arg)
 }
 
 /* Takes TOK over. VOCAB 0: the tokenizer's. */
-static inline struct model *talker_new(struct tokenizer *tok, size_t vocab, size_t positions)
+static inline struct model *talker_deep(struct tokenizer *tok, size_t layers, size_t vocab,
+                                        size_t positions)
 {
-    struct model_conf c = { .layers = 3,
+    struct model_conf c = { .layers = layers,
                             .dim = 16,
                             .heads = 2,
                             .kv_heads = 1,
@@ -65,6 +66,11 @@ static inline struct model *talker_new(struct tokenizer *tok, size_t vocab, size
     model_weights_release(&w);
     m->tok = tok; /* model_free() frees it */
     return m;
+}
+
+static inline struct model *talker_new(struct tokenizer *tok, size_t vocab, size_t positions)
+{
+    return talker_deep(tok, 3, vocab, positions);
 }
 
 /* One token per character of LETTERS. */

@@ -185,9 +185,11 @@ static void every_path_is_paid_once_and_the_label_once_more(void **state)
 
     (void)state;
     start(&without, KIND_SEARCH, 0, EXAMPLES);
+    fake_job_int(&without, "round", 1); /* paths of one round share their beginnings */
     fake_job_int(&without, "cache_bytes", 0);
     fake_job_run_or_fail(&without);
     start(&with, KIND_SEARCH, 0, EXAMPLES);
+    fake_job_int(&with, "round", 1);
     fake_job_run_or_fail(&with);
     for (size_t i = 0; i < EXAMPLES; i++) {
         const Drover__Label *l = without.result[i]->label;
@@ -256,20 +258,62 @@ static void job_ends_when_it_is_stopped_or_stale(void **state)
 
 /* ------------------------------------------------------------------------------------------- */
 
+static void add_path(struct buf *out, ProtobufCBinaryData routing)
+{
+    buf_addc(out, '"');
+    for (size_t k = 0; k < routing.len; k++)
+        buf_addc(out, (char)('0' + routing.data[k]));
+    buf_addc(out, '"');
+}
+
+static void add_log(const Drover__Label *l, const char *name, bool right, struct buf *out)
+{
+    const char *comma = "";
+
+    buf_printf(out, ",\"%s\":[", name);
+    for (size_t k = 0; k < l->n_log; k++) {
+        if ((l->log[k]->reward > 0) != right)
+            continue;
+        buf_adds(out, comma);
+        add_path(out, l->log[k]->routing);
+        comma = ",";
+    }
+    buf_addc(out, ']');
+}
+
+static void add_header(size_t layers, struct buf *out)
+{
+    struct digest model = digest_of(model_dir, strlen(model_dir)); /* as fake_job_input */
+    char hex[DIGEST_HEX];
+
+    buf_printf(out,
+               "{\"family\":\"%064d\",\"kind\":\"search\",\"task\":\"math\",\"level\":1,"
+               "\"split\":\"train\",\"prompts\":\"harness\",\"fewshot\":-1,\"model\":\"%s\","
+               "\"layers\":%zu}\n",
+               7, digest_hex(&model, hex), layers);
+}
+
 /* The rows that the coordinator would put together, backwards. */
 static void results_text(const struct fake_job *search, struct buf *out)
 {
+    add_header(LAYERS, out);
     for (size_t i = search->results_len; i-- > 0;) {
         const Drover__Example *e = search->result[i]->example;
         const Drover__Label *l = search->result[i]->label;
 
-        buf_printf(out, "{\"id\":\"%016llx\",\"task\":\"%s\",\"level\":%d,\"index\":%llu,",
-                   (unsigned long long)e->id, e->task, e->level, (unsigned long long)e->index);
-        buf_printf(out, "\"base_correct\":%s,\"routing\":", l->base_correct ? "true" : "false");
-        for (size_t k = 0; k < l->routing.len; k++)
-            buf_printf(out, "%s%d%s", k == 0 ? "\"" : "", l->routing.data[k],
-                       k + 1 == l->routing.len ? "\"" : "");
-        buf_adds(out, l->has_label ? "}\n" : "null}\n");
+        buf_printf(out, "{\"id\":\"%016llx\",\"task\":\"%s\",\"level\":%d,\"split\":\"%s\",",
+                   (unsigned long long)e->id, e->task, e->level, e->split);
+        buf_printf(out,
+                   "\"index\":%llu,\"base_correct\":%s,\"routing\":", (unsigned long long)e->index,
+                   l->base_correct ? "true" : "false");
+        if (l->has_label)
+            add_path(out, l->routing);
+        else
+            buf_adds(out, "null");
+        buf_printf(out, ",\"simulations\":%u,\"evaluations\":%u", l->simulations, l->evaluations);
+        add_log(l, "right", true, out);
+        add_log(l, "wrong", false, out);
+        buf_adds(out, "}\n");
     }
 }
 
@@ -441,63 +485,6 @@ static void one_path_serves_all_examples(void **state)
     fake_job_release(&f);
 }
 
-static void label_set_is_sorted_and_its_own_fixed_point(void **state)
-{
-    static const char text[] =
-        "{\"id\":\"00000000000000ff\",\"task\":\"math\",\"level\":2,\"index\":1,"
-        "\"base_correct\":false,\"routing\":null}\n"
-        "{\"id\":\"000000000000000a\",\"task\":\"math\",\"level\":1,\"index\":9,"
-        "\"base_correct\":true,\"routing\":\"0112\"}\n"
-        "{\"id\":\"000000000000000a\",\"task\":\"math\",\"level\":1,\"index\":9,"
-        "\"base_correct\":true,\"routing\":\"0112\"}\n";
-    static const char solved[] =
-        "{\"id\":\"000000000000000a\",\"task\":\"math\",\"level\":1,\"index\":9,"
-        "\"base_correct\":true,\"routing\":\"0112\"}\n";
-    struct buf in CLEANUP(buf_release) = { 0 }, once CLEANUP(buf_release) = { 0 };
-    struct buf twice CLEANUP(buf_release) = { 0 }, kept CLEANUP(buf_release) = { 0 };
-
-    (void)state;
-    buf_adds(&in, text);
-    collect(&in, "all", &once);
-    assert_true(strncmp(once.data, solved, strlen(solved)) == 0);
-    assert_non_null(strstr(once.data, "00ff\",\"task\":\"math\",\"level\":2,\"index\":1,"
-                                      "\"base_correct\":false,\"routing\":null}\n"));
-    collect(&once, "all", &twice);
-    assert_same(&once, &twice);
-    collect(&in, "solved", &kept);
-    assert_string_equal(kept.data, solved);
-}
-
-static void refuse_results(const char *text, int code, const char *word)
-{
-    char path[128];
-    struct fake_job f;
-    struct err err = { 0 };
-
-    fake_job_init(&f, KIND_COLLECT);
-    snprintf(path, sizeof(path), "%s/results", f.scratch);
-    assert_int_equal(buf_write_file(path, text, strlen(text), &err), 0);
-    fake_job_input(&f, "results", path);
-    assert_int_equal(fake_job_run(&f, &err), code);
-    if (!strstr(err.text, word))
-        fail_msg("\"%s\" does not name %s", err.text, word);
-    fake_job_release(&f);
-}
-
-static void broken_label_lines_are_named(void **state)
-{
-#define ROW(ID, ROUTING)                                                                           \
-    "{\"id\":\"" ID "\",\"task\":\"math\",\"level\":1,\"index\":9,\"base_correct\":true,"          \
-    "\"routing\":" ROUTING "}\n"
-    (void)state;
-    refuse_results(ROW("000000000000000a", "null") "{\"id\":", ERR_INVALID, "results:2");
-    refuse_results(ROW("00a", "null"), ERR_INVALID, "16 lower-case hex");
-    refuse_results(ROW("000000000000000a", "\"0131\""), ERR_INVALID, "0, 1, 2");
-    refuse_results(ROW("000000000000000a", "null") ROW("000000000000000a", "\"11\""), ERR_CONFLICT,
-                   "000000000000000a");
-#undef ROW
-}
-
 static void label_of_another_depth_is_refused(void **state)
 {
     struct buf line CLEANUP(buf_release) = { 0 };
@@ -508,9 +495,11 @@ static void label_of_another_depth_is_refused(void **state)
     (void)state;
     start(&base, KIND_EVALUATE, 0, 1);
     fake_job_run_or_fail(&base);
+    add_header(LAYERS + 1, &line);
     buf_printf(&line,
-               "{\"id\":\"%016llx\",\"task\":\"math\",\"level\":1,\"index\":0,\"base_correct\":"
-               "true,\"routing\":\"11111\"}\n",
+               "{\"id\":\"%016llx\",\"task\":\"math\",\"level\":1,\"split\":\"train\",\"index\":0,"
+               "\"base_correct\":true,\"routing\":\"11111\",\"simulations\":5,\"evaluations\":1,"
+               "\"right\":[\"11111\"],\"wrong\":[]}\n",
                (unsigned long long)base.result[0]->example->id);
     start(&f, KIND_EVALUATE, 0, 1);
     snprintf(path, sizeof(path), "%s/labels", f.scratch);
@@ -536,8 +525,6 @@ int main(void)
         cmocka_unit_test(scores_do_not_depend_on_the_batch),
         cmocka_unit_test(finished_examples_are_skipped_inside_a_batch),
         cmocka_unit_test(one_path_serves_all_examples),
-        cmocka_unit_test(label_set_is_sorted_and_its_own_fixed_point),
-        cmocka_unit_test(broken_label_lines_are_named),
         cmocka_unit_test(label_of_another_depth_is_refused),
     };
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: a rung keeps the best candidates by the mean of their seeds, however the text is ordered;
- * bad text is refused with its line; the bytes never change. Method: random rungs against an oracle
- * that counts who stands in front of whom; hand-made texts; golden digests. */
+ * bad text is refused with its line; the bytes never change. Static paths are, for each number of
+ * layer applications, the best of those that all examples were tried with. Method: random rungs
+ * against an oracle that counts who stands in front of whom; random label sets against counts that
+ * were kept when they were made; hand-made texts; golden digests. */
 #include "tests/support/fake_job.h"
 
 #include "common/base/rng.h"
@@ -212,6 +214,147 @@ static void select_job_writes_the_survivors(void **state)
     fake_job_release(&f);
 }
 
+/* ---- static paths ---- */
+
+enum { PATHS = 12, EXAMPLES = 40 };
+
+/* In the order of labels: fewer layers, fewer changes, then the smaller text. */
+static const char *const paths[PATHS] = { "0011", "1001", "1100", "0111", "1011", "1101",
+                                          "1110", "1111", "1112", "1121", "1211", "2111" };
+
+static size_t length_of(const char *path)
+{
+    size_t n = 0;
+
+    while (*path)
+        n += (size_t)(*path++ - '0');
+    return n;
+}
+
+static void print_family(struct buf *out)
+{
+    buf_printf(out, "{\"family\":\"" HEX
+                    "\",\"kind\":\"search\",\"task\":\"math\",\"level\":1,\"split\":\"train\","
+                    "\"prompts\":\"harness\",\"fewshot\":-1,\"model\":\"" HEX "\",\"layers\":4}\n");
+}
+
+/* Example NUMBER; TRIED and RIGHT are sets of paths, the default among the tried ones. */
+static void print_label(struct buf *out, size_t number, unsigned tried, unsigned right)
+{
+    const char *label = NULL, *comma = "";
+
+    for (size_t i = PATHS; i-- > 0;)
+        if (tried >> i & right >> i & 1)
+            label = paths[i];
+    buf_printf(out,
+               "{\"id\":\"%016zx\",\"task\":\"math\",\"level\":1,\"split\":\"train\",\"index\":%zu,"
+               "\"base_correct\":%s,\"routing\":",
+               number + 1, number, right >> 7 & 1 ? "true" : "false");
+    buf_printf(out, label ? "\"%s\"" : "null", label ? label : "");
+    buf_printf(out, ",\"simulations\":0,\"evaluations\":%d,\"right\":[", __builtin_popcount(tried));
+    for (int wanted = 1; wanted >= 0; wanted--) {
+        comma = "";
+        for (size_t k = 0; k < PATHS; k++) {
+            const size_t i = k == 0 ? 7 : k <= 7 ? k - 1 : k; /* the default comes first */
+            if (!(tried >> i & 1) || (int)(right >> i & 1) != wanted)
+                continue;
+            buf_printf(out, "%s\"%s\"", comma, paths[i]);
+            comma = ",";
+        }
+        buf_adds(out, wanted ? "],\"wrong\":[" : "]}\n");
+    }
+}
+
+/* The select job on the label set TEXT: 0 and its output in F->bytes, or an error. */
+static int choose(struct fake_job *f, const struct buf *text, struct err *err)
+{
+    char path[128];
+
+    fake_job_init(f, KIND_SELECT);
+    snprintf(path, sizeof(path), "%s/labels", f->scratch);
+    assert_int_equal(buf_write_file(path, buf_str(text), text->len, NULL), 0);
+    fake_job_input(f, "labels", path);
+    return fake_job_run(f, err);
+}
+
+/* What must come out when COMMON are the paths that all N examples were tried with. */
+static void expect(unsigned common, const size_t *right, size_t n, struct buf *out)
+{
+    for (size_t length = 1; length <= 8; length++) {
+        size_t best = PATHS;
+
+        for (size_t i = 0; i < PATHS; i++)
+            if ((common >> i & 1) && length_of(paths[i]) == length &&
+                (best == PATHS || right[i] > right[best]))
+                best = i;
+        if (best == PATHS)
+            continue;
+        buf_printf(out, "{\"layers\":%zu,\"routing\":\"%s\",\"n\":%zu,\"right\":%zu,\"accuracy\":",
+                   length, paths[best], n, right[best]);
+        buf_printf(out, "%.15g}\n", (double)right[best] / (double)n);
+    }
+}
+
+static void static_paths_are_the_best_that_all_examples_were_tried_with(void **state)
+{
+    struct rng r = rng_stream("test select", 3, 0);
+
+    (void)state;
+    for (int round = 0; round < 60; round++) {
+        struct buf text CLEANUP(buf_release) = { 0 }, want CLEANUP(buf_release) = { 0 };
+        unsigned common = (1u << PATHS) - 1;
+        size_t right[PATHS] = { 0 }, n = round % 2 ? EXAMPLES : 32;
+        struct err err = { 0 };
+        struct fake_job f;
+
+        print_family(&text);
+        for (size_t e = 0; e < n; e++) {
+            const unsigned answers = rng_u32(&r);
+            unsigned tried = round % 3 ? (1u << PATHS) - 1 : rng_u32(&r) | rng_u32(&r) | 0x81u;
+
+            tried &= (1u << PATHS) - 1;
+            if (round % 3 == 2)
+                tried |= 0xffu;
+            print_label(&text, e, tried, answers & tried);
+            common &= tried;
+            for (size_t i = 0; i < PATHS; i++)
+                right[i] += tried >> i & answers >> i & 1;
+        }
+        int rc = choose(&f, &text, &err);
+        if (__builtin_popcount(common) < 2) {
+            assert_int_equal(rc, ERR_INVALID);
+        } else {
+            if (rc)
+                fail_msg("%s", err.text);
+            expect(common, right, n, &want);
+            assert_string_equal(buf_str(&f.bytes), buf_str(&want));
+            assert_string_equal(f.job.output[0].name, "paths");
+        }
+        fake_job_release(&f);
+    }
+}
+
+static void labels_without_common_paths_are_refused_with_the_remedy(void **state)
+{
+    struct buf text CLEANUP(buf_release) = { 0 }, none CLEANUP(buf_release) = { 0 };
+    struct err err = { 0 };
+    struct fake_job f;
+
+    (void)state;
+    print_family(&text);
+    print_label(&text, 0, 0x81, 0x80); /* 0011 and the default */
+    print_label(&text, 1, 0x82, 0x02); /* 1001 and the default */
+    assert_int_equal(choose(&f, &text, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "labels: of 3 paths only one"));
+    assert_non_null(strstr(err.text, "method = \"enumerate\""));
+    assert_int_equal(f.job.outputs_len, 0);
+    fake_job_release(&f);
+    print_family(&none);
+    assert_int_equal(choose(&f, &none, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "no examples"));
+    fake_job_release(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +363,8 @@ int main(void)
         cmocka_unit_test(keeps_round_up_and_are_never_none),
         cmocka_unit_test(bad_text_is_refused_with_its_line),
         cmocka_unit_test(select_job_writes_the_survivors),
+        cmocka_unit_test(static_paths_are_the_best_that_all_examples_were_tried_with),
+        cmocka_unit_test(labels_without_common_paths_are_refused_with_the_remedy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
