@@ -168,6 +168,8 @@ int attempt_run(const struct slot_env *env, struct slot *slot, const Drover__Lea
     r->cpu_ms = thread_cpu_ms() - begin_cpu_ms;
     r->log = joblog_end();
     inputs_free(a.inputs);
+    for (size_t i = 0; i < a.made_len; i++)
+        made_close(&a.made[i]);
     if (a.dir[0] != '\0')
         cache_remove_tree(a.dir);
     attempt_release_metrics(&a);

@@ -14,10 +14,13 @@
 #include "common/wire/drover.pb-c.h"
 #include "worker/cache.h"
 #include "worker/jobs/job.h"
+#include "worker/made.h"
 #include "worker/slot.h"
 
 struct blob_client;
 struct inputs;
+
+enum { ATTEMPT_MADE_MAX = 4 };
 
 struct attempt {
     const struct slot_env *env;
@@ -30,6 +33,8 @@ struct attempt {
     char scratch[CACHE_PATH_MAX + 96];      /* dir/scratch */
     struct digest folders[JOB_OUTPUTS_MAX]; /* outputs that are manifests */
     size_t folders_len;
+    struct made made[ATTEMPT_MADE_MAX]; /* folders that the job asked for by key */
+    size_t made_len;
     Drover__Metric **metrics;
     size_t metrics_len, metrics_cap;
     uint64_t examples_done;

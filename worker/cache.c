@@ -121,6 +121,16 @@ const char *cache_private(const struct cache *c)
     return c->run;
 }
 
+const char *cache_folder(const struct cache *c)
+{
+    return c->dir;
+}
+
+uint64_t cache_limit(const struct cache *c)
+{
+    return c->limit_bytes;
+}
+
 void cache_unpin(struct cache_pin *pin)
 {
     if (pin->fd >= 0)

@@ -6,6 +6,7 @@
  *   DIR/part/abcd...      a blob on its way; its filler holds an exclusive flock, so a host fetches
  * a blob once DIR/run/XXXXXX/       private to a process, which holds an flock on its file "lock";
  * removed when its owner is gone DIR/lock              flock: one process at a time makes room
+ *   DIR/made/KEY/         what jobs make by key (made.h): half as many bytes again
  *
  * A blob appears whole, by rename. Its user holds a shared flock on it (a pin); making room removes
  * the least recently used blobs that are not pinned. Bytes are hashed when a process uses a blob
@@ -35,6 +36,9 @@ int cache_open(const char *dir, uint64_t limit_bytes, struct cache **ret,
 void cache_close(struct cache *c);
 /* The private folder of this process. */
 const char *cache_private(const struct cache *c);
+/* The cache's folder, and the limit on its bytes. */
+const char *cache_folder(const struct cache *c);
+uint64_t cache_limit(const struct cache *c);
 
 /* A blob in use. Start it with { .fd = -1 }. */
 struct cache_pin {

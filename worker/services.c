@@ -156,6 +156,31 @@ static const char *service_scratch(void *arg)
     return a->scratch;
 }
 
+static int service_made(void *arg, const struct digest *key, uint64_t bytes, const char **ret_path,
+                        bool *ret_whole, struct err *err)
+{
+    struct attempt *a = arg;
+    struct made *m = &a->made[a->made_len];
+
+    assert(a->made_len < ATTEMPT_MADE_MAX);
+    m->fd = -1;
+    int rc = made_open(m, cache_folder(a->env->cache), key, bytes, cache_limit(a->env->cache) / 2,
+                       a->progress, ret_whole, err);
+    if (rc)
+        return rc;
+    a->made_len++;
+    *ret_path = m->path;
+    return 0;
+}
+
+static int service_made_whole(void *arg, struct err *err)
+{
+    struct attempt *a = arg;
+
+    assert(a->made_len > 0);
+    return made_whole(&a->made[a->made_len - 1], err);
+}
+
 struct job_services attempt_services(struct attempt *a)
 {
     return (struct job_services){ .arg = a,
@@ -164,5 +189,7 @@ struct job_services attempt_services(struct attempt *a)
                                   .metric = service_metric,
                                   .put_bytes = service_put_bytes,
                                   .put_folder = service_put_folder,
-                                  .scratch = service_scratch };
+                                  .scratch = service_scratch,
+                                  .made = service_made,
+                                  .made_whole = service_made_whole };
 }

@@ -486,6 +486,55 @@ static void a_report_leaves_no_time_limit_behind(void **state)
     buf_release(&out);
 }
 
+/* Of the four labels 0 and 2 are preserved, 1 is improved, 3 unsolved; the path is 1021. */
+static void labels_are_listed_and_summed_up(void **state)
+{
+    struct reading *x = *state;
+    struct json *d = report(x->r, "labels", "{\"experiment\": \"exp\", \"limit\": 3}"), *set, *all;
+
+    assert_int_equal(json_len(json_get(d, "labels")), 3);
+    is(d, "more", "true");
+    is(json_at(json_get(d, "labels"), 1), "verdict", "\"improved\"");
+    is(json_at(json_get(d, "labels"), 1), "routing", "\"1021\"");
+    json_free(d);
+    d = report(x->r, "labels", "{\"unsolved\": true}");
+    assert_int_equal(json_len(json_get(d, "labels")), 1);
+    is(json_at(json_get(d, "labels"), 0), "index", "3");
+    is(d, "more", "false");
+    json_free(d);
+    d = report(x->r, "labels", "{\"at\": [\"skip@1\", \"repeat@2\"], \"improved\": true}");
+    assert_int_equal(json_len(json_get(d, "labels")), 1);
+    json_free(d);
+    d = report(x->r, "labels", "{\"at\": [\"execute@1\"]}");
+    assert_int_equal(json_len(json_get(d, "labels")), 0);
+    json_free(d);
+    d = report(x->r, "label_stats", "{}");
+    assert_int_equal(json_len(json_get(d, "sets")), 1);
+    set = json_at(json_get(d, "sets"), 0);
+    all = json_get(set, "all");
+    is(set, "step", "\"labels\"");
+    is(all, "n", "4");
+    is(all, "preserved", "2");
+    is(all, "improved", "1");
+    is(all, "unsolved", "1");
+    is(all, "right_with_shorter", "0.0");
+    is(all, "wrong_with_right", "0.5");
+    is(all, "evaluations", "8");
+    is(all, "layer_rows", "406");
+    is(all, "saved", "0.49250000000000005");
+    is(all, "lengths", "[[4,3]]");
+    is(all, "per_layer", "[[0,3,0],[3,0,0],[0,0,3],[0,3,0]]");
+    assert_int_equal(json_len(json_get(set, "groups")), 1);
+    is(json_at(json_get(set, "groups"), 0), "level", "1");
+    json_free(d);
+    FAILS(ERR_INVALID, "skip@3",
+          report_make(x->r, "labels", "{\"at\": [\"skp@1\"]}", NULL, &(struct buf){ 0 }, err));
+    FAILS(ERR_INVALID, "no example id",
+          report_make(x->r, "labels", "{\"id\": \"xyz\"}", NULL, &(struct buf){ 0 }, err));
+    FAILS(ERR_INVALID, "did you mean \"improved\"",
+          report_make(x->r, "label_stats", "{\"improve\": true}", NULL, &(struct buf){ 0 }, err));
+}
+
 #define T(NAME) cmocka_unit_test_setup_teardown(NAME, open_reading, close_reading)
 
 int main(void)
@@ -508,6 +557,7 @@ int main(void)
         T(sql_that_writes_or_runs_for_ever_is_refused),
         T(limits_of_the_reader_hold),
         T(a_report_leaves_no_time_limit_behind),
+        T(labels_are_listed_and_summed_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
