@@ -129,6 +129,8 @@ static const struct param_spec collect_params[] = {
       "At most so many examples of each task and level; 0: all." },
 };
 
+static const char *const reference_words[] = { "default", "best", NULL };
+
 static const struct param_spec evaluate_params[] = {
     EXAMPLE_PARAMS,
     { "routing", PARAM_TEXT, NO_LIMITS, "", "base", routing_words, true,
@@ -143,10 +145,17 @@ static const struct param_spec evaluate_params[] = {
       "router alone." },
     { "epsilon", PARAM_REAL, LIMITS(-1, 1), "probability", "0.01", NULL, true,
       "A success router takes the cheapest path whose predicted success is at least the default "
-      "path's minus this; below 0: at least so much more than the default's." },
+      "path's (or the best one, see reference) minus this; below 0: at least so much more than the "
+      "default's." },
+    { "reference", PARAM_TEXT, NO_LIMITS, "", "default", reference_words, true,
+      "What epsilon is taken from: the predicted success of the default path, or of the path that "
+      "promises most (then epsilon is not below 0)." },
     { "price", PARAM_REAL, LIMITS(0, 1), "probability per layer", "0", NULL, true,
       "Above 0, in place of epsilon: a success router takes the path with the largest predicted "
       "success minus this times its layer applications." },
+    { "guard", PARAM_BOOL, NO_LIMITS, "", "true", NULL, true,
+      "A success router's guard: the default path for prompts unlike those that it was trained on "
+      "(the router's own parameter guard)." },
     { "path_layers", PARAM_INT, LIMITS(0, 512), "layers", "0", NULL, true,
       "With routing = \"static\": the best path of at most so many layer applications; 0: of any "
       "length." },
@@ -228,6 +237,12 @@ static const struct param_spec router_params[] = {
       "Decoupled weight decay of matrices." },
     { "dropout", PARAM_REAL, LIMITS(0, 0.9), "share", "0", NULL, true,
       "Share of the hidden layers' outputs that is set to 0 at random in training." },
+    { "noise", PARAM_REAL, LIMITS(0, 10), "deviations", "0", NULL, true,
+      "Gaussian noise on the (standardised) features in training." },
+    { "guard", PARAM_REAL, LIMITS(0, 1), "share of examples", "0.99", NULL, true,
+      "With kind = \"success\": the default path for prompts with fewer or more tokens than any in "
+      "training, or whose features lie farther from the training examples' (Mahalanobis distance) "
+      "than those of this share of them; 1: no guard." },
     { "warmup", PARAM_INT, LIMITS(0, 1e6), "steps", "500", NULL, true,
       "Steps of linear warm-up; at most a tenth of all steps is used." },
     { "validation", PARAM_REAL, LIMITS(0, 0.9), "share of examples", "0.1", NULL, true,

@@ -11,6 +11,7 @@
 #include "common/stats/flips.h"
 #include "common/stats/levels.h"
 #include "common/stats/sample.h"
+#include "common/stats/two_level.h"
 
 static double p_of_t(const double *d, size_t n)
 {
@@ -144,6 +145,59 @@ static struct stats_interval seeds_interval(const struct sides *x, const size_t 
     l.own = MAX(0.0, stats_variance(column, len) / (double)len - l.noise);
     l.example = example = levels_examples(column, len);
     return levels_interval(&l);
+}
+
+/* Are all values of all seeds equal? Seeds that all agree are no more examples. */
+static bool all_equal(const double *const *d, const size_t *n, size_t seeds)
+{
+    for (size_t s = 0; s < seeds; s++) {
+        for (size_t j = 0; j < n[s]; j++) {
+            if (d[s][j] != d[0][0])
+                return false;
+        }
+    }
+    return true;
+}
+
+static struct stats_interval constant(double value, size_t n, bool shares)
+{
+    struct stats_interval ret = { isfinite(value), value, value };
+
+    if (shares && value == 0.0) {
+        ret = stats_share(0, n);
+        ret.lo = -ret.hi;
+    } else if (shares && fabs(value) == 1.0) {
+        ret = stats_share(n, n);
+        ret = value > 0.0 ? ret : (struct stats_interval){ ret.valid, -ret.hi, -ret.lo };
+    }
+    return ret;
+}
+
+struct stats_interval stats_differences(const double *const *d, const size_t *n, size_t seeds,
+                                        bool aligned, bool shares)
+{
+    CLEANUP(mem_cleanup) double *copy = NULL;
+    struct stats_interval ret;
+
+    for (size_t s = 0; s < seeds; s++) {
+        if (n[s] == 0)
+            return (struct stats_interval){ 0 };
+    }
+    if (seeds == 0 || seeds == 2)
+        return (struct stats_interval){ 0 };
+    if (all_equal(d, n, seeds))
+        return constant(d[0][0], n[0], shares);
+    if (seeds == 1) {
+        copy = mem_dup(d[0], n[0] * sizeof *copy);
+        ret = interval_of(copy, n[0]);
+    } else {
+        ret = stats_two_level_values(d, n, seeds, aligned);
+    }
+    if (ret.valid && shares) {
+        ret.lo = MAX(ret.lo, -1.0);
+        ret.hi = MIN(ret.hi, 1.0);
+    }
+    return ret;
 }
 
 static bool said_by_all(const double *const *x, size_t seeds, size_t j)

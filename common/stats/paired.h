@@ -42,6 +42,16 @@ struct stats_paired stats_paired_seeds(const double *const *a, size_t seeds_a,
                                        const double *const *b, size_t seeds_b, size_t n,
                                        struct stats_paired_options options);
 
+/* The 95 % interval of a mean difference from the differences themselves: D[s][0 .. n[s] - 1] of
+ * the pairs of seed S (a and b of one seed on one example). One seed: BCa over its examples, these
+ * very models; two: none; three and more: stats_two_level_values, ALIGNED as there (d[.][j] is one
+ * example). SHARES: of outcomes between 0 and 1, so the interval lies within -1 and 1; where no
+ * example differs it is as wide on both sides as Clopper and Pearson (1934) allow the share of
+ * examples that do, and where all differ by 1 or by -1 as they allow that. Without SHARES
+ * differences that are all equal have no width. None for n = 0 or values that are not finite. */
+struct stats_interval stats_differences(const double *const *d, const size_t *n, size_t seeds,
+                                        bool aligned, bool shares);
+
 /* Wilcoxon's signed-rank test (1945) of A against B, two-sided: differences 0 dropped, ties get
  * their mean rank. Exact for up to 50 pairs without zeros and ties, else normal with tie correction
  * and no continuity correction, as scipy.stats.wilcoxon. No pair that differs: 1. */

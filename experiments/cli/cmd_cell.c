@@ -147,6 +147,24 @@ static int print_key(const char *key, struct json *value, void *arg)
     return 0;
 }
 
+static void print_comparison(const struct json *root)
+{
+    const struct json *c = json_get(root, "comparison"), *base = json_get(c, "baseline");
+
+    if (!c || json_is_null(c))
+        return;
+    printf("difference %.10g", json_number(json_get(c, "difference"), 0.0));
+    if (!json_is_null(json_get(c, "low")))
+        printf(", paired 95 %% interval [%.10g, %.10g] (%s)", json_number(json_get(c, "low"), 0.0),
+               json_number(json_get(c, "high"), 0.0), json_text(json_get(c, "interval")));
+    printf(", from row %lld, column %lld", (long long)json_integer(json_get(base, "row"), 0),
+           (long long)json_integer(json_get(base, "column"), 0));
+    if (!json_is_null(json_get(c, "test")))
+        printf("; %s, p %.3g, after Holm %.3g", json_text(json_get(c, "test")),
+               json_number(json_get(c, "p"), 0.0), json_number(json_get(c, "p_adjusted"), 0.0));
+    printf("\n");
+}
+
 static void print_all(const struct json *root)
 {
     const struct json *sql = json_get(root, "sql"), *v = json_get(root, "value");
@@ -160,6 +178,7 @@ static void print_all(const struct json *root)
            (long long)json_integer(json_get(root, "n"), 0),
            (long long)json_integer(json_get(root, "seeds"), 0),
            (long long)json_integer(json_get(root, "seeds_wanted"), 0));
+    print_comparison(root);
     print_list(root, "runs");
     print_list(root, "jobs");
     print_list(root, "attempts");

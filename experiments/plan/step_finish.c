@@ -28,6 +28,13 @@ static bool no_success_router(const struct step *steps, const struct step *s)
     return s->router_step < 0 || !is(&steps[s->router_step], "kind", "success");
 }
 
+static bool unguarded(const struct step *steps, const struct step *s)
+{
+    const struct step *router = s->router_step < 0 ? NULL : &steps[s->router_step];
+
+    return no_success_router(steps, s) || kind_real(router->kind, &router->params, "guard") >= 1.0;
+}
+
 static bool priced(const struct step *steps, const struct step *s)
 {
     return no_success_router(steps, s) || kind_real(s->kind, &s->params, "price") > 0.0;
@@ -110,14 +117,15 @@ static const struct {
     { KIND_EVALUATE, "top_k top_p sampling_seed", greedy },
     { KIND_EVALUATE, "knob", no_labels_router },
     { KIND_EVALUATE, "price", no_success_router },
-    { KIND_EVALUATE, "epsilon", priced },
+    { KIND_EVALUATE, "epsilon reference", priced },
+    { KIND_EVALUATE, "guard", unguarded },
     { KIND_EVALUATE, "path_layers", not_static },
     { KIND_EVALUATE, "routing_seed", not_drawn },
     { KIND_SEARCH, "widen_factor widen_power", not_progressive },
     { KIND_SEARCH, "depth", simulates },
     { KIND_SEARCH, "simulations early_stop total_visits", enumerates },
     { KIND_SEARCH, "round exploration length_penalty random_child", compares_nothing },
-    { KIND_ROUTER, "decide_layer paths path_examples choose complete members", of_labels },
+    { KIND_ROUTER, "decide_layer paths path_examples choose complete members guard", of_labels },
     { KIND_ROUTER, "loss focal_gamma balance beta", of_success },
     { KIND_ROUTER, "focal_gamma", not_focal },
     { KIND_ROUTER, "balance", unweighted },

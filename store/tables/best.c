@@ -10,8 +10,14 @@ static double printed(const struct table_head *h, const struct table_cell *c)
 {
     char text[400];
 
-    cell_number(h, c->value, text, sizeof text);
+    cell_number(h, column_of_differences(h->column) ? c->compared.difference : c->value, text,
+                sizeof text);
     return strtod(text, NULL);
+}
+
+static bool shown(const struct table_head *h, const struct table_cell *c)
+{
+    return c->known && (!column_of_differences(h->column) || c->compared.made);
 }
 
 struct contest {
@@ -53,7 +59,7 @@ static int better_values(const struct contest *c, size_t row, size_t flat, bool 
             const struct table_cell *cell = &t->cell[r * t->columns + m->keys + f];
             double x;
 
-            if (!cell->known || !compete(c, row, flat, r, f))
+            if (!shown(h, cell) || !compete(c, row, flat, r, f))
                 continue;
             x = printed(h, cell);
             *ret_worse = *ret_worse || sign * x < sign * own;
@@ -85,7 +91,7 @@ void mark_best(struct making *m)
             bool worse;
             int better;
 
-            if (!cell->known || column_better(flat_column(m, f)) == 0 ||
+            if (!shown(h, cell) || column_better(flat_column(m, f)) == 0 ||
                 (c.per_row ? h->oracle : m->rows[r].kind != ROW_OWN))
                 continue;
             better = better_values(&c, r, f, &worse);

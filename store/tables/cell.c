@@ -524,6 +524,48 @@ void cell_number(const struct table_head *h, double value, char *out, size_t siz
     snprintf(out, size, "%.*f", h->digits, h->scale * value);
 }
 
+bool column_of_differences(const struct table_column *c)
+{
+    return c->show && !(c->show & TABLE_SHOW_VALUE);
+}
+
+/* "+3.4 [+1.2, +5.6]" */
+static void add_difference(const struct table_cell *cell, const struct table_head *h,
+                           struct buf *out)
+{
+    const struct table_comparison *c = &cell->compared;
+
+    buf_printf(out, "%+.*f", h->digits, h->scale * c->difference);
+    if (c->bracket != TABLE_BRACKET_NONE)
+        buf_printf(out, " [%+.*f, %+.*f]", h->digits, h->scale * c->lo, h->digits,
+                   h->scale * c->hi);
+}
+
+static void add_counts(const struct table_cell *cell, const struct table_column *c, struct buf *out)
+{
+    unsigned shows = column_shows(c);
+
+    if (stat_is_number(c->stat))
+        shows &= ~(unsigned)TABLE_SHOW_N; /* there are no examples */
+    if (shows & TABLE_SHOW_N && shows & TABLE_SHOW_SEEDS)
+        buf_printf(out, " (n %llu, %u seeds)", (unsigned long long)cell->n, cell->seeds);
+    else if (shows & TABLE_SHOW_N)
+        buf_printf(out, " (n %llu)", (unsigned long long)cell->n);
+    else if (shows & TABLE_SHOW_SEEDS)
+        buf_printf(out, " (%u seeds)", cell->seeds);
+}
+
+static void difference_text(const struct table_cell *cell, const struct table_head *h,
+                            struct buf *out)
+{
+    if (!cell->compared.made) {
+        buf_adds(out, NO_CELL);
+        return;
+    }
+    add_difference(cell, h, out);
+    add_counts(cell, h->column, out);
+}
+
 void cell_text(struct table_cell *cell, const struct table_head *h)
 {
     unsigned shows = column_shows(h->column);
@@ -534,6 +576,11 @@ void cell_text(struct table_cell *cell, const struct table_head *h)
         cell->text = mem_strdup(NO_CELL);
         return;
     }
+    if (column_of_differences(h->column)) {
+        difference_text(cell, h, &b);
+        cell->text = buf_detach(&b);
+        return;
+    }
     buf_printf(&b, "%.*f", h->digits, h->scale * cell->value);
     if (cell->has_sd)
         buf_printf(&b, " \xc2\xb1 %.*f", h->digits, h->scale * cell->sd);
@@ -542,15 +589,11 @@ void cell_text(struct table_cell *cell, const struct table_head *h)
     if (cell->interval)
         buf_printf(&b, " [%.*f, %.*f]", h->digits, h->scale * cell->lo, h->digits,
                    h->scale * cell->hi);
-    if (shows & TABLE_SHOW_DIFFERENCE && cell->compared.made)
-        buf_printf(&b, " (%+.*f)", h->digits, h->scale * cell->compared.difference);
-    if (stat_is_number(h->column->stat))
-        shows &= ~(unsigned)TABLE_SHOW_N; /* there are no examples */
-    if (shows & TABLE_SHOW_N && shows & TABLE_SHOW_SEEDS)
-        buf_printf(&b, " (n %llu, %u seeds)", (unsigned long long)cell->n, cell->seeds);
-    else if (shows & TABLE_SHOW_N)
-        buf_printf(&b, " (n %llu)", (unsigned long long)cell->n);
-    else if (shows & TABLE_SHOW_SEEDS)
-        buf_printf(&b, " (%u seeds)", cell->seeds);
+    if (shows & TABLE_SHOW_DIFFERENCE && cell->compared.made) {
+        buf_adds(&b, " (");
+        add_difference(cell, h, &b);
+        buf_addc(&b, ')');
+    }
+    add_counts(cell, h->column, &b);
     cell->text = buf_detach(&b);
 }

@@ -37,7 +37,7 @@ static bool same_measure(const struct table_column *a, const struct table_column
 /* ---- tests ---- */
 
 /* Which examples X's vectors are of, in the order of a cell's parts. */
-static int by_examples(const void *a, const void *b)
+int facts_by_examples(const void *a, const void *b)
 {
     const struct sums *x = *(const struct sums *const *)a, *y = *(const struct sums *const *)b;
     int order = strcmp(x->task, y->task);
@@ -47,7 +47,7 @@ static int by_examples(const void *a, const void *b)
     return order ? order : x->level < y->level ? -1 : x->level > y->level;
 }
 
-static bool same_part(struct making *m, const struct sums *x, const struct sums *y)
+bool facts_same_examples(struct making *m, const struct sums *x, const struct sums *y)
 {
     bool same = false;
     struct err ignored = { 0 };
@@ -80,12 +80,12 @@ static bool add_seed(struct making *m, const struct table_column *c, const struc
     size_t at = 0;
     bool fits = u->facts == e->parts;
 
-    qsort(fact, u->facts, sizeof(*fact), by_examples);
+    qsort(fact, u->facts, sizeof(*fact), facts_by_examples);
     for (size_t i = 0; fits && i < u->facts; i++) {
         const char *name = vector_name(c, fact[i]);
         const double *v = name ? vectors_get(&m->vectors, m->s, fact[i], name) : NULL;
 
-        fits = v && same_part(m, fact[i], e->part[i]);
+        fits = v && facts_same_examples(m, fact[i], e->part[i]);
         for (uint64_t k = 0; fits && k < fact[i]->promised; k++, at++) {
             if (isnan(v[k]))
                 continue;
@@ -109,7 +109,7 @@ static bool examples_of(struct making *m, const struct table_column *c, const st
         return false;
     e->parts = s->unit[0].facts;
     e->part = mem_dup(s->unit[0].fact, e->parts * sizeof(*e->part));
-    qsort(e->part, e->parts, sizeof(*e->part), by_examples);
+    qsort(e->part, e->parts, sizeof(*e->part), facts_by_examples);
     e->n = s->unit[0].promised;
     e->mean = mem_calloc(MAX(e->n, 1), sizeof *e->mean);
     count = mem_calloc(MAX(e->n, 1), sizeof *count);
@@ -137,7 +137,7 @@ static bool test_examples(struct making *m, const struct examples *a, const stru
     if (a->parts != b->parts || a->n != b->n)
         return false;
     for (size_t i = 0; i < a->parts; i++) {
-        if (!same_part(m, a->part[i], b->part[i]))
+        if (!facts_same_examples(m, a->part[i], b->part[i]))
             return false;
     }
     for (size_t i = 0; i < a->n; i++) {
@@ -207,6 +207,7 @@ static void compare(struct making *m, size_t row, size_t flat, size_t base_row, 
     if (!cell->known || !base->known)
         return;
     to->made = true;
+    to->base = (size_t)(base - m->table->cell);
     to->difference = cell->value - base->value;
     to->adjusted = to->p = NAN;
     if (c->aggregate != TABLE_MEAN && c->aggregate != TABLE_CI)
@@ -216,22 +217,58 @@ static void compare(struct making *m, size_t row, size_t flat, size_t base_row, 
     to->tested =
         (examples_of(m, c, &a, &x) && examples_of(m, d, &b, &y) && test_examples(m, &x, &y, to)) ||
         test_seeds(m, c, d, &a, &b, to);
+    if (c->show & TABLE_SHOW_DIFFERENCE_CI)
+        difference_interval(m, (struct side){ c, &a }, (struct side){ d, &b }, to);
 }
 
-/* Holm over all comparisons of the table, then stars. */
+static bool same_families(const struct table_cell *a, const struct table_cell *b)
+{
+    return a->families_len == b->families_len &&
+           (a->families_len == 0 ||
+            memcmp(a->family, b->family, a->families_len * sizeof *a->family) == 0);
+}
+
+/* An earlier cell of the row that compares the same results with the same baseline, or I. */
+static size_t first_of(const struct making *m, size_t i)
+{
+    const struct table *t = m->table;
+    const struct table_cell *cell = &t->cell[i];
+
+    for (size_t k = i - i % t->columns + m->keys; k < i; k++) {
+        const struct table_cell *other = &t->cell[k];
+
+        if (other->compared.tested && other->compared.p == cell->compared.p &&
+            other->value == cell->value &&
+            other->compared.difference == cell->compared.difference &&
+            same_measure(t->head[k % t->columns].column, t->head[i % t->columns].column) &&
+            same_families(other, cell) &&
+            same_families(&t->cell[other->compared.base], &t->cell[cell->compared.base]))
+            return k;
+    }
+    return i;
+}
+
+/* Holm over all comparisons of the table, each once, then stars. */
 static void correct(struct making *m)
 {
     size_t n = m->table->rows * m->table->columns;
     CLEANUP(mem_cleanup) double *p = mem_calloc(MAX(n, 1), sizeof *p);
+    CLEANUP(mem_cleanup) size_t *first = mem_calloc(MAX(n, 1), sizeof *first);
 
-    for (size_t i = 0; i < n; i++)
-        p[i] = m->table->cell[i].compared.tested ? m->table->cell[i].compared.p : NAN;
+    for (size_t i = 0; i < n; i++) {
+        struct table_comparison *c = &m->table->cell[i].compared;
+
+        first[i] = c->tested ? first_of(m, i) : i;
+        c->again = first[i] != i;
+        p[i] = c->tested && !c->again ? c->p : NAN;
+    }
     stats_holm(p, n, p);
     for (size_t i = 0; i < n; i++) {
         struct table_comparison *c = &m->table->cell[i].compared;
 
         if (!c->tested)
             continue;
+        p[i] = p[first[i]];
         c->adjusted = p[i];
         c->stars = (p[i] < 0.05) + (p[i] < 0.01) + (p[i] < 0.001);
     }
@@ -255,7 +292,19 @@ static bool path_names(const char *path, const struct table_column *c)
            strcmp(full.data + full.len - len, path) == 0;
 }
 
-static int no_baseline(const struct making *m, struct err *err)
+/* What column C is compared with: its own path, or the table's. NULL: nothing. */
+static const char *path_of(const struct table_spec *spec, size_t c,
+                           const struct conf_value **ret_source)
+{
+    const struct table_column *column = &spec->column[c];
+    bool own = column->baseline[0] != '\0';
+
+    *ret_source = own ? column->baseline_source : spec->baseline_source;
+    return own ? column->baseline : spec->baseline[0] ? spec->baseline : NULL;
+}
+
+static int no_baseline(const struct making *m, const char *path, const struct conf_value *source,
+                       struct err *err)
 {
     const struct table_spec *spec = m->spec;
     const char *names[2 * TABLE_COLUMNS_MAX + 1] = { NULL };
@@ -267,22 +316,24 @@ static int no_baseline(const struct making *m, struct err *err)
         if (list.len < 250)
             buf_printf(&list, "%s\"%s\"", i ? ", " : "", names[i]);
     }
-    near = nearest_find(spec->baseline, names);
-    return spec_error(err, ERR_INVALID, spec->baseline_source,
+    near = nearest_find(path, names);
+    return spec_error(err, ERR_INVALID, source,
                       near ? "no column is called \"%s\"; did you mean \"%s\"? There are %s"
                            : "no column is called \"%s\"%.0s; there are %s",
-                      spec->baseline, near ? near : "", buf_str(&list));
+                      path, near ? near : "", buf_str(&list));
 }
 
-/* The baseline of column C in *RET; C itself when it is one; SIZE_MAX: it has none. */
-static size_t baseline_of(const struct table_spec *spec, const bool *is_baseline, size_t c)
+/* The column that C is compared with by PATH; C itself when PATH names it; SIZE_MAX: there is none.
+ */
+static size_t baseline_of(const struct table_spec *spec, const char *path, size_t c)
 {
     size_t found = SIZE_MAX;
 
-    if (is_baseline[c])
+    if (path_names(path, &spec->column[c]))
         return c;
     for (size_t i = 0; i < spec->columns_len; i++) {
-        if (!is_baseline[i] || !same_measure(&spec->column[c], &spec->column[i]))
+        if (!path_names(path, &spec->column[i]) ||
+            !same_measure(&spec->column[c], &spec->column[i]))
             continue;
         if (found == SIZE_MAX || strcmp(spec->column[i].head, spec->column[c].head) == 0)
             found = i;
@@ -290,35 +341,57 @@ static size_t baseline_of(const struct table_spec *spec, const bool *is_baseline
     return found;
 }
 
+/* PATH, which SOURCE gives, must name a column, and columns that it is given to must have one of
+ * their measure to be compared with. */
+static int check_path(const struct making *m, const char *path, const struct conf_value *source,
+                      struct err *err)
+{
+    const struct table_spec *spec = m->spec;
+    size_t named = 0, pairs = 0;
+
+    for (size_t c = 0; c < spec->columns_len; c++) {
+        const struct conf_value *from;
+        const char *of = path_of(spec, c, &from);
+        size_t base;
+
+        named += path_names(path, &spec->column[c]);
+        if (!of || strcmp(of, path) != 0)
+            continue;
+        base = baseline_of(spec, path, c);
+        pairs += base != SIZE_MAX && base != c;
+    }
+    if (named == 0)
+        return no_baseline(m, path, source, err);
+    return pairs ? 0
+                 : spec_error(err, ERR_INVALID, source,
+                              "no other column shows the measure of \"%s\"", path);
+}
+
 static int compare_columns(struct making *m, struct err *err)
 {
     const struct table_spec *spec = m->spec;
-    bool is_baseline[TABLE_COLUMNS_MAX] = { false };
-    size_t found = 0, pairs = 0;
+    int rc = 0;
 
-    for (size_t c = 0; c < spec->columns_len; c++) {
-        is_baseline[c] = path_names(spec->baseline, &spec->column[c]);
-        found += is_baseline[c];
+    for (size_t c = 0; rc == 0 && c < spec->columns_len; c++) {
+        const struct conf_value *source;
+        const char *path = path_of(spec, c, &source);
+
+        rc = path ? check_path(m, path, source, err) : 0;
     }
-    if (found == 0)
-        return no_baseline(m, err);
-    for (size_t f = 0; f < m->flats; f++) {
-        size_t base = baseline_of(spec, is_baseline, m->flat[f].column);
-        size_t base_flat = m->flat[f].spread * spec->columns_len + base;
+    for (size_t f = 0; rc == 0 && f < m->flats; f++) {
+        size_t column = m->flat[f].column, base;
+        const struct conf_value *source;
+        const char *path = path_of(spec, column, &source);
 
-        if (base == SIZE_MAX)
-            continue;
-        pairs += base_flat != f;
-        for (size_t r = 0; r < m->rows_len; r++) {
-            if (base_flat == f)
+        base = path ? baseline_of(spec, path, column) : SIZE_MAX;
+        for (size_t r = 0; base != SIZE_MAX && r < m->rows_len; r++) {
+            if (base == column)
                 cell_at(m, r, f)->is_baseline = comparable(flat_column(m, f));
             else
-                compare(m, r, f, r, base_flat);
+                compare(m, r, f, r, m->flat[f].spread * spec->columns_len + base);
         }
     }
-    return pairs ? 0
-                 : spec_error(err, ERR_INVALID, spec->baseline_source,
-                              "no other column shows the measure of \"%s\"", spec->baseline);
+    return rc;
 }
 
 /* ---- baseline row ---- */
@@ -407,6 +480,8 @@ static int compare_rows(struct making *m, struct err *err)
                !(is_baseline[base] && same_but_named(m, &m->rows[r], &m->rows[base], named)))
             base++;
         for (size_t f = 0; base < m->rows_len && f < m->flats; f++) {
+            if (flat_column(m, f)->baseline[0])
+                continue; /* a column's own baseline is before the table's */
             if (is_baseline[r])
                 cell_at(m, r, f)->is_baseline = comparable(flat_column(m, f));
             else if (comparable(flat_column(m, f)))
@@ -418,11 +493,9 @@ static int compare_rows(struct making *m, struct err *err)
 
 int compare_all(struct making *m, struct err *err)
 {
-    int rc = 0;
+    int rc = compare_columns(m, err);
 
-    if (m->spec->baseline[0])
-        rc = compare_columns(m, err);
-    else if (m->spec->baseline_row)
+    if (rc == 0 && m->spec->baseline_row)
         rc = compare_rows(m, err);
     if (rc == 0)
         correct(m);

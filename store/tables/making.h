@@ -173,13 +173,27 @@ void cell_fill(struct making *m, struct table_cell *cell, const struct table_col
 /* Text of CELL; after comparisons, since differences are part of it. */
 void cell_text(struct table_cell *cell, const struct table_head *h);
 unsigned column_shows(const struct table_column *c);
+bool column_of_differences(const struct table_column *c); /* its values are not shown */
 int column_digits(const struct table_column *c);
 double column_scale(const struct table_column *c);
 int column_better(const struct table_column *c);
 /* Value of CELL as printed, without anything behind it. */
 void cell_number(const struct table_head *h, double value, char *out, size_t size);
 
-/* ---- compare.c, notes.c, origin.c ---- */
+/* ---- compare.c, difference.c, notes.c, origin.c ---- */
+
+/* Which examples facts' vectors are of: the order of a cell's parts (for qsort), and are they the
+ * same examples? */
+int facts_by_examples(const void *a, const void *b);
+bool facts_same_examples(struct making *m, const struct sums *x, const struct sums *y);
+/* One side of a comparison. */
+struct side {
+    const struct table_column *c;
+    const struct backing *s;
+};
+/* The paired interval of RET->difference, of A minus B, into RET; NONE where there is none. */
+void difference_interval(struct making *m, struct side a, struct side b,
+                         struct table_comparison *ret);
 
 int compare_all(struct making *m, struct err *err) MUST_CHECK;
 void mark_best(struct making *m);

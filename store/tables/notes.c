@@ -103,6 +103,86 @@ static void note_signs(struct making *m)
     }
 }
 
+/* Whose differences the columns show: named where they are not all from one baseline. */
+static void note_baselines(struct making *m)
+{
+    const struct table_spec *spec = m->spec;
+    bool own = false;
+
+    for (size_t c = 0; c < spec->columns_len; c++)
+        own = own || spec->column[c].baseline[0];
+    for (size_t c = 0; own && c < spec->columns_len; c++) {
+        CLEANUP(buf_release) struct buf text = { 0 };
+        const struct table_column *first = &spec->column[c];
+        const char *last = NULL;
+
+        if (!first->baseline[0] || !(column_shows(first) & TABLE_SHOW_DIFFERENCE))
+            continue;
+        for (size_t i = 0; i < spec->columns_len; i++) {
+            const struct table_column *x = &spec->column[i];
+            const char *head = x->depth ? x->above[0] : x->head;
+
+            if (strcmp(x->baseline, first->baseline) != 0 ||
+                !(column_shows(x) & TABLE_SHOW_DIFFERENCE) || (last && strcmp(last, head) == 0))
+                continue;
+            if (i < c) { /* was said there */
+                buf_clear(&text);
+                break;
+            }
+            buf_printf(&text, "%s\"%s\"", text.len ? ", " : "Differences of ", head);
+            last = head;
+        }
+        if (!text.len)
+            continue;
+        buf_printf(&text, " are from \"%s\".", first->baseline);
+        table_note(m->table, buf_str(&text));
+    }
+}
+
+/* What the brackets behind differences are; each names its columns where there are several kinds.
+ */
+static void note_differences(struct making *m)
+{
+    static const char *const texts[TABLE_BRACKETS] = {
+        [TABLE_BRACKET_NONE] = ": none; it needs the same examples on both sides, and one seed or "
+                               "three and more",
+        [TABLE_BRACKET_EXAMPLES] = ": BCa bootstrap over the examples of one model on each side; "
+                                   "it says nothing about other seeds",
+        [TABLE_BRACKET_BOTH] = ": two-level bootstrap over seeds, then examples",
+        [TABLE_BRACKET_SEEDS] = ": over seeds, Student's t"
+    };
+    const struct table *t = m->table;
+    struct buf columns[TABLE_BRACKETS] = { { 0 } };
+    size_t kinds = 0;
+
+    for (size_t c = m->keys; c < t->columns; c++) {
+        bool has[TABLE_BRACKETS] = { false };
+
+        for (size_t r = 0; r < t->rows; r++) {
+            const struct table_comparison *x = &t->cell[r * t->columns + c].compared;
+
+            if (x->made && t->head[c].column->show & TABLE_SHOW_DIFFERENCE_CI)
+                has[x->bracket] = true;
+        }
+        for (int i = 0; i < TABLE_BRACKETS; i++) {
+            const char *head = t->head[c].column->head;
+
+            kinds += has[i] && columns[i].len == 0;
+            if (has[i] && !strstr(buf_str(&columns[i]), head))
+                buf_printf(&columns[i], "%s%s", columns[i].len ? ", " : "", head);
+        }
+    }
+    for (int i = TABLE_BRACKETS - 1; i >= 0; i--) {
+        CLEANUP(buf_release) struct buf text = { 0 };
+
+        buf_printf(&text, "Brackets behind differences%s%s: paired 95 %% interval%s.",
+                   kinds > 1 ? " of " : "", kinds > 1 ? buf_str(&columns[i]) : "", texts[i]);
+        if (columns[i].len)
+            table_note(m->table, buf_str(&text));
+        buf_release(&columns[i]);
+    }
+}
+
 static void note_missing(struct making *m)
 {
     bool nothing = false;
@@ -174,7 +254,7 @@ static void note_marks(struct making *m)
     for (size_t i = 0; i < m->table->rows * m->table->columns; i++) {
         const struct table_cell *c = &m->table->cell[i];
 
-        n += c->compared.tested;
+        n += c->compared.tested && !c->compared.again;
         untested = untested || (c->compared.made && !c->compared.tested);
         if (c->compared.tested)
             used[c->compared.method] = true;
@@ -302,6 +382,8 @@ int notes_make(struct making *m, struct err *err)
 {
     note_oracles(m);
     note_signs(m);
+    note_baselines(m);
+    note_differences(m);
     note_missing(m);
     note_unequal(m);
     note_marks(m);

@@ -29,6 +29,9 @@ void print_text(const struct table *t, const struct table_options *o, struct buf
 void print_markdown(const struct table *t, const struct table_options *o, struct buf *out);
 void print_csv(const struct table *t, const struct table_options *o, struct buf *out);
 void print_latex(const struct table *t, const struct table_options *o, struct buf *out);
+/* A cell's "comparison", or null. */
+struct json;
+struct json *print_json_comparison(const struct table *t, const struct table_comparison *c);
 void print_json_table(const struct table *t, const struct table_options *o, struct buf *out);
 
 #endif

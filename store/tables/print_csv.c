@@ -5,7 +5,7 @@
 #include "store/tables/print.h"
 
 /* What a column of the table becomes, where some cell has it. */
-enum part { VALUE, STDERR, SD, LOW, HIGH, DIFFERENCE, P, PARTS };
+enum part { VALUE, STDERR, SD, LOW, HIGH, DIFFERENCE, DIFFERENCE_LOW, DIFFERENCE_HIGH, P, PARTS };
 
 static bool part_of(const struct table_cell *c, enum part part, double *ret)
 {
@@ -28,6 +28,12 @@ static bool part_of(const struct table_cell *c, enum part part, double *ret)
     case DIFFERENCE:
         *ret = c->compared.difference;
         return c->compared.made;
+    case DIFFERENCE_LOW:
+        *ret = c->compared.lo;
+        return c->compared.bracket != TABLE_BRACKET_NONE;
+    case DIFFERENCE_HIGH:
+        *ret = c->compared.hi;
+        return c->compared.bracket != TABLE_BRACKET_NONE;
     case P:
         *ret = c->compared.adjusted;
         return c->compared.tested;
@@ -65,8 +71,15 @@ static void add_csv(struct buf *out, const char *s)
 
 static void print_heads(const struct table *t, struct buf *out)
 {
-    static const char *const ends[PARTS] = { "",      " stderr",     " sd", " low",
-                                             " high", " difference", " p" };
+    static const char *const ends[PARTS] = { "",
+                                             " stderr",
+                                             " sd",
+                                             " low",
+                                             " high",
+                                             " difference",
+                                             " difference low",
+                                             " difference high",
+                                             " p" };
 
     for (size_t c = 0; c < t->columns; c++) {
         const char *head = t->head[c].text;

@@ -36,15 +36,39 @@ static struct json *known_or_null(bool known, double x)
     return known ? json_new_number(x) : json_new_null();
 }
 
-static struct json *json_comparison(const struct table_comparison *c)
+/* Where the baseline stands: row and column from 1, columns without the keys, as drover cell. */
+static struct json *json_place(const struct table *t, size_t cell)
 {
+    struct json *o = json_new_object();
+    size_t keys = 0;
+
+    while (keys < t->columns && t->head[keys].key)
+        keys++;
+    json_set(o, "row", json_new_integer((int64_t)(cell / t->columns) + 1));
+    json_set(o, "column", json_new_integer((int64_t)(cell % t->columns - keys) + 1));
+    return o;
+}
+
+struct json *print_json_comparison(const struct table *t, const struct table_comparison *c)
+{
+    static const char *const brackets[TABLE_BRACKETS] = { [TABLE_BRACKET_EXAMPLES] = "bca_examples",
+                                                          [TABLE_BRACKET_BOTH] = "two_level",
+                                                          [TABLE_BRACKET_SEEDS] = "t_seeds" };
+    bool known = c->bracket != TABLE_BRACKET_NONE;
     static const char *const tests[TABLE_TESTS] = { [TABLE_PAIRED] = "paired_t_examples",
                                                     [TABLE_MCNEMAR] = "mcnemar",
                                                     [TABLE_PAIRED_SEEDS] = "paired_t_seeds",
                                                     [TABLE_WELCH] = "welch_t_seeds" };
-    struct json *o = json_new_object();
+    struct json *o;
 
+    if (!c->made)
+        return json_new_null();
+    o = json_new_object();
+    json_set(o, "baseline", json_place(t, c->base));
     json_set(o, "difference", json_new_number(c->difference));
+    json_set(o, "low", known_or_null(known, c->lo));
+    json_set(o, "high", known_or_null(known, c->hi));
+    json_set(o, "interval", known ? json_new_text(brackets[c->bracket]) : json_new_null());
     json_set(o, "test", c->tested ? json_new_text(tests[c->method]) : json_new_null());
     json_set(o, "p", known_or_null(c->tested, c->p));
     json_set(o, "p_adjusted", known_or_null(c->tested, c->adjusted));
@@ -52,7 +76,7 @@ static struct json *json_comparison(const struct table_comparison *c)
     return o;
 }
 
-static struct json *json_cell(const struct table_cell *c, bool key)
+static struct json *json_cell(const struct table *t, const struct table_cell *c, bool key)
 {
     struct json *o = json_new_object(), *list;
     char hex[DIGEST_HEX];
@@ -79,7 +103,7 @@ static struct json *json_cell(const struct table_cell *c, bool key)
     json_set(o, "best", json_new_bool(c->best));
     json_set(o, "second", json_new_bool(c->second));
     json_set(o, "baseline", json_new_bool(c->is_baseline));
-    json_set(o, "comparison", c->compared.made ? json_comparison(&c->compared) : json_new_null());
+    json_set(o, "comparison", print_json_comparison(t, &c->compared));
     list = json_new_array();
     for (size_t i = 0; i < c->families_len; i++)
         json_push(list, json_new_text(digest_hex(&c->family[i], hex)));
@@ -125,7 +149,7 @@ void print_json_table(const struct table *t, const struct table_options *o, stru
 
         json_set(row, "total", json_new_bool(t->total[r]));
         for (size_t c = 0; c < t->columns; c++)
-            json_push(cells, json_cell(cell_at(t, r, c), t->head[c].key));
+            json_push(cells, json_cell(t, cell_at(t, r, c), t->head[c].key));
         json_set(row, "cells", cells);
         json_push(rows, row);
     }

@@ -238,13 +238,36 @@ static int read_baseline(const struct conf_value *group, struct table_spec *t, s
                                         : spec_condition(row, &t->baseline_row, err);
 }
 
+static bool has_baseline(const struct table_spec *t)
+{
+    bool ret = t->baseline_source != NULL;
+
+    for (size_t i = 0; i < t->columns_len; i++)
+        ret = ret || t->column[i].baseline_source != NULL;
+    return ret;
+}
+
+/* A column of differences alone would be empty without a baseline. */
+static int check_differences(const struct table_spec *t, struct err *err)
+{
+    for (size_t i = 0; i < t->columns_len; i++) {
+        const struct table_column *c = &t->column[i];
+
+        if (c->show && !(c->show & TABLE_SHOW_VALUE) && !c->baseline_source && !t->baseline_source)
+            return conf_error(err, conf_get(c->source, "show"),
+                              "there is nothing to differ from; give the column or the table a "
+                              "baseline = \"HEAD OF A COLUMN\"");
+    }
+    return 0;
+}
+
 static int read_marks(const struct conf_value *group, struct table_spec *t, struct err *err)
 {
     static const char *const words[] = { "best", "second", "significance", NULL };
     const struct conf_value *v = conf_get(group, "marks"), *per = conf_get(group, "best_per");
     int rc = v ? conf_expect(v, CONF_ARRAY, err) : 0;
 
-    t->marks = t->baseline_source ? TABLE_MARK_SIGNIFICANCE : 0;
+    t->marks = has_baseline(t) ? TABLE_MARK_SIGNIFICANCE : 0;
     snprintf(t->best_per, sizeof t->best_per, "column");
     if (v)
         t->marks = 0;
@@ -254,7 +277,7 @@ static int read_marks(const struct conf_value *group, struct table_spec *t, stru
         rc = conf_word(conf_at(v, i), words, &at, err);
         if (rc == 0)
             t->marks |= 1u << at;
-        if (rc == 0 && at == 2 && !t->baseline_source)
+        if (rc == 0 && at == 2 && !has_baseline(t))
             rc = conf_error(err, conf_at(v, i),
                             "significance needs a baseline or a baseline_row to compare with");
     }
@@ -331,10 +354,12 @@ static int read_table(const struct conf_value *group, bool root, struct table_sp
     if (rc == 0)
         rc = read_baseline(group, t, err);
     if (rc == 0)
-        rc = read_marks(group, t, err);
-    if (rc == 0)
         rc = conf_need(group, "columns", CONF_LIST, &v, err);
-    return rc ? rc : spec_columns(v, t, err);
+    if (rc == 0)
+        rc = spec_columns(v, t, err);
+    if (rc == 0)
+        rc = read_marks(group, t, err);
+    return rc ? rc : check_differences(t, err);
 }
 
 void table_specs_free(struct table_spec *list, size_t len)

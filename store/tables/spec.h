@@ -99,6 +99,13 @@ enum table_aggregate { /* over the values of seeds */
 };
 enum table_take { TABLE_LAST, TABLE_LEAST, TABLE_MOST, TABLE_AVERAGE }; /* of a training metric */
 enum table_interval { TABLE_INTERVAL_AUTO, TABLE_INTERVAL_T, TABLE_INTERVAL_BOOTSTRAP };
+enum table_bracket { /* what an interval of a difference is made of */
+                     TABLE_BRACKET_NONE,
+                     TABLE_BRACKET_EXAMPLES, /* BCa of one model each */
+                     TABLE_BRACKET_BOTH,     /* seeds, then examples */
+                     TABLE_BRACKET_SEEDS,    /* Student's t */
+                     TABLE_BRACKETS
+};
 enum table_test { TABLE_PAIRED, TABLE_MCNEMAR, TABLE_PAIRED_SEEDS, TABLE_WELCH, TABLE_TESTS };
 
 /* What a cell shows behind its value, as bits; 0: what its stat says. */
@@ -109,7 +116,8 @@ enum {
     TABLE_SHOW_CI = 8,
     TABLE_SHOW_N = 16,
     TABLE_SHOW_SEEDS = 32,
-    TABLE_SHOW_DIFFERENCE = 64
+    TABLE_SHOW_DIFFERENCE = 64,
+    TABLE_SHOW_DIFFERENCE_CI = 128
 };
 /* marks */
 enum { TABLE_MARK_BEST = 1, TABLE_MARK_SECOND = 2, TABLE_MARK_SIGNIFICANCE = 4 };
@@ -128,11 +136,13 @@ struct table_column {
     enum table_take take;
     enum table_interval interval;
     unsigned show;
-    int better;                          /* +1 higher, -1 lower, 0: as the stat says */
-    double scale;                        /* 0: 100 for shares, else 1 */
-    char experiment[TABLE_WORD_MAX * 2]; /* "": any of the table's */
-    struct cond *where;                  /* NULL: all */
-    const struct conf_value *source;     /* for errors; NULL: made by hand */
+    char baseline[TABLE_TITLE_MAX];           /* head path as of the table's, which it overrides */
+    const struct conf_value *baseline_source; /* NULL: the table's */
+    int better;                               /* +1 higher, -1 lower, 0: as the stat says */
+    double scale;                             /* 0: 100 for shares, else 1 */
+    char experiment[TABLE_WORD_MAX * 2];      /* "": any of the table's */
+    struct cond *where;                       /* NULL: all */
+    const struct conf_value *source;          /* for errors; NULL: made by hand */
 };
 
 struct table_key {

@@ -130,6 +130,7 @@ static int read_show(const struct conf_value *v, unsigned *ret, struct err *err)
     static const char *const words[] = { "mean",       "value", "median", "sd", "se",
                                          "ci",         "lo",    "hi",     "n",  "seeds",
                                          "difference", "diff",  NULL };
+    bool alone = false;
     static const unsigned bits[] = {
         TABLE_SHOW_VALUE, TABLE_SHOW_VALUE, TABLE_SHOW_VALUE,      TABLE_SHOW_SD,
         TABLE_SHOW_SE,    TABLE_SHOW_CI,    TABLE_SHOW_CI,         TABLE_SHOW_CI,
@@ -138,7 +139,7 @@ static int read_show(const struct conf_value *v, unsigned *ret, struct err *err)
     const char *s;
     int rc = conf_text(v, &s, err);
 
-    *ret = TABLE_SHOW_VALUE;
+    *ret = 0;
     while (rc == 0 && *s) {
         char word[TABLE_WORD_MAX];
         size_t len = 0, at = 0;
@@ -157,14 +158,18 @@ static int read_show(const struct conf_value *v, unsigned *ret, struct err *err)
 
             return conf_error(err, v,
                               "no \"%s\" can be shown%s%s%s; a text such as \"mean ± sd\", \"mean "
-                              "± se\", \"mean [lo, hi]\", \"mean (n)\", \"mean difference\" is "
-                              "expected",
+                              "± se\", \"mean [lo, hi]\", \"mean (n)\", \"mean, difference [lo, "
+                              "hi]\" is expected",
                               word, near ? ", did you mean \"" : "", near ? near : "",
                               near ? "\"" : "");
         }
-        *ret |= bits[at];
+        alone = alone || (*ret == 0 && bits[at] == TABLE_SHOW_DIFFERENCE);
+        /* brackets behind the difference are the difference's */
+        *ret |= bits[at] == TABLE_SHOW_CI && *ret & TABLE_SHOW_DIFFERENCE ? TABLE_SHOW_DIFFERENCE_CI
+                                                                          : bits[at];
         s += len;
     }
+    *ret |= alone ? 0 : TABLE_SHOW_VALUE;
     return rc;
 }
 
@@ -222,7 +227,7 @@ static int read_making(const struct conf_value *group, struct table_column *c, s
 struct inherited {
     char above[TABLE_DEPTH_MAX][TABLE_WORD_MAX];
     size_t depth;
-    const struct conf_value *step, *experiment;
+    const struct conf_value *step, *experiment, *baseline;
     const struct conf_value *where[TABLE_DEPTH_MAX + 2]; /* all of them hold */
     size_t wheres;
 };
@@ -274,7 +279,8 @@ static int read_column(const struct conf_value *group, const struct inherited *f
     static const char *const known[] = { "head",      "step",       "stat",    "measure",
                                          "aggregate", "metric",     "take",    "digits",
                                          "better",    "scale",      "show",    "interval",
-                                         "where",     "experiment", "columns", NULL };
+                                         "where",     "experiment", "columns", "baseline",
+                                         NULL };
     struct table_column *c = &t->column[t->columns_len++];
     const struct conf_value *v;
     int64_t digits = -1;
@@ -297,6 +303,9 @@ static int read_column(const struct conf_value *group, const struct inherited *f
         rc = conf_need(group, "metric", CONF_TEXT, &v, err);
     if (rc == 0)
         rc = read_making(group, c, err);
+    if (rc == 0 && from->baseline)
+        rc = spec_word(from->baseline, c->baseline, sizeof c->baseline, err);
+    c->baseline_source = from->baseline;
     if (rc == 0 && from->experiment)
         rc = spec_word(from->experiment, c->experiment, sizeof c->experiment, err);
     return rc ? rc : read_where(from, c, err);
@@ -305,7 +314,8 @@ static int read_column(const struct conf_value *group, const struct inherited *f
 static int read_columns(const struct conf_value *list, const struct inherited *from,
                         struct table_spec *t, struct err *err)
 {
-    static const char *const known[] = { "head", "step", "where", "experiment", "columns", NULL };
+    static const char *const known[] = { "head",    "step",     "where", "experiment",
+                                         "columns", "baseline", NULL };
     int rc = conf_len(list) ? 0 : conf_error(err, list, "there is no column");
 
     for (size_t i = 0; rc == 0 && i < conf_len(list); i++) {
@@ -319,6 +329,7 @@ static int read_columns(const struct conf_value *list, const struct inherited *f
             return conf_error(err, group, "at most %d columns are allowed", TABLE_COLUMNS_MAX);
         here.step = (v = conf_get(group, "step")) ? v : here.step;
         here.experiment = (v = conf_get(group, "experiment")) ? v : here.experiment;
+        here.baseline = (v = conf_get(group, "baseline")) ? v : here.baseline;
         if ((v = conf_get(group, "where")))
             here.where[here.wheres++] = v;
         inner = conf_get(group, "columns");

@@ -28,12 +28,16 @@
 struct store;
 
 struct table_comparison {
-    bool made;              /* the cell was compared with its baseline */
-    double difference;      /* value - value of the baseline, unscaled */
-    bool tested;            /* p, adjusted, method valid */
-    double p, adjusted;     /* two-sided; adjusted: by Holm over the comparisons of the table */
-    enum table_test method; /* spec.h */
-    int stars;              /* 0..3 */
+    bool made;                  /* the cell was compared with its baseline */
+    double difference;          /* value - value of the baseline, unscaled */
+    bool tested;                /* p, adjusted, method valid */
+    double p, adjusted;         /* two-sided; adjusted: by Holm over the comparisons of the table */
+    enum table_test method;     /* spec.h */
+    int stars;                  /* 0..3 */
+    size_t base;                /* index of the cell that it is compared with */
+    bool again;                 /* an earlier cell of the row says the same: Holm counts it once */
+    enum table_bracket bracket; /* NONE: there is no interval */
+    double lo, hi;              /* paired 95 % interval of DIFFERENCE, unscaled */
 };
 struct table_cell {
     char *text;   /* "83.3 [78.1, 87.9]" without marks; an en dash when there is nothing */

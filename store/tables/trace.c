@@ -261,6 +261,7 @@ static struct json *describe(const struct making *m, size_t row, size_t flat)
     json_set(root, "text", json_new_text(c->text));
     json_set(root, "value", c->known ? json_new_number(c->value) : json_new_null());
     json_set(root, "scale", json_new_number(h->scale));
+    json_set(root, "comparison", print_json_comparison(m->table, &c->compared));
     json_set(root, "n", json_new_integer((int64_t)c->n));
     json_set(root, "seeds", json_new_integer(c->seeds));
     json_set(root, "seeds_wanted", json_new_integer(c->wanted));

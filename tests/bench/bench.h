@@ -14,9 +14,10 @@
 
 struct bench {
     bool json;
-    bool quick;         /* --short: few and short measurements, no verdicts */
-    const char *record; /* --record: folder for the traces of new searches, instead of figures */
-    const char *only;   /* --only: measure what has this in its name, where that is possible */
+    bool quick; /* --short: few and short measurements, no verdicts */
+    const char
+        *record; /* --record: folder of a model, for traces of its searches, instead of figures */
+    const char *only; /* --only: measure what has this in its name, where that is possible */
     size_t missed;
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* group_search_traces.c - what searches cost: recorded paths (traces/) of searches in lockstep on
- * prompts of 48 tokens (logic, level 6), by a model of 12 layers and width 128 trained for
- * TRAIN_STEPS steps. Here a model trained for a few steps runs them, because no cost depends on
- * weights. --record makes the traces anew. */
+ * prompts of 48 tokens (logic, level 6), evaluated by a model of 12 layers and width 128 that was
+ * trained for a few steps, because no cost depends on weights. --record makes the traces anew, from
+ * searches of a trained model. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,6 @@
 #include "tests/bench/traces.h"
 
 enum {
-    TRAIN_STEPS = 60, /* of the model whose searches were recorded */
     STEPS = 20,
     PAIRS = 5,
     REPEATS = 3,
@@ -26,8 +25,10 @@ enum {
     BLOCKS = 40,
 };
 
-/* The recorded searches: progressive, with the kind's defaults but for the widening, which is
- * narrower so that paths have two edits on average within 50 simulations too. */
+/* The recorded searches: progressive, five evaluations per round, all edits. What differs from the
+ * kind's defaults makes them go deep where paths are right: rewards count for more than length
+ * (lambda 0.5 for 3) and than visits (c 0.2 for 1.8), no random child, and many children of the
+ * root, few below (widening 2 v^0.4 for 1.5 v^0.6). */
 static struct search_params params_of(uint32_t simulations)
 {
     const struct kind *k = kind_at(KIND_SEARCH);
@@ -35,11 +36,11 @@ static struct search_params params_of(uint32_t simulations)
 
     return (struct search_params){ .simulations = simulations,
                                    .round = (uint32_t)kind_int(k, &none, "round"),
-                                   .exploration = kind_real(k, &none, "exploration"),
-                                   .length_penalty = kind_real(k, &none, "length_penalty"),
-                                   .random_child = kind_real(k, &none, "random_child"),
-                                   .widen_factor = simulations < 100 ? 0.8 : 1.2,
-                                   .widen_power = 0.6 };
+                                   .exploration = 0.2,
+                                   .length_penalty = 0.5,
+                                   .random_child = 0,
+                                   .widen_factor = 2,
+                                   .widen_power = 0.4 };
 }
 
 static void make_deep(struct embedded *e)
@@ -53,15 +54,11 @@ static void make_deep(struct embedded *e)
     e->problems.batch = 64;
 }
 
-struct bed *bed_open(uint64_t steps, size_t threads)
+static void train_model(struct bed *d, uint64_t steps)
 {
-    struct bed *d = mem_calloc(1, sizeof(*d));
-    struct task_source *source;
     struct embedded e;
     struct err err = { 0 };
-    const struct task_query query = { .task = "logic", .level = 6, .split = SPLIT_TRAIN };
 
-    d->pool = pool_new(threads);
     snprintf(d->folder, sizeof(d->folder), "/tmp/drover-bench-XXXXXX");
     if (!mkdtemp(d->folder)) {
         perror("drover-bench: mkdtemp");
@@ -72,6 +69,20 @@ struct bed *bed_open(uint64_t steps, size_t threads)
     bench_must(model_save(d->folder, &e.conf.model, trainer_weights(e.trainer), e.tok, &err), &err,
                "model");
     d->model = embedded_finish(&e);
+}
+
+struct bed *bed_open(const char *model, uint64_t steps, size_t threads)
+{
+    struct bed *d = mem_calloc(1, sizeof(*d));
+    struct task_source *source;
+    struct err err = { 0 };
+    const struct task_query query = { .task = "logic", .level = 6, .split = SPLIT_TRAIN };
+
+    d->pool = pool_new(threads);
+    if (model)
+        bench_must(model_open(&d->model, model, NULL, NULL, &err), &err, "model");
+    else
+        train_model(d, steps);
     const struct evaluator_conf conf = {
         .model = d->model,
         .task = task_find("logic"),
@@ -111,7 +122,8 @@ void bed_close(struct bed *d)
     free(d->example);
     model_free(d->model);
     pool_free(d->pool);
-    remove_folder(d->folder);
+    if (d->folder[0])
+        remove_folder(d->folder);
     free(d);
 }
 
@@ -128,29 +140,31 @@ void bed_run(struct bed *d, const struct trace *t, struct outcome *ret)
 
 /* ------------------------------------------------------------------------------------------- */
 
+/* Searches of the model in FOLDER, written there. */
 static void record(const char *folder)
 {
     static const struct {
         uint32_t simulations;
         size_t examples;
-    } size[] = { { 50, 32 }, { 200, 16 } };
-    struct bed *d = bed_open(TRAIN_STEPS, BED_THREADS);
+    } size[] = { { 50, 64 }, { 200, 32 } };
+    struct bed *d = bed_open(folder, 0, BED_THREADS);
+    const struct model_conf *c = &d->model->conf;
 
     for (size_t i = 0; i < ARRAY_LEN(size); i++) {
         struct search_params p = params_of(size[i].simulations);
         char path[512], comment[512];
 
         snprintf(path, sizeof(path), "%s/trace%u.txt", folder, p.simulations);
-        snprintf(comment, sizeof(comment),
-                 "# Recorded by drover-bench search --record: %zu progressive searches of %u\n"
-                 "# simulations in lockstep (round %u, c %g, lambda %g, random child %g, widening "
-                 "%g v^%g,\n# seed 1), training examples 0.. of logic level 6, by a model of 12 "
-                 "layers and width 128\n# after %d steps. A simulation that met a known path "
-                 "asked for nothing.\n",
-                 size[i].examples, p.simulations, p.round, p.exploration, p.length_penalty,
-                 p.random_child, p.widen_factor, p.widen_power, TRAIN_STEPS);
-        (void)trace_record(path, comment, &p, d->evaluator, d->at, size[i].examples,
-                           d->model->conf.layers);
+        snprintf(
+            comment, sizeof(comment),
+            "# Recorded by drover-bench search --record FOLDER: %zu progressive searches of %u "
+            "simulations\n# in lockstep (round %u, exploration %g, length_penalty %g, "
+            "random_child %g, widening\n# %g v^%g, seed 1), training examples 0.. of logic "
+            "level 6, by the model in FOLDER, of %zu\n# layers and width %zu. A simulation "
+            "that met a known path asked for nothing and is left out.\n",
+            size[i].examples, p.simulations, p.round, p.exploration, p.length_penalty,
+            p.random_child, p.widen_factor, p.widen_power, c->layers, c->dim);
+        (void)trace_record(path, comment, &p, d->evaluator, d->at, size[i].examples, c->layers);
     }
     bed_close(d);
 }
@@ -169,12 +183,18 @@ static double ending(const struct model_conf *c)
     return kv / (q + kv + 3.0 * (double)(c->hidden * c->dim));
 }
 
-/* Work made over that of whole paths. In the last layer of a path only the row with logits passes
- * all of it, in both; the others count as what they cost there. FULL: as a whole layer. */
-static double share_of(const struct bed *d, const struct evaluator_stats *s, bool full)
+/* Layer applications made, weighted by token rows, over those of each path run whole. */
+static double share_of(const struct evaluator_stats *s)
+{
+    return (double)s->layer_rows / (double)s->layer_rows_whole;
+}
+
+/* The same of work: in the last layer of a path only the row with logits passes all of it, here and
+ * in a whole path; the others count as what they cost there. */
+static double work_of(const struct bed *d, const struct evaluator_stats *s)
 {
     const double rows = (double)s->layer_rows_whole / (double)s->needed;
-    const double less = full ? 0 : (rows - 1) * (1 - ending(&d->model->conf));
+    const double less = (rows - 1) * (1 - ending(&d->model->conf));
 
     return ((double)s->layer_rows - less * (double)s->ended) /
            ((double)s->layer_rows_whole - less * (double)s->evaluations);
@@ -183,7 +203,7 @@ static double share_of(const struct bed *d, const struct evaluator_stats *s, boo
 /* Shares of the whole trace; their spread is over its examples. */
 static void measure_shares(struct bench *b, struct bed *d, const char *which, double limit)
 {
-    double share[BED_EXAMPLES], full[BED_EXAMPLES], hit[BED_EXAMPLES];
+    double share[BED_EXAMPLES], work[BED_EXAMPLES], hit[BED_EXAMPLES];
     struct evaluator_stats all = { 0 };
     char name[64], file[512];
     struct trace t;
@@ -194,8 +214,8 @@ static void measure_shares(struct bench *b, struct bed *d, const char *which, do
     bed_run(d, &t, o);
     for (size_t i = 0; i < t.examples; i++) {
         const struct evaluator_stats s = evaluator_stats(d->evaluator, i);
-        share[i] = share_of(d, &s, false);
-        full[i] = share_of(d, &s, true);
+        share[i] = share_of(&s);
+        work[i] = work_of(d, &s);
         hit[i] = (double)s.found / (double)s.needed;
         all.evaluations += s.evaluations;
         all.needed += s.needed;
@@ -205,12 +225,12 @@ static void measure_shares(struct bench *b, struct bed *d, const char *which, do
         all.ended += s.ended;
     }
     struct figure f = bench_figure(share, t.examples);
-    f.median = share_of(d, &all, false);
+    f.median = share_of(&all);
     snprintf(name, sizeof(name), "search.rows_share.trace%s", which);
     bench_report(b, name, "ratio", f, BETTER_LOWER, limit);
-    f = bench_figure(full, t.examples);
-    f.median = share_of(d, &all, true);
-    snprintf(name, sizeof(name), "search.rows_share.trace%s.full", which);
+    f = bench_figure(work, t.examples);
+    f.median = work_of(d, &all);
+    snprintf(name, sizeof(name), "search.work_share.trace%s", which);
     bench_report(b, name, "ratio", f, BETTER_LOWER, NAN);
     f = bench_figure(hit, t.examples);
     f.median = (double)all.found / (double)all.needed;
@@ -305,7 +325,7 @@ void bench_search_traces(struct bench *b)
         record(b->record);
         return;
     }
-    struct bed *d = bed_open(b->quick ? 2 : STEPS, BED_THREADS);
+    struct bed *d = bed_open(NULL, b->quick ? 2 : STEPS, BED_THREADS);
     if (bench_wants(b, "search.rows_share.trace"))
         measure_shares(b, d, "50", 0.45);
     if (bench_wants(b, "search.rows_share.trace"))

@@ -62,7 +62,8 @@ static const struct argp_option OPTIONS[] = {
     { "only", 'o', "TEXT", 0, "Of the engine's large models only figures with TEXT in their names",
       0 },
     { "record", 'r', "FOLDER", OPTION_HIDDEN,
-      "Group search: write trace50.txt and trace200.txt of new searches into FOLDER", 0 },
+      "Group search: write trace50.txt and trace200.txt of searches of the model in FOLDER there",
+      0 },
     { 0 },
 };
 static const struct argp ARGP = {

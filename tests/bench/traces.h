@@ -16,10 +16,11 @@ struct bed {
     struct evaluator *evaluator;
     struct example *example; /* [BED_EXAMPLES] */
     const struct example *at[BED_EXAMPLES];
-    char folder[64]; /* where the model is saved */
+    char folder[64]; /* where a trained model is saved */
 };
-/* The model is trained for STEPS; the examples are of logic, level 6. */
-struct bed *bed_open(uint64_t steps, size_t threads);
+/* The model in folder MODEL, or one of 12 layers and width 128 trained for STEPS; the examples are
+ * of logic, level 6: 48 tokens. */
+struct bed *bed_open(const char *model, uint64_t steps, size_t threads);
 void bed_close(struct bed *d);
 /* All of T, round by round; RET: [len]. */
 void bed_run(struct bed *d, const struct trace *t, struct outcome *ret);

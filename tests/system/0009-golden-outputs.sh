@@ -7,6 +7,11 @@
 S=$TMP/results.db
 drover run "$HERE/tiny.cfg" --store "$S" --workers 2 >"$TMP/run.log" 2>&1 || fail "the run failed"
 version() { rows "$S" "select distinct kind_version from job where kind = '$1'"; }
+R=$TMP/routers.db
+drover run "$HERE/tiny-router.cfg" --store "$R" --workers 2 >"$TMP/routers.log" 2>&1 || fail "the run with routers failed"
+# Router, success router and select by step; what they decide, with costs left out.
+made() { rows "$R" "select lower(hex(b.digest)) from job j join job_output o on o.job = j.id join blob b on b.id = o.blob
+    where j.step = '$1'"; }
 output() { rows "$S" "select lower(hex(b.digest)) from job j join job_output o on o.job = j.id join blob b on b.id = o.blob
     where j.kind = '$1'"; }
 sum() { sha256sum | cut -d' ' -f1; }
@@ -17,7 +22,12 @@ sum() { sha256sum | cut -d' ' -f1; }
     echo "evaluate $(version evaluate) $(rows "$S" "select e.task, e.level, e.number, s.correct, s.answer, s.routing, s.layers
         from score s join example e on e.id = s.example join family f on f.id = s.family
         join run_family rf on rf.family = f.id order by rf.step, e.task, e.level, e.number" | sum)"
+    echo "select $(rows "$R" "select distinct kind_version from job where kind = 'select'") $(made front)"
+    echo "router $(rows "$R" "select distinct kind_version from job where kind = 'router'") $(made router) $(made success)"
+    echo "routed $(version evaluate) $(rows "$R" "select rf.step, e.task, e.level, e.number, s.correct, s.answer, s.routing, s.layers,
+        s.metrics from score s join example e on e.id = s.example join family f on f.id = s.family
+        join run_family rf on rf.family = f.id order by rf.step, e.task, e.level, e.number" | sum)"
 } >"$TMP/golden.txt"
 [ -z "${GOLDEN_UPDATE:-}" ] || cp "$TMP/golden.txt" "$HERE/golden.txt"
 diff "$HERE/golden.txt" "$TMP/golden.txt" || fail "an output changed while its kind's version did not"
-[ "$(wc -l <"$TMP/golden.txt")" = 4 ] || fail "four kinds expected"
+[ "$(wc -l <"$TMP/golden.txt")" = 7 ] || fail "seven lines expected"

@@ -96,7 +96,16 @@ static int make_router(struct routed *r, struct err *err)
 
     r->options = (struct router_options){ .knob = kind_real(j->kind, &j->params, "knob"),
                                           .epsilon = kind_real(j->kind, &j->params, "epsilon"),
-                                          .price = kind_real(j->kind, &j->params, "price") };
+                                          .price = kind_real(j->kind, &j->params, "price"),
+                                          .guard = kind_bool(j->kind, &j->params, "guard") };
+    if (strcmp(kind_text(j->kind, &j->params, "reference"), "best") == 0)
+        r->options.reference = ROUTER_FROM_BEST;
+    if (r->options.reference == ROUTER_FROM_BEST && r->options.epsilon < 0)
+        return err_set(
+            err, ERR_INVALID,
+            "epsilon = %g with reference = \"best\": no path promises more than the best "
+            "one; take epsilon from 0 on, or reference = \"default\"",
+            r->options.epsilon);
     r->decider = (struct sweep_decider){ .decide = decide, .arg = r };
     rc = rc == 0 ? router_open(&r->router, path, r->model->kern, err) : rc;
     return rc == 0 ? router_check_model(r->router, job_input_name(j, "router"), &r->model->conf,

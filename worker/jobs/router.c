@@ -13,6 +13,7 @@
 #include "worker/jobs/means.h"
 #include "worker/jobs/prompts.h"
 #include "worker/train/router_family.h"
+#include "worker/train/router_guard.h"
 #include "worker/train/router_train.h"
 
 struct router_job {
@@ -91,6 +92,7 @@ static void read_training(struct router_job *r)
         .learning_rate = kind_real(k, p, "learning_rate"),
         .weight_decay = kind_real(k, p, "weight_decay"),
         .dropout = kind_real(k, p, "dropout"),
+        .noise = kind_real(k, p, "noise"),
         .warmup = (uint64_t)kind_int(k, p, "warmup"),
         .validation = kind_real(k, p, "validation"),
         .patience = (size_t)kind_int(k, p, "patience"),
@@ -246,6 +248,21 @@ static void send_metric(void *arg, const char *name, uint64_t epoch, double valu
     s->metric(s->arg, name, epoch, value);
 }
 
+/* A guard, if one is wanted. */
+static int guard(struct router_job *r, const struct router_data *d, struct err *err)
+{
+    double share = kind_real(r->job->kind, &r->job->params, "guard");
+    int rc;
+
+    if (r->conf.kind != ROUTER_SUCCESS || share >= 1.0)
+        return 0;
+    size_t *rows CLEANUP(mem_cleanup) = mem_calloc(r->n, sizeof(*rows));
+    for (size_t i = 0; i < r->n; i++)
+        rows[i] = r->e[i].rows;
+    rc = router_guard_train(r->router, d, rows, share, r->job->progress, err);
+    return rc;
+}
+
 static int train(struct router_job *r, struct err *err)
 {
     const struct router_data data = { .examples = r->n,
@@ -262,6 +279,7 @@ static int train(struct router_job *r, struct err *err)
     rc = rc ? rc
             : router_train(r->router, &data, &r->train, r->job->pool, send_metric, services,
                            r->job->progress, &result, err);
+    rc = rc ? rc : guard(r, &data, err);
     if (rc == 0)
         send_metric(services, "best_epoch", result.epochs, (double)result.best);
     return rc;

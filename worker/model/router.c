@@ -153,6 +153,8 @@ void router_free(struct router *r)
         }
     free(r->head);
     free(r->path);
+    free(r->guard.mean);
+    free(r->guard.factor);
     free(r);
 }
 

@@ -15,6 +15,9 @@
  *            windows part i is row i * T / windows
  *   both     joined, and behind it the last row: (windows + 1) * dim floats
  *   tail     its last WINDOWS rows one behind the other (the first one repeated when T < windows)
+ * The guard of a success router (may be absent) tells prompts that it was not trained on, for which
+ * the default path is taken: those with fewer or more rows than any in training, and those whose
+ * features lie too far from the training examples' (router_guard_distance()).
  * A network is linear layers with tanh-approximated GELU between them.
  * The bits depend neither on the batch nor on the CPU level. Numeric class: "packed-1". */
 #ifndef WORKER_MODEL_ROUTER_H
@@ -34,7 +37,8 @@ enum {
     ROUTER_WIDTH_MAX = 4096,
     ROUTER_PATHS_MAX = 256,
     ROUTER_MEMBERS_MAX = 8,
-    ROUTER_SKIPS_MAX = 2, /* in a row */
+    ROUTER_SKIPS_MAX = 2,    /* in a row */
+    ROUTER_GUARD_MAX = 1024, /* inputs that a guard looks at */
 };
 
 struct router_conf {
@@ -65,11 +69,23 @@ struct router_head {
     float *bias[ROUTER_DEPTH_MAX];
 };
 
+/* Which prompts are like those in training. Distance: |factor (y - mean)|^2 of the guarded features
+ * y, see router_guard_features(); factor = L^-1 diag(1 / deviation), where L L^T is the covariance
+ * of the standardised features plus 0.01 I: the squared Mahalanobis distance. */
+struct router_guard {
+    size_t width;              /* router_guard_width(); 0: no guard */
+    size_t rows_min, rows_max; /* of the prompts */
+    double limit;              /* the largest distance that passes */
+    float *mean;               /* [width] */
+    float *factor;             /* (width, width): lower triangular, above it zeros */
+};
+
 /* Read-only once it is made: may be shared by threads. */
 struct router {
     struct router_conf conf;
     uint8_t *path; /* [paths][layers]; success only */
     struct router_head *head;
+    struct router_guard guard; /* success only */
     const struct kernels *kern;
 };
 
@@ -98,10 +114,14 @@ int router_save(const struct router *r, const char *dir, struct err *err) MUST_C
  * embedding input: of layer 0 only. (layers: false.) */
 bool router_asks(const struct router *r, size_t layer);
 
+/* What epsilon is taken from: the default path's chance, or the largest of all. */
+enum router_reference { ROUTER_FROM_DEFAULT, ROUTER_FROM_BEST };
 struct router_options {
-    double knob;    /* labels, -1..1: router_mix(); -0.5 is the router alone */
-    double epsilon; /* success, unless price is above 0: router_cheapest() */
-    double price;   /* success: router_worthiest(); 0: epsilon decides */
+    double knob;                     /* labels, -1..1: router_mix(); -0.5 is the router alone */
+    double epsilon;                  /* success, unless price is above 0: router_cheapest() */
+    double price;                    /* success: router_worthiest(); 0: epsilon decides */
+    enum router_reference reference; /* of epsilon */
+    bool guard;                      /* success: the default path where its guard says so */
 };
 
 /* A prompt in front of a layer. */
@@ -144,10 +164,28 @@ enum routing router_mix(const float *logit, double p, const struct kernels *kern
  * it is the last and all others were; then it is executed. */
 enum routing router_allow(const uint8_t *routing, size_t layer, size_t layers, enum routing want);
 /* The candidate with the fewest layer applications whose PROBABILITY is at least that of path 0
- * minus EPSILON (below 0: only paths that are better by as much, else path 0). Ties: the more
- * probable, then the label rule's order (fewer changes, then lexicographic). */
-size_t router_cheapest(const struct router *r, const float *probability, double epsilon);
+ * minus EPSILON (below 0: only paths that are better by as much, else path 0), or, from the best,
+ * at least the largest one minus EPSILON (>= 0). Ties: the more probable, then the label rule's
+ * order (fewer changes, then lexicographic). */
+size_t router_cheapest(const struct router *r, const float *probability, double epsilon,
+                       enum router_reference reference);
 /* The candidate with the largest PROBABILITY - PRICE * layer applications; ties as above. */
 size_t router_worthiest(const struct router *r, const float *probability, double price);
+
+/* ---- the guard (router_guard.c) ---------------------------------------------------------------
+ */
+
+/* Inputs that a guard of such a router looks at: all, at most ROUTER_GUARD_MAX. */
+size_t router_guard_width(const struct router_conf *c);
+/* Memory for R's guard, all zero; R has none yet and is a success router. ERR_NOMEM. */
+int router_guard_new(struct router *r, struct err *err) MUST_CHECK;
+/* OUT (width): of features X, COUNT rows, their mean row; of more than ROUTER_GUARD_MAX inputs
+ * that many at even steps. */
+void router_guard_features(const struct router_conf *c, const float *x, size_t count, double *out);
+/* In doubles and a fixed order. WORK: width. */
+double router_guard_distance(const struct router *r, const float *x, size_t count, double *work);
+/* Is a prompt of ROWS rows with these features like those in training? */
+bool router_guard_passes(const struct router *r, const float *x, size_t count, size_t rows,
+                         double *work);
 
 #endif

@@ -96,13 +96,19 @@ static bool before(const struct router *r, const float *probability, size_t a, s
     return memcmp(r->path + a * r->conf.layers, r->path + b * r->conf.layers, r->conf.layers) < 0;
 }
 
-size_t router_cheapest(const struct router *r, const float *probability, double epsilon)
+size_t router_cheapest(const struct router *r, const float *probability, double epsilon,
+                       enum router_reference reference)
 {
-    size_t best = epsilon < 0 ? SIZE_MAX : 0; /* below 0 the default path is no candidate */
+    float from = probability[0];
+    size_t best = SIZE_MAX;
+    /* Below 0 the default path is no candidate. */
+    size_t first = reference == ROUTER_FROM_DEFAULT && epsilon < 0 ? 1 : 0;
 
-    assert(r->conf.kind == ROUTER_SUCCESS);
-    for (size_t p = 1; p < r->conf.paths; p++)
-        if ((double)probability[p] >= (double)probability[0] - epsilon &&
+    assert(r->conf.kind == ROUTER_SUCCESS && (reference == ROUTER_FROM_DEFAULT || epsilon >= 0));
+    for (size_t p = 1; p < r->conf.paths && reference == ROUTER_FROM_BEST; p++)
+        from = MAX(from, probability[p]);
+    for (size_t p = first; p < r->conf.paths; p++)
+        if ((double)probability[p] >= (double)from - epsilon &&
             (best == SIZE_MAX || before(r, probability, p, best)))
             best = p;
     return best == SIZE_MAX ? 0 : best;
@@ -209,16 +215,21 @@ static int average(struct batch *b, float *sum, struct router_work *work, struct
 static int decide_path(struct batch *b, const struct router_options *o, struct router_work *work,
                        struct err *err)
 {
-    size_t paths = b->r->conf.paths, layers = b->r->conf.layers;
+    const struct router *r = b->r;
+    size_t paths = r->conf.paths, layers = r->conf.layers;
     float *chance CLEANUP(mem_cleanup) = mem_calloc(b->n * paths, sizeof(*chance));
+    double *guard CLEANUP(mem_cleanup) = mem_calloc(r->guard.width + 1, sizeof(*guard));
+    const float *x = b->x;
     int rc = average(b, chance, work, err);
 
-    for (size_t i = 0; rc == 0 && i < b->n; i++) {
+    for (size_t i = 0; rc == 0 && i < b->n; x += b->count[i++] * router_inputs(&r->conf)) {
         const float *own = chance + i * paths;
-        size_t p = o->price > 0 ? router_worthiest(b->r, own, o->price)
-                                : router_cheapest(b->r, own, o->epsilon);
+        size_t p = 0;
 
-        memcpy(b->p[i].routing + b->layer, b->r->path + p * layers + b->layer, layers - b->layer);
+        if (!o->guard || router_guard_passes(r, x, b->count[i], b->p[i].rows, guard))
+            p = o->price > 0 ? router_worthiest(r, own, o->price)
+                             : router_cheapest(r, own, o->epsilon, o->reference);
+        memcpy(b->p[i].routing + b->layer, r->path + p * layers + b->layer, layers - b->layer);
     }
     return rc;
 }

@@ -3,10 +3,13 @@
  *   {"format":"drover-router","version":1,"kind":"labels","model":"64 hex","layers":12,"dim":128,
  *    "windows":8,"features":"windows","input":"layer","bottleneck":128,"depth":2}
  * and for kind "success" also "decide_layer":2,"members":1,"paths":["111111111111",...].
+ * and, with a guard, "guard":{"limit":171.5,"rows_min":12,"rows_max":60}.
  * router.safetensors has router.LAYER.I.weight (out, in) and router.LAYER.I.bias (out), or
- * success.MEMBER.I.weight and .bias, all F32. */
+ * success.MEMBER.I.weight and .bias; success.guard.mean (width) and success.guard.factor (width,
+ * width), lower triangular; all F32. */
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +46,8 @@ struct reader {
     const struct json *json;
     struct router_conf conf;
     uint8_t *routing; /* [paths][layers] */
+    bool guarded;     /* limit and rows are set: */
+    struct router_guard guard;
 };
 
 static int read_number(const struct reader *r, const char *key, size_t *ret, struct err *err)
@@ -128,6 +133,36 @@ static int read_paths(struct reader *r, struct err *err)
     return rc;
 }
 
+static int read_guard(struct reader *r, struct err *err)
+{
+    const struct json *whole = r->json, *guard = json_get(whole, "guard");
+    const struct json *limit = json_get(guard, "limit");
+    int rc;
+
+    if (!guard)
+        return 0;
+    if (r->conf.kind != ROUTER_SUCCESS)
+        return err_set(err, ERR_INVALID, "%s: \"guard\": only a router of kind success has one",
+                       r->path);
+    if (!json_is_object(guard) || !json_is_number(limit) || !isfinite(json_number(limit, 0.0)) ||
+        json_number(limit, 0.0) < 0.0)
+        return err_set(err, ERR_INVALID,
+                       "%s: \"guard\": an object with a number \"limit\" from 0 is needed",
+                       r->path);
+    r->guarded = true;
+    r->guard.limit = json_number(limit, 0.0);
+    r->json = guard;
+    rc = read_number(r, "rows_min", &r->guard.rows_min, err);
+    rc = rc ? rc : read_number(r, "rows_max", &r->guard.rows_max, err);
+    r->json = whole;
+    if (rc == 0 && (r->guard.rows_min < 1 || r->guard.rows_max < r->guard.rows_min))
+        rc =
+            err_set(err, ERR_INVALID,
+                    "%s: \"guard\": \"rows_min\" %zu and \"rows_max\" %zu; 1 to rows_max is needed",
+                    r->path, r->guard.rows_min, r->guard.rows_max);
+    return rc;
+}
+
 static int read_model(struct reader *r, struct err *err)
 {
     const char *hex = json_text(json_get(r->json, "model"));
@@ -155,7 +190,7 @@ static int read_conf(struct reader *r, struct err *err)
     rc = rc ? rc : read_number(r, "depth", &r->conf.depth, err);
     if (rc == 0 && kind == ROUTER_SUCCESS)
         rc = read_paths(r, err);
-    return rc;
+    return rc ? rc : read_guard(r, err);
 }
 
 /* ---- reading router.safetensors ---------------------------------------------------------------
@@ -190,6 +225,57 @@ static int read_tensor(const struct safetensors *s, const struct router *r, size
     return 0;
 }
 
+/* The factor is one: triangular, of full rank, finite. */
+static int check_guard(const struct router_guard *g, const char *path, struct err *err)
+{
+    for (size_t i = 0; i < g->width; i++) {
+        const float *row = g->factor + i * g->width;
+
+        if (!isfinite(g->mean[i]))
+            return err_set(err, ERR_INVALID, "%s: success.guard.mean, element %zu is not finite",
+                           path, i);
+        for (size_t k = 0; k < g->width; k++)
+            if (!isfinite(row[k]) || (k > i && (row[k] < 0 || row[k] > 0)) ||
+                (k == i && row[k] <= 0))
+                return err_set(err, ERR_INVALID,
+                               "%s: success.guard.factor, row %zu, column %zu: it must be lower "
+                               "triangular and finite, above 0 on the diagonal",
+                               path, i, k);
+    }
+    return 0;
+}
+
+static int read_guard_tensor(const struct safetensors *s, const char *name, size_t rows,
+                             size_t cols, bool vector, float *ret, struct err *err)
+{
+    struct safetensor *t = safetensors_find(s, name);
+    struct tensor_view view;
+    int rc;
+
+    if (!t)
+        return err_set(err, ERR_INVALID, "%s: there is no tensor %s", s->map.path, name);
+    rc = safetensors_view(s, t, rows, cols, vector, &view, err);
+    if (rc)
+        return rc;
+    t->used = true;
+    weight_widen(ret, view.data, view.type, rows * cols);
+    return 0;
+}
+
+static int read_guard_tensors(const struct safetensors *s, const struct router *r, struct err *err)
+{
+    const struct router_guard *g = &r->guard;
+    int rc;
+
+    if (g->width == 0)
+        return 0;
+    rc = read_guard_tensor(s, "success.guard.mean", 1, g->width, true, g->mean, err);
+    rc = rc ? rc
+            : read_guard_tensor(s, "success.guard.factor", g->width, g->width, false, g->factor,
+                                err);
+    return rc ? rc : check_guard(g, s->map.path, err);
+}
+
 static int read_tensors(const struct router *r, const char *path, struct err *err)
 {
     struct safetensors s;
@@ -200,6 +286,7 @@ static int read_tensors(const struct router *r, const char *path, struct err *er
     for (size_t h = 0; rc == 0 && h < router_heads(&r->conf); h++)
         for (size_t i = 0; rc == 0 && i < 2 * r->conf.depth; i++)
             rc = read_tensor(&s, r, h, i / 2, i % 2 == 1, err);
+    rc = rc ? rc : read_guard_tensors(&s, r, err);
     for (size_t i = 0; rc == 0 && i < s.len; i++)
         if (!s.tensor[i].used)
             rc = err_set(err, ERR_INVALID,
@@ -231,6 +318,12 @@ int router_open(struct router **ret, const char *dir, const struct kernels *kern
         rc = rc ? err_wrap(err, rc, "%s", r.path) : 0;
     }
     free(r.routing);
+    if (rc == 0 && r.guarded) {
+        rc = router_guard_new(*ret, err);
+        (*ret)->guard.limit = r.guard.limit;
+        (*ret)->guard.rows_min = r.guard.rows_min;
+        (*ret)->guard.rows_max = r.guard.rows_max;
+    }
     rc = rc ? rc : read_tensors(*ret, buf_str(&tensors), err);
     if (rc) {
         router_free(*ret);
@@ -291,15 +384,23 @@ static void print_config(const struct router *r, struct buf *out)
         }
         jsonw_close(&w, ']');
     }
+    if (r->guard.width) {
+        jsonw_open_at(&w, "guard", '{');
+        jsonw_real(&w, "limit", r->guard.limit);
+        jsonw_int(&w, "rows_min", (int64_t)r->guard.rows_min);
+        jsonw_int(&w, "rows_max", (int64_t)r->guard.rows_max);
+        jsonw_close(&w, '}');
+    }
     jsonw_close(&w, '}');
     buf_addc(out, '\n');
 }
 
 /* Tensors in an order that does not depend on how their names sort: networks, layers, weight before
- * bias. */
-static void print_header(const struct router_conf *c, struct buf *out)
+ * bias, guard. */
+static void print_header(const struct router *r, struct buf *out)
 {
-    size_t at = 0, len;
+    const struct router_conf *c = &r->conf;
+    size_t at = 0, width = r->guard.width, len;
 
     buf_add(out, &(uint64_t){ 0 }, 8);
     buf_adds(out, "{\"__metadata__\":{\"format\":\"pt\"}");
@@ -315,6 +416,13 @@ static void print_header(const struct router_conf *c, struct buf *out)
             buf_printf(out, "],\"data_offsets\":[%zu,%zu]}", at, at + 4 * rows * cols);
             at += 4 * rows * cols;
         }
+    if (width)
+        buf_printf(
+            out,
+            ",\"success.guard.mean\":{\"dtype\":\"F32\",\"shape\":[%zu],\"data_offsets\":[%zu,"
+            "%zu]},\"success.guard.factor\":{\"dtype\":\"F32\",\"shape\":[%zu,%zu],"
+            "\"data_offsets\":[%zu,%zu]}",
+            width, at, at + 4 * width, width, width, at + 4 * width, at + 4 * width * (width + 1));
     buf_addc(out, '}');
     while (out->len % 8)
         buf_addc(out, ' ');
@@ -342,10 +450,14 @@ int router_save(const struct router *r, const char *dir, struct err *err)
 
     if (mkdir(dir, 0777) != 0 && errno != EEXIST)
         return err_errno(err, errno, "make folder %s", dir);
-    print_header(&r->conf, &text);
+    print_header(r, &text);
     for (size_t h = 0; h < router_heads(&r->conf); h++)
         for (size_t i = 0; i < r->conf.depth; i++)
             print_linear(&r->head[h].w[i], r->head[h].bias[i], &text);
+    if (r->guard.width) {
+        buf_add(&text, r->guard.mean, r->guard.width * sizeof(float));
+        buf_add(&text, r->guard.factor, r->guard.width * r->guard.width * sizeof(float));
+    }
     buf_printf(&path, "%s/router.safetensors", dir);
     rc = buf_write_file(buf_str(&path), text.data, text.len, err);
     if (rc)

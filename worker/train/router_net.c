@@ -164,6 +164,15 @@ size_t router_gather(const struct router *r, const struct router_data *d, size_t
     return rows;
 }
 
+void router_noise(const struct router *r, struct router_scratch *s, size_t rows, double deviation,
+                  struct rng *rng)
+{
+    float *x = input_rows(&r->conf, s);
+
+    for (size_t i = 0; i < rows * router_inputs(&r->conf); i++)
+        x[i] += (float)(deviation * rng_normal(rng));
+}
+
 /* X (len) times 0 or 1 / (1 - share), which are kept for the way back. */
 static void drop_some(float *x, float *keep, size_t len, struct router_dropout *drop)
 {

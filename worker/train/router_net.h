@@ -44,6 +44,10 @@ void router_scratch_release(struct router_scratch *s);
 size_t router_gather(const struct router *r, const struct router_data *d, size_t head,
                      const uint32_t *at, size_t n, const float *mean, const float *inverse,
                      struct router_scratch *s);
+/* Gaussian noise (rng_normal: a sum of twelve uniforms) of this deviation onto the ROWS rows that
+ * were gathered. */
+void router_noise(const struct router *r, struct router_scratch *s, size_t rows, double deviation,
+                  struct rng *rng);
 /* Share of the elements behind each GELU that is set to 0 in training, drawn from RNG. */
 struct router_dropout {
     double share;

@@ -165,7 +165,8 @@ static void report_choices(const struct report *r)
 
     for (size_t i = 0; i < judged; i++) {
         const int8_t *outcome = t->data->outcome + (size_t)at[i] * c->paths;
-        size_t p = router_cheapest(t->router, t->probability + i * c->paths, judged_epsilon);
+        size_t p = router_cheapest(t->router, t->probability + i * c->paths, judged_epsilon,
+                                   ROUTER_FROM_DEFAULT);
 
         for (size_t l = 0; l < c->layers; l++)
             layers += t->router->path[p * c->layers + l];

@@ -101,6 +101,11 @@ static void train_step(struct router_training *t, size_t head, size_t step, cons
     double loss;
     struct router_dropout drop = { .share = t->conf->dropout };
 
+    if (t->conf->noise > 0) {
+        struct rng rng = rng_stream("router-noise", t->conf->seed, step * t->heads + head);
+
+        router_noise(t->router, s, rows, t->conf->noise, &rng);
+    }
     if (drop.share > 0)
         drop.rng = rng_stream("router-dropout", t->conf->seed, step * t->heads + head);
     router_net_forward(t->router, head, s, n, rows, &drop);

@@ -27,6 +27,7 @@ struct router_train_conf {
     size_t epochs, batch; /* batch: examples per step */
     double learning_rate, weight_decay;
     double dropout;    /* share of the elements behind GELU, below 1; 0: none */
+    double noise;      /* deviation of Gaussian noise on (standardised) features; 0: none */
     uint64_t warmup;   /* steps; at most a tenth of all are used */
     double validation; /* share held out, 0..0.9; 0: the last epoch is kept */
     size_t patience;   /* stop after so many epochs without a better one; 0: never */

@@ -165,6 +165,28 @@ static void draw_scores(struct rng *r, double seed_sd, double example_sd, double
     }
 }
 
+/* A's outcomes, and D = A - B, of models whose skills vary by SKILL_SD and A's gain by GAIN_SD. */
+static void draw_pairs(struct rng *r, double gain, double gain_sd, double skill_sd,
+                       double example_sd, double a[SEEDS][EXAMPLES], double d[SEEDS][EXAMPLES])
+{
+    double skill[SEEDS], more[SEEDS];
+
+    for (int s = 0; s < SEEDS; s++) {
+        skill[s] = skill_sd * rng_normal(r);
+        more[s] = gain + gain_sd * rng_normal(r);
+    }
+    for (int j = 0; j < EXAMPLES; j++) {
+        double ease = example_sd * rng_normal(r);
+
+        for (int s = 0; s < SEEDS; s++) {
+            double of_b = 0.5 + skill[s] + ease;
+
+            a[s][j] = rng_double(r) < 1.0 / (1.0 + exp(-of_b - more[s])) ? 1.0 : 0.0;
+            d[s][j] = a[s][j] - (rng_double(r) < 1.0 / (1.0 + exp(-of_b)) ? 1.0 : 0.0);
+        }
+    }
+}
+
 static void count_hits(double x[SEEDS][EXAMPLES], uint64_t hits[SEEDS])
 {
     for (int s = 0; s < SEEDS; s++)
@@ -255,6 +277,46 @@ static void two_levels_of_shared_examples_cover_at_5_by_500(void **state)
     }
 }
 
+/* Two ways on the same models and examples: B as above, A better by a gain that differs by seed. */
+static void two_levels_of_differences_cover_at_5_by_500(void **state)
+{
+    static const double sds[][2] = { { 0.1, 1.0 }, { 0.2, 1.0 }, { 0.5, 1.0 }, { 0.2, 3.0 } };
+    static double a[SEEDS][EXAMPLES], d[SEEDS][EXAMPLES];
+    const double gain = 0.3, skill_sd = 0.3, *rows[SEEDS];
+    size_t n[SEEDS];
+    char what[64];
+
+    (void)state;
+    for (size_t k = 0; k < ARRAY_LEN(sds); k++) {
+        double all = hypot(skill_sd, sds[k][1]);
+        double truth = truth_of(0.5 + gain, hypot(all, sds[k][0])) - truth_of(0.5, all);
+        struct rng r = rng_stream("coverage", 502, k);
+        int held = 0, apart = 0;
+
+        for (int i = 0; i < SAMPLES; i++) {
+            struct stats_interval one[2] = { { 0 } };
+
+            draw_pairs(&r, gain, sds[k][0], skill_sd, sds[k][1], a, d);
+            for (int s = 0; s < SEEDS; s++) {
+                rows[s] = a[s];
+                n[s] = EXAMPLES;
+            }
+            if (sds[k][1] >= 3.0)
+                one[0] = stats_two_level_values(rows, n, SEEDS, true);
+            for (int s = 0; s < SEEDS; s++)
+                rows[s] = d[s];
+            one[1] = stats_differences(rows, n, SEEDS, true, true);
+            held += holds(one[1], truth);
+            apart += one[1].hi - one[1].lo > one[0].hi - one[0].lo;
+        }
+        snprintf(what, sizeof what, "differences, gain's sd %.2f, examples' %.0f", sds[k][0],
+                 sds[k][1]);
+        expect(what, (double)held / SAMPLES);
+        if (sds[k][1] >= 3.0) /* hard examples are hard for both: pairs are what narrows it */
+            assert_true(apart < SAMPLES / 4);
+    }
+}
+
 static void tests_of_no_difference_reject_one_in_twenty(void **state)
 {
     struct rng r = rng_stream("coverage", 20, 20);
@@ -289,6 +351,7 @@ int main(void)
         cmocka_unit_test(t_covers_with_five_seeds),
         cmocka_unit_test(two_levels_of_counts_cover_at_5_by_500),
         cmocka_unit_test(two_levels_of_shared_examples_cover_at_5_by_500),
+        cmocka_unit_test(two_levels_of_differences_cover_at_5_by_500),
         cmocka_unit_test(tests_of_no_difference_reject_one_in_twenty),
     };
 

@@ -154,6 +154,8 @@ static void what_is_not_used_is_in_no_key(void **state)
         { "router", "router.paths=9", false },       { "router", "router.focal_gamma=1", true },
         { "router", "router.beta=0.5", true },       { "router", "router.threads=2", false },
         { "router", "router.seed=7", true },         { "router", "labels.shard=7", false },
+        { "score", "score.reference=best", false },  { "score", "score.guard=false", false },
+        { "router", "router.guard=0.5", false },     { "router", "router.noise=0.5", true },
         { "score", "score.knob=0.5", true },         { "score", "score.epsilon=0.5", false },
         { "score", "score.price=0.5", false },       { "router", "router.members=2", false },
         { "score", "score.path_layers=5", false },   { "score", "score.routing_seed=5", false },
@@ -163,6 +165,14 @@ static void what_is_not_used_is_in_no_key(void **state)
         TRAIN "," SEARCH ", { id = \"router\"; job = \"router\"; labels = \"labels\"; kind = "
               "\"success\"; features = \"last\"; }," SCORE("router = \"router\";"),
         "");
+    const char *priced = RECIPE(
+        TRAIN "," SEARCH ", { id = \"router\"; job = \"router\"; labels = \"labels\"; kind = "
+              "\"success\"; }," SCORE("router = \"router\"; price = 0.01;"),
+        "");
+    const char *unguarded = RECIPE(
+        TRAIN "," SEARCH ", { id = \"router\"; job = \"router\"; labels = \"labels\"; kind = "
+              "\"success\"; guard = 1.0; }," SCORE("router = \"router\";"),
+        "");
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -171,6 +181,14 @@ static void what_is_not_used_is_in_no_key(void **state)
     assert_changes(success, "score", "score.knob=0.5", false);
     assert_changes(success, "score", "score.price=0.5", true);
     assert_changes(success, "score", "score.epsilon=-0.5", true);
+    assert_changes(success, "score", "score.reference=best", true);
+    assert_changes(success, "score", "score.guard=false", true);
+    assert_changes(success, "score", "router.guard=1", true);
+    assert_changes(success, "router", "router.noise=0.2", true);
+    assert_changes(success, "router", "router.guard=0.9", true);
+    assert_changes(priced, "score", "score.reference=best", false);
+    assert_changes(priced, "score", "score.guard=false", true);
+    assert_changes(unguarded, "score", "score.guard=false", false);
     assert_changes(success, "router", "router.loss=ce", false);
     assert_changes(success, "router", "router.windows=2", false);
     assert_changes(success, "router", "router.decide_layer=3", true);

@@ -191,6 +191,80 @@ static void a_success_router_has_the_family_that_was_evaluated(void **state)
     end(&f);
 }
 
+/* Paths of the first examples of TASK, LEVEL by ROUTER, into RET ([EXAMPLES][LAYERS]). */
+static int evaluate_by(const char *router, const char *task, int level, bool guard, uint8_t *ret,
+                       struct err *err)
+{
+    const struct param_value guards = { .type = PARAM_BOOL, .i = guard };
+    struct fake_job f;
+    int rc;
+
+    fake_job_init(&f, KIND_EVALUATE);
+    fake_job_input(&f, "model", tiny_dir);
+    fake_job_input(&f, "router", router);
+    fake_job_text(&f, "task", task);
+    fake_job_int(&f, "examples", EXAMPLES);
+    fake_job_int(&f, "level", level < 0 ? 1 : level);
+    fake_job_text(&f, "split", "train");
+    fake_job_text(&f, "routing", "router");
+    fake_job_text(&f, "reference", "best");
+    fake_job_real(&f, "epsilon", level < 0 ? -0.1 : 1.0); /* the cheapest of all */
+    assert_int_equal(params_set(&f.job.params, "guard", &guards, err), 0);
+    f.lease.begin = 0;
+    f.lease.end = EXAMPLES;
+    rc = fake_job_run(&f, err);
+    for (size_t i = 0; rc == 0 && i < EXAMPLES; i++)
+        memcpy(ret + i * LAYERS, f.result[i]->score->routing.data, LAYERS);
+    fake_job_release(&f);
+    return rc;
+}
+
+static void a_guard_knows_its_examples_and_stops_longer_prompts(void **state)
+{
+    uint8_t with[EXAMPLES * LAYERS], without[EXAMPLES * LAYERS];
+    struct fake_job f;
+    struct router *r;
+    size_t same = 0, stopped = 0, cheap = 0;
+    struct err err = { 0 };
+
+    (void)state;
+    begin(&f, &plain);
+    fake_job_text(&f, "kind", "success");
+    fake_job_text(&f, "features", "both");
+    fake_job_int(&f, "windows", 1);
+    fake_job_int(&f, "decide_layer", 1);
+    fake_job_real(&f, "noise", 0.2);
+    fake_job_real(&f, "guard", 0.95);
+    fake_job_run_or_fail(&f);
+    r = open_output(&f);
+    assert_int_equal(r->guard.width, 2 * r->conf.dim);
+    assert_true(r->guard.rows_min > 1 && r->guard.rows_max >= r->guard.rows_min);
+    if (evaluate_by(f.folder, "math", 1, true, with, &err) ||
+        evaluate_by(f.folder, "math", 1, false, without, &err))
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < EXAMPLES; i++) {
+        same += memcmp(with + i * LAYERS, without + i * LAYERS, LAYERS) == 0;
+        cheap += memcmp(without + i * LAYERS, "\1\1\1\1", LAYERS) != 0;
+    }
+    print_message("%zu of %d as without a guard, %zu cheap\n", same, EXAMPLES, cheap);
+    assert_true(cheap == EXAMPLES && same >= EXAMPLES * 9 / 10);
+    if (evaluate_by(f.folder, "logic", 2, true, with, &err))
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < EXAMPLES; i++)
+        stopped += memcmp(with + i * LAYERS, "\1\1\1\1", LAYERS) == 0;
+    assert_int_equal(stopped, EXAMPLES);
+    assert_int_equal(evaluate_by(f.folder, "math", -1, true, with, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "reference"));
+    router_free(r);
+    fake_job_real(&f, "guard", 1.0);
+    f.metrics_len = 0;
+    fake_job_run_or_fail(&f);
+    r = open_output(&f);
+    assert_int_equal(r->guard.width, 0);
+    router_free(r);
+    end(&f);
+}
+
 /* Everything a run of kind KIND with THREADS threads makes. */
 static void make_bytes(const char *kind, size_t threads, struct buf *out)
 {
@@ -483,6 +557,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_labels_router_is_made_with_its_curves),
         cmocka_unit_test(a_success_router_has_the_family_that_was_evaluated),
+        cmocka_unit_test(a_guard_knows_its_examples_and_stops_longer_prompts),
         cmocka_unit_test(threads_change_no_bit),
         cmocka_unit_test(routers_of_the_same_labels_share_features),
         cmocka_unit_test(features_are_those_of_each_example_alone),

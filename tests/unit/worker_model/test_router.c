@@ -203,12 +203,19 @@ static void the_cheapest_path_within_epsilon_is_taken(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        size_t got = router_cheapest(r, cases[i].p, cases[i].epsilon);
+        size_t got = router_cheapest(r, cases[i].p, cases[i].epsilon, ROUTER_FROM_DEFAULT);
 
         if (got != cases[i].want)
             fail_msg("case %zu: path %zu", i, got);
     }
     const float chance[PATHS] = { .9f, .89f, .5f, .85f, .96f };
+    /* From the best: path 4, then 0, then 1, then 3 are near enough. */
+    const double epsilon[] = { 0, .05, .065, .08, .12, 1 };
+    const size_t from_best[] = { 4, 4, 0, 1, 3, 3 };
+    for (size_t i = 0; i < ARRAY_LEN(epsilon); i++)
+        assert_int_equal(router_cheapest(r, chance, epsilon[i], ROUTER_FROM_BEST), from_best[i]);
+    const float top[PATHS] = { .99f, .9f, .5f, .5f, .98f };
+    assert_int_equal(router_cheapest(r, top, 0.02, ROUTER_FROM_BEST), 0);
     assert_int_equal(router_worthiest(r, chance, 0.001), 4);
     assert_int_equal(router_worthiest(r, chance, 0.06), 3);
     assert_int_equal(router_worthiest(r, chance, 1.0), 3);

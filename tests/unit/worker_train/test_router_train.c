@@ -424,7 +424,8 @@ static void a_router_learns_what_features_tell(void **state)
 static void a_success_router_learns_chances_and_saves_layers(void **state)
 {
     static struct fixture f;
-    struct router *r = router_of(ROUTER_SUCCESS, 2, NULL);
+    struct router *r = router_of(ROUTER_SUCCESS, 2, NULL),
+                  *noisy = router_of(ROUTER_SUCCESS, 2, NULL);
     struct router_train_conf c = quick(30);
     struct curve curve = { 0 };
     struct router_trained t;
@@ -436,7 +437,11 @@ static void a_success_router_learns_chances_and_saves_layers(void **state)
     print_message("log-loss %.3f, AUC %.3f, layers %.2f\n", -t.score, curve.auc[t.best],
                   curve.layers[t.best]);
     assert_true(curve.auc[t.best] > 0.7 && curve.layers[t.best] < LAYERS && -t.score < 0.5);
+    c.noise = 0.2; /* learns nearly as much, by other weights */
+    assert_true(train(noisy, &f, &c, 2, NULL).score > t.score - 0.1);
+    assert_memory_not_equal(noisy->head[0].w[0].panel, r->head[0].w[0].panel, 4 * DIM);
     router_free(r);
+    router_free(noisy);
 }
 
 static void bits_depend_neither_on_threads_nor_on_the_level(void **state)
@@ -457,6 +462,7 @@ static void bits_depend_neither_on_threads_nor_on_the_level(void **state)
                 continue;
             c.standardize = kind == ROUTER_SUCCESS;
             c.dropout = i % 2 ? 0.2 : 0;
+            c.noise = i % 4 < 2 ? 0.2 : 0;
             first = router_of((enum router_kind)kind, 3, kernels_at(KERNELS_GENERIC));
             r = router_of((enum router_kind)kind, 3, kern);
             (void)train(first, &f, &c, 0, NULL);
