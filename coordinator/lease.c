@@ -7,6 +7,7 @@
 
 #include "common/base/mem.h"
 #include "coordinator/shell.h"
+#include "store/hint.h"
 
 /* Parameters are stored as a Lease that holds nothing else. */
 void lease_pack_params(Drover__Param **params, size_t len, struct buf *ret)

@@ -7,8 +7,8 @@
 #include "common/base/jsonw.h"
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
+#include "store/hint.h"
 #include "store/store_private.h"
-#include "store/work.h"
 
 /* A path of one example; texts are places in the words. */
 struct path {

@@ -230,22 +230,11 @@ int store_attempt_end(struct store *s, const struct store_result *r, bool final,
  * without a routing.
  * For a select job: what the candidates that it has a claim of reached, one line each, sorted,
  *   {"candidate":"64 hex","values":[by seed],"failed":0}
- * with "out":true at the end for those that an earlier rung did not let go on,
- * by the parameter measure: of the families that the run's jobs among its needs write accuracy,
- * oracle, layers, or a metric of summary, over all examples; for jobs without families the last
- * value of the training metric. A seed without a value, or one of whose jobs failed, counts as
- * failed. */
+ * with "out":true at the end for those that an earlier rung did not let go on, by the parameter
+ * measure: of the families that the run's jobs among its needs write accuracy, oracle, layers, or
+ * a metric of summary, over all examples; for jobs without families the last value of the training
+ * metric. A seed without a value, or one of whose jobs failed, counts as failed. */
 int store_collect(struct store *s, uint64_t job, struct buf *ret, struct err *err) MUST_CHECK;
-
-/* What other searches with the same evaluation (submit.h) found for the examples of search job J
- * that it has no result of, appended to RET: one line of canonical JSON per example, in the order
- * of the task's list,
- *   {"id":"16 hex","paths":[["11011",1,"7"],["11101",0,"9"]]}
- * path, reward, answer, sorted by path, each once. Outcomes that contradict each other are left
- * out, and whole examples behind LIMIT bytes. Nothing when nothing is known, which costs one look
- * at an index. */
-int store_hint(struct store *s, const struct store_job *j, size_t limit, struct buf *ret,
-               struct err *err) MUST_CHECK;
 
 struct store_blob {
     struct digest digest;
@@ -253,8 +242,8 @@ struct store_blob {
     bool folder, evicted;
     char path[4096]; /* of the file: under blobs.h, or the user's */
 };
-/* Where are the bytes of DIGEST? Looks in the blob folder and in the outside files. ERR_NOT_FOUND.
- * Works on a reading connection too (the blob thread opens its own). */
+/* Where are the bytes of DIGEST? In the blob folder or an outside file; ERR_NOT_FOUND. Works on a
+ * reading connection too (the blob thread opens its own). */
 int store_blob_find(struct store *s, const struct digest *digest, struct store_blob *ret,
                     struct err *err) MUST_CHECK;
 

@@ -34,8 +34,8 @@ enum search_method {
      * nothing. Unlike there, edits that make illegal routings are left out. `round` changes no
      * bit. */
     SEARCH_CHAIN,
-    /* Every legal routing at most `depth` edits away from all ones or a start, by depth, then in the order of their parents
-     * and of routing_children; no simulations. */
+    /* Every legal routing at most `depth` edits away from all ones or a start, by depth, then in
+     * the order of their parents and of routing_children; no simulations. */
     SEARCH_ENUMERATE
 };
 

@@ -104,7 +104,8 @@ static void every_method_answers_2000_questions_of_each_task(void **state)
 static void only_the_last_word_looks_at_test_questions(void **state)
 {
     static const char *const files[] = { FOLDER "ablations.cfg", FOLDER "search_methods.cfg",
-                                         FOLDER "in_domain.cfg", FOLDER "out_of_domain.cfg" };
+                                         FOLDER "in_domain.cfg", FOLDER "out_of_domain.cfg",
+                                         FOLDER "plain.cfg" };
     size_t validated = 0;
 
     (void)state;
@@ -116,7 +117,7 @@ static void only_the_last_word_looks_at_test_questions(void **state)
                 const char *split = p->family[x->family].split;
                 validated += strcmp(split, "validation") == 0;
                 if (strcmp(x->step, "labels") == 0 || strcmp(x->step, "family") == 0 ||
-                    strcmp(x->step, "near") == 0)
+                    strcmp(x->step, "near") == 0 || strcmp(x->step, "around") == 0)
                     assert_string_equal(split, "train");
                 else if (f < 2 || strncmp(x->step, "v_", 2) == 0)
                     assert_string_equal(split, "validation");

@@ -6,6 +6,7 @@
 #include "tests/unit/store/small_plan.h"
 
 #include "common/base/json.h"
+#include "store/hint.h"
 #include "store/migrate.h"
 #include "store/sql_migrations.h"
 #include "store/sqlite.h"
