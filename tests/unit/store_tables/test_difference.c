@@ -158,7 +158,7 @@ static void numbers_of_runs_have_students_t(void **state)
     paper_fill(f->s, (struct paper){ 0 });
     root = make(f->s, spec);
     for (int k = 0; k < 3; k++) {
-        char a[16], b[16];
+        char a[32], b[32];
 
         snprintf(a, sizeof a, "cosine/%d", k + 1);
         snprintf(b, sizeof b, "constant/%d", k + 1);
