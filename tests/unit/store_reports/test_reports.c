@@ -489,6 +489,7 @@ static void a_report_leaves_no_time_limit_behind(void **state)
 /* Of the four labels 0 and 2 are preserved, 1 is improved, 3 unsolved; the path is 1021. */
 static void labels_are_listed_and_summed_up(void **state)
 {
+    struct buf out = { 0 };
     struct reading *x = *state;
     struct json *d = report(x->r, "labels", "{\"experiment\": \"exp\", \"limit\": 3}"), *set, *all;
 
@@ -528,11 +529,12 @@ static void labels_are_listed_and_summed_up(void **state)
     is(json_at(json_get(set, "groups"), 0), "level", "1");
     json_free(d);
     FAILS(ERR_INVALID, "skip@3",
-          report_make(x->r, "labels", "{\"at\": [\"skp@1\"]}", NULL, &(struct buf){ 0 }, err));
+          report_make(x->r, "labels", "{\"at\": [\"skp@1\"]}", NULL, &out, err));
     FAILS(ERR_INVALID, "no example id",
-          report_make(x->r, "labels", "{\"id\": \"xyz\"}", NULL, &(struct buf){ 0 }, err));
+          report_make(x->r, "labels", "{\"id\": \"xyz\"}", NULL, &out, err));
     FAILS(ERR_INVALID, "did you mean \"improved\"",
-          report_make(x->r, "label_stats", "{\"improve\": true}", NULL, &(struct buf){ 0 }, err));
+          report_make(x->r, "label_stats", "{\"improve\": true}", NULL, &out, err));
+    buf_release(&out);
 }
 
 #define T(NAME) cmocka_unit_test_setup_teardown(NAME, open_reading, close_reading)
