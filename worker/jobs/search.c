@@ -173,7 +173,8 @@ static int read_starts(struct search_job *s, struct err *err)
     if (!has_input(s->job, "paths"))
         return 0;
     rc = s->job->services->input(s->job->services->arg, "paths", path, sizeof(path), err);
-    return rc == 0 ? static_paths_read(path, s->model->conf.layers, &s->starts, &s->starts_len, err)
+    return rc == 0 ? static_paths_read(path, s->model->conf.layers, &s->starts, NULL,
+                                       &s->starts_len, err)
                    : rc;
 }
 

@@ -151,7 +151,8 @@ int static_paths_choose(const struct label_set *s, const char *path, size_t beam
     return 0;
 }
 
-static int take_path(const char *text, size_t len, size_t layers, uint8_t *out, struct err *err)
+static int take_path(const char *text, size_t len, size_t layers, uint8_t *out,
+                     struct static_score *ret_score, struct err *err)
 {
     struct json *root CLEANUP(json_cleanup) = NULL;
     int rc = json_parse(text, len, &root, err);
@@ -159,6 +160,12 @@ static int take_path(const char *text, size_t len, size_t layers, uint8_t *out, 
 
     if (rc < 0)
         return rc;
+    ret_score->n = json_integer(json_get(root, "n"), -1);
+    ret_score->right = json_integer(json_get(root, "right"), -1);
+    if (ret_score->n < 1 || ret_score->n > INT32_MAX || ret_score->right < 0 ||
+        ret_score->right > ret_score->n)
+        return err_set(err, ERR_INVALID,
+                       "\"right\" of \"n\" examples must be 0 to n, n at least 1");
     if (!digits)
         return err_set(err, ERR_INVALID, "\"routing\" must be a text of digits");
     if (strlen(digits) != layers)
@@ -172,15 +179,15 @@ static int take_path(const char *text, size_t len, size_t layers, uint8_t *out, 
 /* A line takes 600 bytes at most: 100,000 paths. */
 enum { FILE_BYTES_MAX = 64 << 20 };
 
-int static_paths_read(const char *path, size_t layers, uint8_t **ret, size_t *ret_len,
-                      struct err *err)
+int static_paths_read(const char *path, size_t layers, uint8_t **ret,
+                      struct static_score **ret_score, size_t *ret_len, struct err *err)
 {
     struct buf text CLEANUP(buf_release) = { 0 };
+    struct static_score *score CLEANUP(mem_cleanup) = NULL;
+    uint8_t *paths CLEANUP(mem_cleanup) = NULL;
     int rc = buf_read_file(&text, path, FILE_BYTES_MAX, err);
-    size_t number = 0, cap = 0;
+    size_t number = 0, cap = 0, n = 0;
 
-    *ret = NULL;
-    *ret_len = 0;
     for (size_t at = 0; rc == 0 && at < text.len;) {
         const char *line = text.data + at, *end = memchr(line, '\n', text.len - at);
         size_t len = end ? (size_t)(end - line) : text.len - at;
@@ -189,20 +196,24 @@ int static_paths_read(const char *path, size_t layers, uint8_t **ret, size_t *re
         at += len + 1;
         if (len == 0)
             continue;
-        if (*ret_len == cap) {
+        if (n == cap) {
             cap = cap ? 2 * cap : 64;
-            *ret = mem_realloc(*ret, cap, layers);
+            paths = mem_realloc(paths, cap, layers);
+            score = mem_realloc(score, cap, sizeof(*score));
         }
-        rc = take_path(line, len, layers, *ret + *ret_len * layers, err);
+        rc = take_path(line, len, layers, paths + n * layers, &score[n], err);
         if (rc < 0)
-            rc = err_wrap(err, rc, "%s:%zu", path, number);
-        else
-            (*ret_len)++;
+            return err_wrap(err, rc, "%s:%zu", path, number);
+        n++;
     }
-    if (rc == 0)
-        return 0;
-    free(*ret);
-    *ret = NULL;
-    *ret_len = 0;
-    return rc;
+    if (rc < 0)
+        return rc;
+    *ret = paths;
+    paths = NULL;
+    *ret_len = n;
+    if (ret_score) {
+        *ret_score = score;
+        score = NULL;
+    }
+    return 0;
 }

@@ -15,9 +15,13 @@
 int static_paths_choose(const struct label_set *s, const char *path, size_t beam, bool each,
                         struct buf *out, size_t *ret_len, struct err *err) MUST_CHECK;
 
-/* The legal paths of the file PATH for a model of LAYERS: [*RET_LEN][layers], for free(). Errors
- * begin with file:line. */
-int static_paths_read(const char *path, size_t layers, uint8_t **ret, size_t *ret_len,
-                      struct err *err) MUST_CHECK;
+/* What a line says of its path: right for RIGHT of N examples. */
+struct static_score {
+    int64_t n, right; /* 0 <= right <= n, 1 <= n <= INT32_MAX */
+};
+/* The legal paths of the file PATH for a model of LAYERS: [*RET_LEN][layers] and, unless
+ * RET_SCORE is NULL, what each line says; both for free(). Errors begin with file:line. */
+int static_paths_read(const char *path, size_t layers, uint8_t **ret,
+                      struct static_score **ret_score, size_t *ret_len, struct err *err) MUST_CHECK;
 
 #endif
