@@ -9,6 +9,11 @@
 #include "common/base/mem.h"
 #include "worker/model/sweep_state.h"
 
+enum {
+    COPY_FLOATS_MIN = 1 << 16, /* copied by all threads: some 20 us */
+    COPY_PARTS_PER_THREAD = 4,
+};
+
 struct sweep *sweep_new(const struct model *m, struct pool *pool)
 {
     struct sweep *s = mem_calloc(1, sizeof(*s));
@@ -47,36 +52,64 @@ void sweep_free(struct sweep *s)
     free(s);
 }
 
-static void enter(struct sweep *s)
+struct each {
+    struct sweep *s;
+    void (*step)(const struct sweep *s, size_t i, size_t layer);
+    size_t layer, parts;
+};
+
+static void some_sequences(void *arg, size_t part, size_t thread)
+{
+    const struct each *e = arg;
+
+    (void)thread;
+    for (size_t i = e->s->n * part / e->parts; i < e->s->n * (part + 1) / e->parts; i++)
+        e->step(e->s, i, e->layer);
+}
+
+/* STEP, which copies, for all sequences. */
+static void each_sequence(struct sweep *s, void (*step)(const struct sweep *, size_t, size_t),
+                          size_t layer)
+{
+    struct each e = { s, step, layer, MIN(COPY_PARTS_PER_THREAD * s->threads, s->n) };
+
+    if (s->rows * s->wide.dim < COPY_FLOATS_MIN)
+        e.parts = 1;
+    pool_run(e.parts > 1 ? s->pool : NULL, some_sequences, &e, e.parts);
+}
+
+static void enter(const struct sweep *s, size_t i, size_t layer)
 {
     const struct tensor_view *embed = &s->m->embed;
     size_t dim = s->wide.dim, bytes = dim * weight_type_bytes(embed->type);
+    const struct sweep_seq *q = &s->seq[i];
 
-    for (size_t i = 0; i < s->n; i++) {
-        const struct sweep_seq *q = &s->seq[i];
-        float *x = s->x + s->place[i].row * dim;
-
-        if (q->start) {
-            memcpy(x, q->start, q->rows * dim * sizeof(float));
-            continue;
-        }
-        for (size_t r = 0; r < q->rows; r++)
-            weight_widen(x + r * dim, (const char *)embed->data + q->tokens[r] * bytes, embed->type,
-                         dim);
+    (void)layer;
+    if (q->start) {
+        memcpy(s->place[i].x, q->start, q->rows * dim * sizeof(float));
+        return;
     }
+    for (size_t r = 0; r < q->rows; r++)
+        weight_widen(s->place[i].x + r * dim, (const char *)embed->data + q->tokens[r] * bytes,
+                     embed->type, dim);
 }
 
-/* Copy the states in front of LAYER that are asked for. */
-static void save_states(const struct sweep *s, size_t layer)
+/* Copy the state in front of LAYER where it is asked for. */
+static void save_state(const struct sweep *s, size_t i, size_t layer)
 {
-    size_t dim = s->wide.dim;
+    const struct sweep_seq *q = &s->seq[i];
 
-    for (size_t i = 0; i < s->n; i++) {
-        const struct sweep_seq *q = &s->seq[i];
+    if (q->save && layer >= q->start_layer && q->save[layer] && q->save[layer] != s->place[i].x)
+        memcpy(q->save[layer], s->place[i].x, q->rows * s->wide.dim * sizeof(float));
+}
 
-        if (q->save && layer >= q->start_layer && q->save[layer])
-            memcpy(q->save[layer], s->x + s->place[i].row * dim, q->rows * dim * sizeof(float));
-    }
+static void save_states(struct sweep *s, size_t layer)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->seq[i].save && s->seq[i].save[layer] && s->seq[i].save[layer] != s->place[i].x) {
+            each_sequence(s, save_state, layer);
+            return;
+        }
 }
 
 /* The sequences that pass LAYER at least TIMES times, for pass TIMES. */
@@ -118,7 +151,7 @@ static int run(struct sweep *s, struct err *err)
     s->entered = NULL;
     rc = sweep_prepare(s, err);
     if (!rc) {
-        enter(s);
+        each_sequence(s, enter, 0);
         rc = run_layers(s, err);
     }
     if (!rc) {

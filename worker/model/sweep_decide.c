@@ -70,7 +70,7 @@ int sweep_decide(struct sweep *s, size_t layer, struct err *err)
         const struct sweep_seq *q = &s->seq[i];
 
         if (leads(q))
-            s->decision[n++] = (struct sweep_decision){ .x = s->x + s->place[i].row * s->wide.dim,
+            s->decision[n++] = (struct sweep_decision){ .x = s->place[i].x,
                                                         .rows = q->decide_rows,
                                                         .routing = q->decided };
     }

@@ -59,7 +59,7 @@ static bool walk_next(struct walk *w)
         from = p->from + dead + low - first;
         w->rows = high - low;
         w->row = low;
-        w->x = s->x + (s->place[p->seq].row + from) * s->wide.dim;
+        w->x = s->place[p->seq].x + from * s->wide.dim;
         w->position = s->place[p->seq].base + from;
         return true;
     }

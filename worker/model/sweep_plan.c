@@ -248,11 +248,43 @@ static int place_keys(struct sweep *s, struct err *err)
     return rc;
 }
 
-int sweep_prepare(struct sweep *s, struct err *err)
+/* Where the state behind the last pass of Q is saved, so that it can be made there; or NULL. */
+static float *last_state(const struct sweep *s, const struct sweep_seq *q)
 {
-    size_t rows = 0, longest = 0;
+    float *x = NULL;
+
+    for (size_t l = s->m->conf.layers; q->save && !q->decider && l > q->start_layer; l--) {
+        x = q->save[l] ? q->save[l] : x;
+        if (q->routing[l - 1])
+            break;
+    }
+    return x;
+}
+
+/* A residual stream for the sequences that have none. */
+static int place_states(struct sweep *s, struct err *err)
+{
+    size_t rows = 0, at = 0;
     int rc;
 
+    for (size_t i = 0; i < s->n; i++)
+        rows += s->place[i].x ? 0 : s->seq[i].rows;
+    rc = fit(&s->x, &s->x_room, rows * s->wide.dim, rows, err);
+    for (size_t i = 0; i < s->n && !rc; i++) {
+        if (s->place[i].x)
+            continue;
+        s->place[i].x = s->x + at * s->wide.dim;
+        at += s->seq[i].rows;
+    }
+    return rc;
+}
+
+int sweep_prepare(struct sweep *s, struct err *err)
+{
+    size_t longest = 0;
+    int rc;
+
+    s->rows = 0;
     if (s->n > s->seq_room) {
         s->place = mem_realloc(s->place, s->n, sizeof(*s->place));
         s->active = mem_realloc(s->active, s->n, sizeof(*s->active));
@@ -271,12 +303,13 @@ int sweep_prepare(struct sweep *s, struct err *err)
         rc = q->kv ? kv_reserve(q->kv, q->rows, err) : 0;
         if (rc)
             return rc;
-        s->place[i] =
-            (struct place){ .row = rows, .base = base, .last_layer = sweep_last_layer(s, q) };
-        rows += q->rows;
+        s->place[i] = (struct place){ .x = last_state(s, q),
+                                      .base = base,
+                                      .last_layer = sweep_last_layer(s, q) };
+        s->rows += q->rows;
         longest = MAX(longest, base + q->rows);
     }
     s->rope = rope_need(s->m->rope, longest);
     rc = place_keys(s, err);
-    return rc ? rc : fit(&s->x, &s->x_room, rows * s->wide.dim, rows, err);
+    return rc ? rc : place_states(s, err);
 }

@@ -8,7 +8,7 @@
 
 /* Where a sequence lives in this pass. */
 struct place {
-    size_t row;        /* its first row of x */
+    float *x;          /* (rows, dim): its residual stream, in the pass or where it is saved */
     size_t base;       /* position of its first row */
     size_t slot;       /* next cache slot */
     size_t last_layer; /* behind its last pass only the rows with logits matter; SIZE_MAX: all do */
@@ -60,9 +60,10 @@ struct sweep {
     size_t active_len, pieces_len, blocks_len, seq_room, piece_room, block_room;
     size_t whole_rows; /* sequences with more rows are cut in pieces of as many */
     bool own_blocks;   /* each thread takes whole blocks; else all share each step of a block */
-    float *x;          /* (rows of all sequences, dim): the residual stream */
+    float *x;          /* residual streams, of the sequences that have none of their own */
     float *keys;       /* behind place.keys */
     float *qkv;        /* the second one of a block that is cut by rows */
+    size_t rows;       /* of all sequences */
     size_t x_room, keys_room, qkv_room;
     struct scratch *scratch; /* [threads] */
     float *logits;           /* (head rows, vocab) */
