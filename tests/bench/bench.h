@@ -65,6 +65,8 @@ void bench_search(struct bench *b);
 void bench_search_traces(struct bench *b); /* part of search */
 void bench_search_router(struct bench *b); /* part of search */
 void bench_train(struct bench *b);
+void bench_train_torch(struct bench *b); /* part of train */
+void bench_train_large(struct bench *b); /* part of train */
 void bench_store(struct bench *b);
 
 #endif

@@ -18,6 +18,8 @@ static void one_step(void *arg)
 static void measure_training(struct bench *b, const char *name, enum train_gemm gemm,
                              size_t threads)
 {
+    if (!bench_wants(b, name))
+        return;
     struct embedded e;
     struct pool *pool = pool_new(threads);
     embedded_open(&e, gemm, SCHEDULE, pool);
@@ -38,4 +40,6 @@ void bench_train(struct bench *b)
     measure_training(b, "train.step.d64.tokens_per_s", TRAIN_GEMM_PACKED, 1);
     measure_training(b, "train.step.d64.threads2.tokens_per_s", TRAIN_GEMM_PACKED, 2);
     measure_training(b, "train.step.d64.openblas.tokens_per_s", TRAIN_GEMM_OPENBLAS, 1);
+    bench_train_torch(b);
+    bench_train_large(b);
 }

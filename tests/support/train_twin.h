@@ -10,5 +10,10 @@
 /* Mean cross entropy of the targets of B under the weights ALL (double, laid out as LAYOUT). */
 double train_twin_loss(const struct model_conf *c, const struct model_weights *layout,
                        const double *all, const struct train_batch *b);
+/* Log-probabilities of the targets and entropies, those of logits / TEMPERATURE; [rows], rows
+ * without a target are left as they are. */
+void train_twin_logprobs(const struct model_conf *c, const struct model_weights *layout,
+                         const double *all, const struct train_batch *b, double temperature,
+                         double *logprob, double *entropy);
 
 #endif

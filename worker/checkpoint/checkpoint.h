@@ -63,7 +63,8 @@ int checkpoint_widen(const struct checkpoint *c, struct model_weights *ret,
 
 /* Write model.safetensors (F32, rotate-half layout) and, last, config.json into folder DIR, which
  * exists. Bytes are a function of the arguments; checkpoint_open gives C back, with
- * rope_interleaved false. ERR_IO, ERR_FULL, ERR_READONLY, ERR_NOMEM. */
+ * rope_interleaved false. ERR_INVALID: biases that no architecture of Hugging Face has; ERR_IO,
+ * ERR_FULL, ERR_READONLY, ERR_NOMEM. */
 int checkpoint_save(const char *dir, const struct model_conf *c, const struct model_weights *w,
                     struct err *err) MUST_CHECK;
 

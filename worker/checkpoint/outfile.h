@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* outfile.h - a file written in pieces that appears whole or not at all: PATH.tmp, fsync, rename,
- * fsync of the folder. Private to this folder. */
+ * fsync of the folder. */
 #ifndef WORKER_CHECKPOINT_OUTFILE_H
 #define WORKER_CHECKPOINT_OUTFILE_H
 

@@ -109,12 +109,26 @@ int safetensors_write(const char *path, const struct model_conf *c, const struct
     return outfile_close(&f, rc, err);
 }
 
+/* LlamaForCausalLM has biases at q, k, v and o or at none of them, Qwen2ForCausalLM at q, k, v and
+ * nowhere else. */
+static int check_biases(const struct model_conf *c, struct err *err)
+{
+    if (c->qkv_bias == c->o_bias || (c->qkv_bias && !c->mlp_bias))
+        return 0;
+    return err_set(err, ERR_INVALID,
+                   "no architecture of Hugging Face has biases at %s%s%s: such a model cannot be "
+                   "saved as a folder",
+                   c->qkv_bias ? "q, k, v" : "o", c->mlp_bias ? " and the feed-forward part" : "",
+                   " alone");
+}
+
 int checkpoint_save(const char *dir, const struct model_conf *c, const struct model_weights *w,
                     struct err *err)
 {
     CLEANUP(buf_release) struct buf path = { 0 }, config = { 0 };
     int rc = model_conf_check(c, err);
 
+    rc = rc ? rc : check_biases(c, err);
     buf_printf(&path, "%s/model.safetensors", dir);
     if (!rc)
         rc = safetensors_write(buf_str(&path), c, w, err);

@@ -110,6 +110,11 @@ struct kernels {
      * onehot) * WEIGHT[row], may be the same array as LOGITS; NULL: only the loss. */
     void (*cross_entropy)(float *loss, float *dlogits, const float *logits, const uint32_t *target,
                           const float *weight, size_t rows, size_t v);
+    /* LOGITS (rows, V) *= SCALE (left as they are for 1), then per row: LOGPROB = logit[target] -
+     * logsumexp, and unless NULL ENTROPY = -sum p log p of the whole softmax, in nats. NaN where a
+     * logit is NaN or +infinity. */
+    void (*log_prob)(double *logprob, double *entropy, float *logits, const uint32_t *target,
+                     float scale, size_t rows, size_t v);
     double (*sum_squares)(const float *x, size_t n); /* fixed order, in double */
     /* AdamW (Loshchilov & Hutter 2019): m, v updated; w -= lr * (mhat / (sqrt(vhat) + eps) + decay
      * * w). BC1, BC2 are the bias corrections 1 - beta^t, computed by the caller; GRAD is

@@ -36,6 +36,8 @@ float LEVEL(logsumexp)(const float *logits, size_t v);
 size_t LEVEL(argmax)(const float *logits, size_t v);
 void LEVEL(cross_entropy)(float *loss, float *dlogits, const float *logits, const uint32_t *target,
                           const float *weight, size_t rows, size_t v);
+void LEVEL(log_prob)(double *logprob, double *entropy, float *logits, const uint32_t *target,
+                     float scale, size_t rows, size_t v);
 double LEVEL(sum_squares)(const float *x, size_t n);
 void LEVEL(adamw)(float *w, float *m, float *v, const float *grad, float gscale, float lr,
                   float beta1, float beta2, float eps, float decay, float bc1, float bc2, size_t n);

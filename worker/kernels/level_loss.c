@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* level_loss.c - what is done with a row of logits: log-sum-exp, argmax, cross entropy. */
+/* level_loss.c - what is done with a row of logits: log-sum-exp, argmax, cross entropy,
+ * log-probabilities. */
 #include <math.h>
 
 #include "worker/kernels/fmath.h"
@@ -64,5 +65,44 @@ void LEVEL(cross_entropy)(float *loss, float *dlogits, const float *logits, cons
         for (size_t i = 0; i < v; i += 16)
             v_put(d + i, v_mul(v_mul(v_get(d + i, v - i, 0.0f), inverse), w), v - i);
         d[target[r]] = onehot * weight[r];
+    }
+}
+
+static inline void scale_row(float *x, float scale, size_t n)
+{
+    const struct v16 a = v_set1(scale);
+    for (size_t i = 0; i < n; i += 16)
+        v_put(x + i, v_mul(v_get(x + i, n - i, 0.0f), a), n - i);
+}
+
+/* exp_sum, and into WEIGHTED the sum of exp(z) z, z = x - top, which is 0 where exp(z) is. */
+static inline float exp_sums(float *weighted, const float *x, float top, size_t n)
+{
+    const struct v16 shift = v_set1(top), low = v_set1(-88.0f);
+    struct v16 sum = v_set1(0.0f), product = v_set1(0.0f);
+    for (size_t i = 0; i < n; i += 16) {
+        /* a NaN stays: the second operand wins */
+        struct v16 z = v_max(low, v_sub(v_get(x + i, n - i, -INFINITY), shift));
+        struct v16 e = v_exp(z);
+        sum = v_add(sum, e);
+        product = v_fma(e, z, product);
+    }
+    *weighted = v_sum(product);
+    return v_sum(sum);
+}
+
+void LEVEL(log_prob)(double *logprob, double *entropy, float *logits, const uint32_t *target,
+                     float scale, size_t rows, size_t v)
+{
+    for (size_t r = 0; r < rows; r++, logits += v) {
+        if (scale != 1.0f)
+            scale_row(logits, scale, v);
+        const float top = row_max(logits, v);
+        float weighted;
+        const float sum = exp_sums(&weighted, logits, top, v);
+        const double all = log_sum(sum);
+        logprob[r] = ((double)logits[target[r]] - (double)top) - all;
+        if (entropy != NULL)
+            entropy[r] = all - (double)weighted / (double)sum;
     }
 }

@@ -5,6 +5,8 @@
 #include "worker/kernels/level.h"
 #include "worker/kernels/vec.h"
 
+enum { NORM_ROWS = 4 }; /* at once */
+
 /* Sum over i of A[i] * B[i]: sixteen chains, then the tree. */
 static inline float dot(const float *a, const float *b, size_t n)
 {
@@ -14,10 +16,40 @@ static inline float dot(const float *a, const float *b, size_t n)
     return v_sum(sum);
 }
 
+/* COUNT rows, whose sums wait for each other less than those of one. D is a multiple of 16. */
+ALWAYS_INLINE void norm_tile(float *out, float *rstd, const float *x, const float *w, float eps,
+                             const size_t count, size_t d)
+{
+    struct v16 sum[NORM_ROWS];
+    UNROLL for (size_t r = 0; r < count; r++) sum[r] = v_set1(0.0f);
+    for (size_t i = 0; i < d; i += 16) {
+        UNROLL for (size_t r = 0; r < count; r++)
+        {
+            const struct v16 a = v_load(x + r * d + i);
+            sum[r] = v_fma(a, a, sum[r]);
+        }
+    }
+    UNROLL for (size_t r = 0; r < count; r++)
+    {
+        const float scale = 1.0f / sqrtf(v_sum(sum[r]) / (float)d + eps);
+        sum[r] = v_set1(scale);
+        if (rstd != NULL)
+            rstd[r] = scale;
+    }
+    for (size_t i = 0; i < d; i += 16) {
+        const struct v16 weight = v_load(w + i);
+        UNROLL for (size_t r = 0; r < count; r++)
+            v_store(out + r * d + i, v_mul(v_mul(v_load(x + r * d + i), sum[r]), weight));
+    }
+}
+
 void LEVEL(rmsnorm)(float *out, float *rstd, const float *x, const float *w, float eps, size_t rows,
                     size_t d)
 {
-    for (size_t r = 0; r < rows; r++, x += d, out += d) {
+    size_t r = 0;
+    for (; d % 16 == 0 && r + NORM_ROWS <= rows; r += NORM_ROWS)
+        norm_tile(out + r * d, rstd == NULL ? NULL : rstd + r, x + r * d, w, eps, NORM_ROWS, d);
+    for (out += r * d, x += r * d; r < rows; r++, x += d, out += d) {
         const float scale = 1.0f / sqrtf(dot(x, x, d) / (float)d + eps);
         const struct v16 s = v_set1(scale);
         for (size_t i = 0; i < d; i += 16)

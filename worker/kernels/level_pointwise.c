@@ -153,6 +153,8 @@ void LEVEL(rope)(float *x, size_t ldx, const uint32_t *position, const float *co
                 rotate_pairs(head, c, s, direction, half);
             else if (half == 8) /* a constant length lets the compiler drop its loop */
                 rotate_halves(head, head + 8, c, s, direction, 8);
+            else if (half == 16)
+                rotate_halves(head, head + 16, c, s, direction, 16);
             else
                 rotate_halves(head, head + half, c, s, direction, half);
         }

@@ -34,6 +34,7 @@ const struct kernels TABLE_PASTE(KERNELS_LEVEL_NAME) = {
     .logsumexp = LEVEL(logsumexp),
     .argmax = LEVEL(argmax),
     .cross_entropy = LEVEL(cross_entropy),
+    .log_prob = LEVEL(log_prob),
     .sum_squares = LEVEL(sum_squares),
     .adamw = LEVEL(adamw),
     .exp = LEVEL(exp),

@@ -14,7 +14,7 @@ struct pool *pool_new(size_t threads);
 void pool_free(struct pool *p);
 size_t pool_threads(const struct pool *p); /* 1 for NULL */
 
-/* Run FN(arg, i, thread) for i in 0..n-1, spread over the threads in any order (thread:
+/* Run FN(arg, i, thread) for i in 0..n-1, begun in order, spread over the threads (thread:
  * 0..threads-1, for scratch), and return when all are done. Results may not depend on which thread
  * ran what. Not re-entrant. P may be NULL: the caller runs all. */
 typedef void (*pool_fn)(void *arg, size_t i, size_t thread);

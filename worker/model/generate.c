@@ -14,7 +14,7 @@
 
 enum { JOIN_ROWS = 4096 }; /* of prompts in one pass, or one longer prompt: bounds its states */
 
-/* A generation in the sweep. */
+/* A generation in the sweep, or one that waits in the same pass for a prompt that another reads. */
 struct member {
     struct generation *g;
     struct kv *kv;
@@ -22,6 +22,7 @@ struct member {
     uint32_t next; /* the last token, not yet in the cache */
     size_t shown;  /* bytes of the text that on_text has got */
     bool done;
+    size_t leader; /* of a follower: the member whose prompt is its own */
 };
 
 struct batch {
@@ -30,6 +31,8 @@ struct batch {
     struct sweep_seq *seq; /* [room] */
     float *logits;         /* (room, vocab) */
     size_t len, room, vocab;
+    struct member *follower; /* [room - len]: join behind the pass, with a copy of the cache */
+    size_t followers;
     struct sampler sampler;
 };
 
@@ -63,6 +66,7 @@ static void batch_release(struct batch *b)
     for (size_t i = 0; i < b->len; i++)
         kv_free(b->member[i].kv);
     free(b->member);
+    free(b->follower);
     free(b->seq);
     free(b->logits);
     sampler_release(&b->sampler);
@@ -88,6 +92,11 @@ static int check_all(const struct model *m, struct generation *g, size_t n, stru
     return 0;
 }
 
+static struct member member_of(struct generation *g)
+{
+    return (struct member){ .g = g, .stream = { .previous = g->prompt[g->prompt_len - 1] + 1 } };
+}
+
 static int join(struct batch *b, struct generation *g, struct err *err)
 {
     const struct model_conf *c = &b->s->m->conf;
@@ -95,7 +104,7 @@ static int join(struct batch *b, struct generation *g, struct err *err)
     size_t most = MIN(g->max_new, c->positions); /* no sum overflows */
     int rc;
 
-    *m = (struct member){ .g = g, .stream = { .previous = g->prompt[g->prompt_len - 1] + 1 } };
+    *m = member_of(g);
     rc = kv_new(&m->kv, c, g->decider ? NULL : g->routing, MIN(c->positions, g->prompt_len + most),
                 err);
     if (rc)
@@ -111,18 +120,31 @@ static int join(struct batch *b, struct generation *g, struct err *err)
     return 0;
 }
 
-/* Those that wait, from *NEXT on, take the free places. */
+/* Samples of one prompt: the same memory, so that no texts are compared. */
+static bool same_prompt(const struct generation *a, const struct generation *b)
+{
+    return a->prompt == b->prompt && a->prompt_len == b->prompt_len && a->routing == b->routing &&
+           a->max_new == b->max_new && !a->decider && !b->decider;
+}
+
+/* Those that wait, from *NEXT on, take the free places. The first of several samples of a prompt
+ * reads it for all. */
 static int join_waiting(struct batch *b, struct generation *g, size_t n, size_t *next,
                         struct err *err)
 {
-    size_t rows = 0;
+    size_t rows = 0, old = b->len;
 
-    for (; *next < n && b->len < b->room; ++*next) {
+    for (; *next < n && b->len + b->followers < b->room; ++*next) {
         struct generation *w = &g[*next];
         int rc;
 
         if (!w->max_new)
             continue;
+        if (b->len > old && same_prompt(w, b->member[b->len - 1].g)) {
+            b->follower[b->followers] = member_of(w);
+            b->follower[b->followers++].leader = b->len - 1;
+            continue;
+        }
         if (rows && rows + w->prompt_len > JOIN_ROWS)
             break;
         rc = join(b, w, err);
@@ -189,6 +211,39 @@ static void take_token(struct batch *b, struct member *m, uint32_t id)
     take_text(m, old, m->done);
 }
 
+/* M's next token by logits that stand behind the positions of KV. */
+static int draw(struct batch *b, struct member *m, const struct kv *kv, const float *logits,
+                struct err *err)
+{
+    uint32_t id;
+    int rc = sampler_draw(&b->sampler, b->s->m->kern, &m->g->sampling, logits, b->vocab, kv_len(kv),
+                          &id, err);
+
+    if (!rc)
+        take_token(b, m, id);
+    return rc;
+}
+
+/* Their prompt was read: they are members now. */
+static int join_followers(struct batch *b, struct err *err)
+{
+    size_t leaders = b->len;
+    int rc = 0;
+
+    for (size_t i = 0; i < b->followers && !rc; i++) {
+        struct member *m = &b->member[b->len];
+        const struct member *leader = &b->member[b->follower[i].leader];
+
+        assert(b->follower[i].leader < leaders);
+        *m = b->follower[i];
+        rc = kv_copy(&m->kv, leader->kv, err);
+        b->len += !rc;
+        rc = rc ? rc : draw(b, m, m->kv, b->logits + m->leader * b->s->m->conf.vocab, err);
+    }
+    b->followers = 0;
+    return rc;
+}
+
 /* One pass for all members. */
 static int step(struct batch *b, struct progress *progress, struct err *err)
 {
@@ -197,16 +252,9 @@ static int step(struct batch *b, struct progress *progress, struct err *err)
     for (size_t i = 0; i < b->len; i++)
         b->seq[i].logits = b->logits + i * b->s->m->conf.vocab;
     rc = sweep_run(b->s, b->seq, b->len, progress, err);
-    for (size_t i = 0; i < b->len && !rc; i++) {
-        struct member *m = &b->member[i];
-        uint32_t id;
-
-        rc = sampler_draw(&b->sampler, b->s->m->kern, &m->g->sampling, b->seq[i].logits, b->vocab,
-                          kv_len(m->kv), &id, err);
-        if (!rc)
-            take_token(b, m, id);
-    }
-    return rc;
+    for (size_t i = 0; i < b->len && !rc; i++)
+        rc = draw(b, &b->member[i], b->member[i].kv, b->logits + i * b->s->m->conf.vocab, err);
+    return rc ? rc : join_followers(b, err);
 }
 
 static const uint8_t *routing_of(const struct generation *g)
@@ -247,6 +295,7 @@ int generate_run(struct sweep *s, struct generation *g, size_t n, size_t batch,
     if (m->tok)
         b.vocab = MIN(b.vocab, tokenizer_vocab(m->tok));
     b.member = mem_calloc(b.room, sizeof(*b.member));
+    b.follower = mem_calloc(b.room, sizeof(*b.follower));
     b.seq = mem_calloc(b.room, sizeof(*b.seq));
     b.logits = mem_try_aligned(b.room * m->conf.vocab, sizeof(float));
     if (!b.logits)

@@ -55,10 +55,11 @@ struct generation {
 void generation_release(struct generation *g);
 
 /* Run N generations with at most BATCH in the sweep at once (the others wait their turn in order;
- * prompts that join together share a pass). The model must have a tokenizer when stops or on_text
- * are used (asserted). A text may grow to the model's last position and one token beyond.
- * ERR_INVALID: sampling; ERR_LIMIT: a prompt longer than the model's positions (checked for all
- * before any work); ERR_CANCELLED, ERR_NOMEM, ERR_DIVERGED (logits that are not finite). */
+ * prompts that join together share a pass; one that several in a row have - the same memory, path
+ * and max_new - is read once for those that join together). The model must have a tokenizer when
+ * stops or on_text are used (asserted). A text may grow to the model's last position and one token
+ * beyond. ERR_INVALID: sampling; ERR_LIMIT: a prompt longer than the model's positions (checked for
+ * all before any work); ERR_CANCELLED, ERR_NOMEM, ERR_DIVERGED (logits that are not finite). */
 int generate_run(struct sweep *s, struct generation *g, size_t n, size_t batch,
                  struct progress *progress, struct err *err) MUST_CHECK;
 

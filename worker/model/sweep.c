@@ -78,6 +78,7 @@ static void each_sequence(struct sweep *s, void (*step)(const struct sweep *, si
     pool_run(e.parts > 1 ? s->pool : NULL, some_sequences, &e, e.parts);
 }
 
+/* Of the others the first layer copies the start, block by block, when it is in the cache. */
 static void enter(const struct sweep *s, size_t i, size_t layer)
 {
     const struct tensor_view *embed = &s->m->embed;
@@ -85,11 +86,7 @@ static void enter(const struct sweep *s, size_t i, size_t layer)
     const struct sweep_seq *q = &s->seq[i];
 
     (void)layer;
-    if (q->start) {
-        memcpy(s->place[i].x, q->start, q->rows * dim * sizeof(float));
-        return;
-    }
-    for (size_t r = 0; r < q->rows; r++)
+    for (size_t r = 0; r < q->rows && !q->start; r++)
         weight_widen(s->place[i].x + r * dim, (const char *)embed->data + q->tokens[r] * bytes,
                      embed->type, dim);
 }
@@ -99,14 +96,17 @@ static void save_state(const struct sweep *s, size_t i, size_t layer)
 {
     const struct sweep_seq *q = &s->seq[i];
 
-    if (q->save && layer >= q->start_layer && q->save[layer] && q->save[layer] != s->place[i].x)
-        memcpy(q->save[layer], s->place[i].x, q->rows * s->wide.dim * sizeof(float));
+    const float *x = sweep_stream(s, i, layer, 1);
+
+    if (q->save && layer >= q->start_layer && q->save[layer] && q->save[layer] != x)
+        memcpy(q->save[layer], x, q->rows * s->wide.dim * sizeof(float));
 }
 
 static void save_states(struct sweep *s, size_t layer)
 {
     for (size_t i = 0; i < s->n; i++)
-        if (s->seq[i].save && s->seq[i].save[layer] && s->seq[i].save[layer] != s->place[i].x) {
+        if (s->seq[i].save && s->seq[i].save[layer] &&
+            s->seq[i].save[layer] != sweep_stream(s, i, layer, 1)) {
             each_sequence(s, save_state, layer);
             return;
         }
@@ -116,6 +116,7 @@ static void save_states(struct sweep *s, size_t layer)
 static int activate(struct sweep *s, size_t layer, unsigned times, struct err *err)
 {
     s->active_len = 0;
+    s->times = times;
     for (size_t i = 0; i < s->n; i++)
         if (layer >= s->seq[i].start_layer && s->seq[i].routing[layer] >= times)
             s->active[s->active_len++] = (uint32_t)i;

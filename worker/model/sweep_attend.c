@@ -84,27 +84,39 @@ static float *kept(const struct run *r, const struct piece *p, size_t i, float *
     return place->keys + row * s->wide.kv;
 }
 
-static void rotate(const struct run *r, const struct item *t)
+/* Rows [from, to) of T's piece: their keys and, where they are LIVE, their queries. */
+static void rotate_some(const struct run *r, const struct item *t, size_t from, size_t to,
+                        bool live)
 {
     const struct sweep *s = r->s;
     const struct model_conf *c = &s->m->conf;
-    const struct piece *p = t->p;
     size_t e = c->head_dim, share = c->heads / c->kv_heads, heads = t->g1 - t->g0;
-    const uint32_t *position = r->c->position + p->row + t->from;
-    float *q = qkv_row(r, p, t->from) + t->g0 * share * e;
-    float *k = qkv_row(r, p, t->from) + s->wide.q + t->g0 * e;
-    size_t rows = t->to - t->from;
+    const uint32_t *position = r->c->position + t->p->row + from;
+    float *q = qkv_row(r, t->p, from) + t->g0 * share * e;
+    float *k = qkv_row(r, t->p, from) + s->wide.q + t->g0 * e;
+    bool both = live && heads == c->kv_heads; /* queries and keys are neighbours */
+
+    if (from >= to)
+        return;
+    if (live)
+        s->m->kern->rope(q, s->wide.qkv, position, s->rope.cos, s->rope.sin, 1, c->rope_interleaved,
+                         to - from, both ? c->heads + c->kv_heads : heads * share, e);
+    if (!both)
+        s->m->kern->rope(k, s->wide.qkv, position, s->rope.cos, s->rope.sin, 1, c->rope_interleaved,
+                         to - from, heads, e);
+}
+
+static void rotate(const struct run *r, const struct item *t)
+{
+    const struct sweep *s = r->s;
+    const struct piece *p = t->p;
+    size_t e = s->m->conf.head_dim, heads = t->g1 - t->g0, rows = t->to - t->from;
+    size_t live = MIN(MAX(p->dead, t->from), t->to);
+    const float *k = qkv_row(r, p, t->from) + s->wide.q + t->g0 * e;
 
     add_biases(r, t);
-    if (heads == c->kv_heads) { /* queries and keys are neighbours */
-        s->m->kern->rope(q, s->wide.qkv, position, s->rope.cos, s->rope.sin, 1, c->rope_interleaved,
-                         rows, c->heads + c->kv_heads, e);
-    } else {
-        s->m->kern->rope(q, s->wide.qkv, position, s->rope.cos, s->rope.sin, 1, c->rope_interleaved,
-                         rows, heads * share, e);
-        s->m->kern->rope(k, s->wide.qkv, position, s->rope.cos, s->rope.sin, 1, c->rope_interleaved,
-                         rows, heads, e);
-    }
+    rotate_some(r, t, t->from, live, false);
+    rotate_some(r, t, live, t->to, true);
     for (size_t i = 0; i < rows; i++) {
         float *value, *key = kept(r, p, t->from + i, &value);
 

@@ -111,7 +111,8 @@ int sweep_head(struct sweep *s, struct err *err)
 
         for (size_t r = q->logits_from, n; r < q->rows; r += n) {
             n = MIN(q->rows - r, b.max - b.rows);
-            add_part(s, &b, s->place[i].x + r * dim, q->logits + (r - q->logits_from) * vocab, n);
+            add_part(s, &b, sweep_stream(s, i, s->m->conf.layers, 1) + r * dim,
+                     q->logits + (r - q->logits_from) * vocab, n);
             if (b.rows == b.max)
                 flush(s, &b);
         }

@@ -29,8 +29,9 @@ struct walk {
     size_t i, begin, end; /* private */
     bool live;            /* private */
     size_t rows;
-    size_t row; /* (live) row of the block */
-    float *x;   /* the same row of x */
+    size_t row;        /* (live) row of the block */
+    float *x;          /* the same row of x, */
+    const float *from; /* and where it is in front of this pass */
     size_t position;
 };
 
@@ -60,6 +61,7 @@ static bool walk_next(struct walk *w)
         w->rows = high - low;
         w->row = low;
         w->x = s->place[p->seq].x + from * s->wide.dim;
+        w->from = sweep_stream(s, p->seq, w->r->layer, s->times) + from * s->wide.dim;
         w->position = s->place[p->seq].base + from;
         return true;
     }
@@ -149,21 +151,21 @@ void sweep_gemm(const struct sweep *s, struct scratch *c, struct pool *pool, flo
     }
 }
 
-static void norm_rows(const struct run *r, struct walk w, const float *weight)
+static void norm(const struct run *r, const struct walk *w, const float *x, const float *weight)
 {
     const struct sweep *s = r->s;
 
-    while (walk_next(&w))
-        s->m->kern->rmsnorm(r->c->norm + w.row * s->wide.dim, NULL, w.x, weight, s->m->conf.rms_eps,
-                            w.rows, s->wide.dim);
+    s->m->kern->rmsnorm(r->c->norm + w->row * s->wide.dim, NULL, x, weight, s->m->conf.rms_eps,
+                        w->rows, s->wide.dim);
 }
 
 void sweep_enter_rows(struct run *r, size_t begin, size_t end)
 {
-    norm_rows(r, walk_all(r, begin, end), r->s->m->layer[r->layer].norm1);
-    for (struct walk w = walk_all(r, begin, end); walk_next(&w);)
+    for (struct walk w = walk_all(r, begin, end); walk_next(&w);) {
+        norm(r, &w, w.from, r->s->m->layer[r->layer].norm1);
         for (size_t i = 0; i < w.rows; i++)
             r->c->position[w.row + i] = (uint32_t)(w.position + i);
+    }
 }
 
 /* The outputs of a product, with BIAS (may be NULL), to the residual stream. */
@@ -180,8 +182,12 @@ static void add_rows(struct run *r, size_t begin, size_t end, const float *bias)
 
 static void add_and_enter_mlp(struct run *r, size_t begin, size_t end)
 {
+    for (struct walk w = walk_live(r, begin, end); walk_next(&w);)
+        if (w.from != w.x)
+            memcpy(w.x, w.from, w.rows * r->s->wide.dim * sizeof(float));
     add_rows(r, begin, end, r->s->m->layer[r->layer].bo);
-    norm_rows(r, walk_live(r, begin, end), r->s->m->layer[r->layer].norm2);
+    for (struct walk w = walk_live(r, begin, end); walk_next(&w);)
+        norm(r, &w, w.x, r->s->m->layer[r->layer].norm2);
 }
 
 static void gate(struct run *r, size_t begin, size_t end)
@@ -235,13 +241,46 @@ void sweep_finish(struct run *r)
     each_row(r, leave, live, 2 * s->wide.dim);
 }
 
+/* Columns [n0, n1) of the projections of ROWS rows from ROW on, by this thread. */
+static void project_part(struct run *r, size_t row, size_t rows, size_t n0, size_t n1)
+{
+    const struct sweep *s = r->s;
+    const struct packed *w = &s->m->layer[r->layer].wqkv;
+    uint64_t start = s->measure ? time_ns(false) : 0;
+
+    s->m->kern->gemm(r->qkv + row * w->n, w->n, r->c->norm + row * w->k, w->k, w, rows, n0, n1);
+    if (s->measure) {
+        r->c->gemm_ns += time_ns(false) - start;
+        r->c->gemm_flop += 2 * (uint64_t)rows * w->k * (n1 - n0);
+    }
+}
+
+/* Queries, keys and values; of a block whose rows mostly end here, queries of the others alone. */
+static void project(struct run *r)
+{
+    struct sweep *s = r->s;
+    const struct packed *w = &s->m->layer[r->layer].wqkv;
+    size_t queries = s->wide.q / KERNELS_PANEL * KERNELS_PANEL;
+
+    if (r->inner || 2 * r->b->live_rows > r->b->rows || !queries) {
+        sweep_gemm(s, r->c, r->inner, r->qkv, r->c->norm, w, r->b->rows);
+        return;
+    }
+    project_part(r, 0, r->b->rows, queries, w->n);
+    for (size_t i = r->b->first; i < r->b->last; i++) {
+        const struct piece *p = &s->piece[i];
+
+        if (p->dead < p->rows)
+            project_part(r, p->row + p->dead, p->rows - p->dead, 0, queries);
+    }
+}
+
 static void run_block(struct run *r)
 {
     struct sweep *s = r->s;
-    size_t rows = r->b->rows;
 
-    each_row(r, sweep_enter_rows, rows, 2 * s->wide.dim);
-    sweep_gemm(s, r->c, r->inner, r->qkv, r->c->norm, &s->m->layer[r->layer].wqkv, rows);
+    each_row(r, sweep_enter_rows, r->b->rows, 2 * s->wide.dim);
+    project(r);
     sweep_attend(r);
     sweep_finish(r);
 }

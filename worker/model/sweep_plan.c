@@ -248,6 +248,16 @@ static int place_keys(struct sweep *s, struct err *err)
     return rc;
 }
 
+/* The layer of Q's first pass when Q starts from a state. */
+static size_t first_layer(const struct sweep *s, const struct sweep_seq *q)
+{
+    size_t l = q->start_layer, layers = s->m->conf.layers;
+
+    while (q->start && l < layers && q->routing[l] == ROUTING_SKIP)
+        l++;
+    return l;
+}
+
 /* Where the state behind the last pass of Q is saved, so that it can be made there; or NULL. */
 static float *last_state(const struct sweep *s, const struct sweep_seq *q)
 {
@@ -304,6 +314,7 @@ int sweep_prepare(struct sweep *s, struct err *err)
         if (rc)
             return rc;
         s->place[i] = (struct place){ .x = last_state(s, q),
+                                      .first = first_layer(s, q),
                                       .base = base,
                                       .last_layer = sweep_last_layer(s, q) };
         s->rows += q->rows;

@@ -9,6 +9,7 @@
 /* Where a sequence lives in this pass. */
 struct place {
     float *x;          /* (rows, dim): its residual stream, in the pass or where it is saved */
+    size_t first;      /* seq.start is the stream still up to the first pass, through this layer */
     size_t base;       /* position of its first row */
     size_t slot;       /* next cache slot */
     size_t last_layer; /* behind its last pass only the rows with logits matter; SIZE_MAX: all do */
@@ -58,6 +59,7 @@ struct sweep {
     struct piece *piece; /* [piece_room] */
     struct block *block; /* [block_room] */
     size_t active_len, pieces_len, blocks_len, seq_room, piece_room, block_room;
+    unsigned times;    /* how often the active sequences are in this layer by now */
     size_t whole_rows; /* sequences with more rows are cut in pieces of as many */
     bool own_blocks;   /* each thread takes whole blocks; else all share each step of a block */
     float *x;          /* residual streams, of the sequences that have none of their own */
@@ -88,6 +90,16 @@ int sweep_decide(struct sweep *s, size_t layer, struct err *err) MUST_CHECK;
 void sweep_decide_end(struct sweep *s, bool done);
 /* The layer of Q's last pass; SIZE_MAX when a state behind it is asked for or it is not known. */
 size_t sweep_last_layer(const struct sweep *s, const struct sweep_seq *q);
+/* The stream of sequence I in front of pass TIMES of LAYER: its start, or its place's x. */
+static inline const float *sweep_stream(const struct sweep *s, size_t i, size_t layer,
+                                        unsigned times)
+{
+    size_t first = s->place[i].first;
+    bool same = layer < first || (layer == first && times == 1);
+
+    return s->seq[i].start && same ? s->seq[i].start : s->place[i].x;
+}
+
 /* Check the sequences, give them places in x, make room in caches. ERR_LIMIT, ERR_NOMEM. */
 int sweep_prepare(struct sweep *s, struct err *err) MUST_CHECK;
 /* Cut the active sequences into blocks, for pass TIMES of LAYER; make room in scratch. ERR_NOMEM.

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <math.h>
 
-#include "worker/search/dmath.h"
+#include "common/base/dmath.h"
 #include "worker/search/machine.h"
 
 /* Progressive widening (Coulom 2007): children <= factor * visits^power. */

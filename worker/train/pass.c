@@ -47,10 +47,10 @@ void pass_forward(struct micro *m, const struct micro_model *mm, const struct mi
 
     k->rmsnorm(p->h1, p->rstd1, p->x, mm->w.norm1[l], c->rms_eps, rows, d);
     dense_forward(&mm->wqkv[l], k, p->qkv, p->h1, rows);
-    k->rope(p->qkv, ld, p->position, mm->rope_cos, mm->rope_sin, 1, c->rope_interleaved, rows,
+    k->rope(p->qkv, ld, p->position, mm->angles.cos, mm->angles.sin, 1, c->rope_interleaved, rows,
             c->heads, e);
-    k->rope(p->qkv + nq, ld, p->position, mm->rope_cos, mm->rope_sin, 1, c->rope_interleaved, rows,
-            c->kv_heads, e);
+    k->rope(p->qkv + nq, ld, p->position, mm->angles.cos, mm->angles.sin, 1, c->rope_interleaved,
+            rows, c->kv_heads, e);
     attend(m, mm, p, p->picks ? m->ctx_all : p->ctx);
     if (p->picks) {
         gather(p->ctx, m->ctx_all, m->keep, kept, nq);
@@ -64,26 +64,22 @@ void pass_forward(struct micro *m, const struct micro_model *mm, const struct mi
     dense_forward(&mm->w13[l], k, p->gate_up, p->h2, rows);
     for (size_t r = 0; r < rows; r++)
         k->swiglu(p->act + r * h, p->gate_up + r * 2 * h, p->gate_up + r * 2 * h + h, h);
+    if (!next)
+        return;
     dense_forward(&mm->w2[l], k, next, p->act, rows);
     k->add(next, p->mid, rows * d);
 }
 
-/* dense_back_weight() for a pass: into GRAD, or through m->part added to it. */
+/* Gradients of a pass's matrices: into GRAD, or added to it. */
 static void weight_back(struct micro *m, const struct micro_model *mm, const struct micro_pass *p,
                         const struct dense *dense, float *const *grad, const float *dy,
                         const float *x, size_t rows)
 {
-    float *part[DENSE_PARTS] = { m->part };
-
-    if (!p->adds) {
+    if (p->adds)
+        dense_add_weight(dense, mm->kern, mm->gemm, grad, dy, x, rows, m->part, m->part_floats,
+                         &m->dense);
+    else
         dense_back_weight(dense, mm->kern, mm->gemm, grad, dy, x, rows, &m->dense);
-        return;
-    }
-    for (size_t i = 1; i < dense->parts; i++)
-        part[i] = part[i - 1] + dense->rows[i - 1] * dense->in;
-    dense_back_weight(dense, mm->kern, mm->gemm, part, dy, x, rows, &m->dense);
-    for (size_t i = 0; i < dense->parts; i++)
-        mm->kern->add(grad[i], part[i], dense->rows[i] * dense->in);
 }
 
 /* Feed-forward half: m->dx is the gradient behind the layer and becomes the one behind its
@@ -95,7 +91,8 @@ static void feed_back(struct micro *m, const struct micro_model *mm, const struc
     size_t h = mm->conf.hidden, l = p->layer;
 
     weight_back(m, mm, p, &mm->w2[l], (float *[]){ grad->w2[l] }, m->dx, p->act, rows);
-    dense_back_input(&mm->w2[l], k, mm->gemm, m->dact, m->dx, rows);
+    dense_back_bias(&mm->w2[l], k, (float *[]){ grad->b2[l] }, m->dx, rows);
+    dense_back_input(&mm->w2[l], k, mm->gemm, m->dact, m->dx, rows, &m->dense);
     for (size_t r = 0; r < rows; r++) {
         size_t gate = r * 2 * h, up = gate + h;
 
@@ -104,7 +101,8 @@ static void feed_back(struct micro *m, const struct micro_model *mm, const struc
     }
     weight_back(m, mm, p, &mm->w13[l], (float *[]){ grad->w1[l], grad->w3[l] }, m->dgate_up, p->h2,
                 rows);
-    dense_back_input(&mm->w13[l], k, mm->gemm, m->dh, m->dgate_up, rows);
+    dense_back_bias(&mm->w13[l], k, (float *[]){ grad->b1[l], grad->b3[l] }, m->dgate_up, rows);
+    dense_back_input(&mm->w13[l], k, mm->gemm, m->dh, m->dgate_up, rows, &m->dense);
     k->rmsnorm_back(m->dx, grad->norm2[l], m->dh, p->mid, mm->w.norm2[l], p->rstd2, rows,
                     mm->conf.dim);
 }
@@ -139,20 +137,24 @@ static void attention_back(struct micro *m, const struct micro_model *mm,
     size_t rows = p->rows, behind = p->picks ? kept : rows;
 
     weight_back(m, mm, p, &mm->wo[l], (float *[]){ grad->wo[l] }, m->dx, p->ctx, behind);
-    dense_back_input(&mm->wo[l], k, mm->gemm, p->picks ? m->ctx_all : m->dctx, m->dx, behind);
+    dense_back_bias(&mm->wo[l], k, (float *[]){ grad->bo[l] }, m->dx, behind);
+    dense_back_input(&mm->wo[l], k, mm->gemm, p->picks ? m->ctx_all : m->dctx, m->dx, behind,
+                     &m->dense);
     if (p->picks) {
         scatter(m->dctx, m->ctx_all, m->keep, kept, rows, nq);
         scatter(m->dmid, m->dx, m->keep, kept, rows, c->dim);
         memcpy(m->dx, m->dmid, rows * c->dim * sizeof(float));
     }
     attend_back(m, mm, p);
-    k->rope(m->dqkv, ld, p->position, mm->rope_cos, mm->rope_sin, -1, c->rope_interleaved, rows,
+    k->rope(m->dqkv, ld, p->position, mm->angles.cos, mm->angles.sin, -1, c->rope_interleaved, rows,
             c->heads, e);
-    k->rope(m->dqkv + nq, ld, p->position, mm->rope_cos, mm->rope_sin, -1, c->rope_interleaved,
+    k->rope(m->dqkv + nq, ld, p->position, mm->angles.cos, mm->angles.sin, -1, c->rope_interleaved,
             rows, c->kv_heads, e);
     weight_back(m, mm, p, &mm->wqkv[l], (float *[]){ grad->wq[l], grad->wk[l], grad->wv[l] },
                 m->dqkv, p->h1, rows);
-    dense_back_input(&mm->wqkv[l], k, mm->gemm, m->dh, m->dqkv, rows);
+    dense_back_bias(&mm->wqkv[l], k, (float *[]){ grad->bq[l], grad->bk[l], grad->bv[l] }, m->dqkv,
+                    rows);
+    dense_back_input(&mm->wqkv[l], k, mm->gemm, m->dh, m->dqkv, rows, &m->dense);
     k->rmsnorm_back(m->dx, grad->norm1[l], m->dh, p->x, mm->w.norm1[l], p->rstd1, rows, c->dim);
 }
 

@@ -156,6 +156,98 @@ static void a_nan_logit_makes_the_loss_nan(void **state)
         assert_true(isnan(level[l]->logsumexp(x, 20)));
 }
 
+/* In double, apart from the kernels. */
+static void naive_log_prob(double *logprob, double *entropy, const double *x, double scale,
+                           const uint32_t *target, size_t rows, size_t v)
+{
+    for (size_t r = 0; r < rows; r++, x += v) {
+        double top = -INFINITY, sum = 0;
+        for (size_t i = 0; i < v; i++)
+            top = fmax(top, x[i] * scale);
+        for (size_t i = 0; i < v; i++)
+            sum += exp(x[i] * scale - top);
+        logprob[r] = x[target[r]] * scale - top - log(sum);
+        entropy[r] = 0;
+        for (size_t i = 0; i < v; i++) {
+            const double l = x[i] * scale - top - log(sum);
+            entropy[r] -= exp(l) * l;
+        }
+    }
+}
+
+static void log_prob_agrees_for_every_scale(void **state)
+{
+    (void)state;
+    enum { ROWS = 7 };
+    static const size_t size[] = { 1, 2, 16, 72, 515, 5000 };
+    static const double scale[] = { 1, 0.5, 3, 40 }; /* 40: far tails are exact zeros */
+    for (size_t i = 0; i < ARRAY_LEN(size) * ARRAY_LEN(scale); i++) {
+        const size_t v = size[i / 4], n = ROWS * v;
+        const double s = scale[i % 4];
+        BOTH x = both_normal(n, 1, 3), scaled = both_zero(n);
+        double want[2][ROWS], got[2][ROWS], first[2][ROWS], only[ROWS];
+        uint32_t target[ROWS];
+        for (size_t r = 0; r < ROWS; r++)
+            target[r] = (uint32_t)(r * 31 % v);
+        naive_log_prob(want[0], want[1], x.d, s, target, ROWS, v);
+        for (size_t l = 0; l < levels; l++) {
+            memcpy(scaled.f, x.f, n * sizeof(float));
+            level[l]->log_prob(got[0], got[1], scaled.f, target, (float)s, ROWS, v);
+            for (size_t k = 0; k < n; k++)
+                assert_true(scaled.f[k] == x.f[k] * (float)s);
+            memcpy(scaled.f, x.f, n * sizeof(float));
+            level[l]->log_prob(only, NULL, scaled.f, target, (float)s, ROWS, v);
+            assert_memory_equal(only, got[0], sizeof(only));
+            if (l == 0)
+                memcpy(first, got, sizeof(got));
+            assert_memory_equal(got, first, sizeof(got));
+        }
+        for (size_t r = 0; r < ROWS; r++) {
+            assert_true(fabs(got[0][r] - want[0][r]) < 1e-6 * (1 + fabs(want[0][r])));
+            assert_true(fabs(got[1][r] - want[1][r]) < 1e-5);
+            assert_true(got[0][r] <= 0 && got[1][r] >= 0);
+        }
+    }
+}
+
+/* Cross entropy is what training minimises, log_prob what a policy compares: the same bits. */
+static void log_prob_is_the_opposite_of_cross_entropy(void **state)
+{
+    (void)state;
+    enum { ROWS = 9, V = 70 };
+    BOTH x = both_normal(ROWS * V, 5, 4);
+    uint32_t target[ROWS];
+    double logprob[ROWS];
+    float loss[ROWS];
+    for (size_t r = 0; r < ROWS; r++)
+        target[r] = (uint32_t)(r * 7);
+    for (size_t l = 0; l < levels; l++) {
+        level[l]->cross_entropy(loss, NULL, x.f, target, NULL, ROWS, V);
+        level[l]->log_prob(logprob, NULL, x.f, target, 1, ROWS, V);
+        for (size_t r = 0; r < ROWS; r++)
+            assert_true((float)-logprob[r] == loss[r]);
+    }
+}
+
+static void log_prob_of_no_number_is_no_number(void **state)
+{
+    (void)state;
+    static const float bad[] = { NAN, INFINITY };
+    static const uint32_t target[1] = { 3 };
+    for (size_t l = 0; l < levels; l++)
+        for (size_t i = 0; i < 2 * 20; i++) {
+            float x[20] = { 0 };
+            double logprob[1], entropy[1];
+            x[i / 2] = bad[i % 2];
+            level[l]->log_prob(logprob, entropy, x, target, 1, 1, 20);
+            assert_true(isnan(logprob[0]) && isnan(entropy[0]));
+        }
+    float x[20] = { [5] = -INFINITY }; /* a masked token takes no part */
+    double logprob[1], entropy[1];
+    level[0]->log_prob(logprob, entropy, x, target, 1, 1, 20);
+    assert_true(fabs(logprob[0] + log(19)) < 1e-6 && fabs(entropy[0] - log(19)) < 1e-6);
+}
+
 static void cross_entropy_agrees_also_in_place(void **state)
 {
     (void)state;
@@ -262,6 +354,9 @@ int main(void)
         cmocka_unit_test(logsumexp_and_argmax_agree),
         cmocka_unit_test(of_equal_logits_the_first_wins),
         cmocka_unit_test(a_nan_logit_makes_the_loss_nan),
+        cmocka_unit_test(log_prob_agrees_for_every_scale),
+        cmocka_unit_test(log_prob_is_the_opposite_of_cross_entropy),
+        cmocka_unit_test(log_prob_of_no_number_is_no_number),
         cmocka_unit_test(cross_entropy_agrees_also_in_place),
         cmocka_unit_test(sum_of_squares_is_exact_to_double),
         cmocka_unit_test(adamw_agrees_over_several_steps),

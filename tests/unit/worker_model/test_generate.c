@@ -15,7 +15,7 @@
 #include "worker/model/stops.h"
 #include "worker/tokenizer/tokenizer.h"
 
-enum { LAYERS_MAX = 8, TEXTS = 9, NEW = 40 };
+enum { LAYERS_MAX = 8, TEXTS = 9, NEW = 40, SAMPLED = 5 };
 
 /* The greedy continuation without a cache: the whole text again for every token. */
 static size_t greedy_uncached(struct sweep *s, const struct model *m, uint32_t *tokens, size_t len,
@@ -101,6 +101,12 @@ static void many_init(struct many *m, const struct model_conf *c, uint64_t seed)
         };
         random_tokens(&r, m->prompt[i], m->g[i].prompt_len, c);
         random_routing(&r, m->routing[i], c);
+    }
+    for (size_t i = SAMPLED + 1; i < SAMPLED + 3; i++) { /* samples of one prompt, read once */
+        m->g[i].prompt = m->g[SAMPLED].prompt;
+        m->g[i].prompt_len = m->g[SAMPLED].prompt_len;
+        m->g[i].routing = m->g[SAMPLED].routing;
+        m->g[i].max_new = m->g[SAMPLED].max_new;
     }
 }
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "worker/search/dmath.h"
+#include "common/base/dmath.h"
 #include "worker/search/search.h"
 
 enum { L = 8, SMALL = 4 };

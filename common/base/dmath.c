@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/search/dmath.h"
+#include "common/base/dmath.h"
 
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "common/base/macros.h"
 
 static const double ln2 = 0.693147180559945309417;
 
@@ -30,7 +32,7 @@ double dmath_log(double x)
 }
 
 /* exp by x = n ln2 + r, |r| <= ln2 / 2: the Taylor series has fallen below 1e-17 after 15 terms. */
-static double dmath_exp(double x)
+double dmath_exp(double x)
 {
     double scale, sum = 1;
     int n = (int)(x / ln2 + (x < 0 ? -0.5 : 0.5));
@@ -48,4 +50,30 @@ static double dmath_exp(double x)
 double dmath_pow(double x, double p)
 {
     return dmath_exp(p * dmath_log(x));
+}
+
+/* (1 - e^-2|x|) / (1 + e^-2|x|) with the sign of x; 1 - 1e-17 is 1 from |x| = 20 on. */
+double dmath_tanh(double x)
+{
+    double away = x < 0 ? -x : x, e;
+
+    if (away > 20)
+        return x < 0 ? -1 : 1;
+    e = dmath_exp(-2 * away);
+    return (x < 0 ? -1 : 1) * (1 - e) / (1 + e);
+}
+
+/* As -sin(t), t = pi * (x - 1/2): Taylor series up to t^15, whose error is below (pi/2)^17 / 17! =
+ * 6e-12. */
+double dmath_cos_pi(double x)
+{
+    static const double inverse[] = { 1.0 / (14 * 15), 1.0 / (12 * 13), 1.0 / (10 * 11),
+                                      1.0 / (8 * 9),   1.0 / (6 * 7),   1.0 / (4 * 5),
+                                      1.0 / (2 * 3) };
+    double t = 3.14159265358979323846 * (x - 0.5);
+    double sum = 1.0;
+
+    for (size_t i = 0; i < ARRAY_LEN(inverse); i++)
+        sum = 1.0 - t * t * inverse[i] * sum;
+    return -t * sum;
 }
