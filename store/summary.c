@@ -164,22 +164,27 @@ static int put_own_acc(const struct writing *w, const double *x, struct err *err
     return rc;
 }
 
-/* How a path agrees with a label says nothing of the task. */
-static bool is_agreement(const char *name)
+/* How a path agrees with a label, and how long a response is, say nothing of the task. */
+static bool is_aside(const char *name)
 {
     static const char *const ends[] = { "_tp", "_fp", "_fn" };
+    static const char *const whole[] = { "exact_path",         "response_tokens", "think_tokens",
+                                         "untruncated_tokens", "truncated",       "well_formed" };
     size_t len = strlen(name);
 
     for (size_t i = 0; i < ARRAY_LEN(ends); i++)
         if (len > 3 && strcmp(name + len - 3, ends[i]) == 0)
             return true;
-    return strcmp(name, "exact_path") == 0;
+    for (size_t i = 0; i < ARRAY_LEN(whole); i++)
+        if (strcmp(name, whole[i]) == 0)
+            return true;
+    return false;
 }
 
 static bool has_own_metrics(const struct summary_rows *r)
 {
     for (size_t i = 0; i < r->columns; i++)
-        if (!is_agreement(r->column[i].name))
+        if (!is_aside(r->column[i].name))
             return true;
     return false;
 }

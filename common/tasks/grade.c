@@ -7,6 +7,7 @@
 #include "common/grading/grading.h"
 #include "common/tasks/adapters.h"
 #include "common/tasks/fields.h"
+#include "common/tasks/think.h"
 
 static const char invalid[] = "[invalid]";
 
@@ -300,6 +301,44 @@ static void grade_answer(const struct task_spec *t, const struct adapter *a,
     m->correct_norm = lenient ? m->value[1] == 1 : m->correct;
 }
 
+/* Between answer tags there is the answer alone: no marks in front of it, no box needed. */
+static enum extract extract_tagged(enum extract how)
+{
+    return how == EXTRACT_GSM8K_STRICT ? EXTRACT_GSM8K_FLEXIBLE
+           : how == EXTRACT_BOXED      ? EXTRACT_BOX_OR_TEXT
+                                       : how;
+}
+
+static bool equal_tagged(const struct rule *rule, const struct example *e, const char *answer)
+{
+    return compare(rule->compare, e, answer) == 1 ||
+           (rule->compare == COMPARE_GSM8K && math_equal(answer, e->gold, NULL));
+}
+
+/* What the first answer span says, by the task's own comparison. */
+static void grade_think(const struct task_spec *t, const struct adapter *a, const struct example *e,
+                        const struct response *r, struct marks *m)
+{
+    static const struct rule plain = { .extract = EXTRACT_TEXT, .compare = COMPARE_TEXT };
+    struct buf text CLEANUP(buf_release) = { 0 };
+    struct think_parts parts;
+
+    think_parse(r->text, strlen(r->text), &parts);
+    buf_add(&text, r->text + parts.answer.begin, parts.answer.end - parts.answer.begin);
+    for (size_t i = 0; i < t->metrics_len; i++) {
+        const struct rule *rule = a ? &a->rule[i] : &plain;
+        struct buf answer CLEANUP(buf_release) = { 0 };
+        bool found =
+            parts.has_answer && extract(extract_tagged(rule->extract), buf_str(&text), &answer);
+
+        if (i == 0)
+            buf_adds(&m->answer, found ? buf_str(&answer) : invalid);
+        m->value[i] = found && equal_tagged(rule, e, buf_str(&answer));
+    }
+    m->correct = m->value[0] == 1;
+    m->correct_norm = t->metrics_len > 1 ? m->value[1] == 1 : m->correct;
+}
+
 void task_grade(const struct task_spec *t, const struct example *e, const struct response *r,
                 struct marks *ret)
 {
@@ -310,6 +349,8 @@ void task_grade(const struct task_spec *t, const struct example *e, const struct
         ret->value[i] = (double)NAN;
     if (e->form == TASK_CHOICE)
         grade_choice(t, a, e, r, ret);
+    else if (think_prompts(e->prompts))
+        grade_think(t, a, e, r, ret);
     else if (e->prompts != PROMPTS_HARNESS)
         grade_dr_llm(t, a, e, r, ret);
     else

@@ -11,11 +11,13 @@
 #include "common/tasks/adapters.h"
 #include "common/tasks/reader.h"
 #include "common/tasks/source.h"
+#include "common/tasks/think.h"
 
 enum { TASKS_MAX = 128 };
 
 static const char *const split_names[] = { "train", "validation", "test", NULL };
-static const char *const prompts_names[] = { "harness", "dr_llm", "dr_llm_chat", NULL };
+static const char *const prompts_names[] = { "harness", "dr_llm",     "dr_llm_chat",
+                                             "think",   "think_chat", NULL };
 
 static const struct task_spec synthetic_tasks[] = {
     { .name = "math",
@@ -59,8 +61,11 @@ static const struct task_spec synthetic_tasks[] = {
 };
 
 struct task_source {
+    const struct task_spec *task;
     struct synthetic *synthetic;
     struct reader *reader;
+    enum task_prompts prompts; /* think's are put on what a source of harness prompts gives */
+    size_t budget;
 };
 
 static int word_parse(const char *what, const char *const *words, const char *name, int *ret,
@@ -178,6 +183,36 @@ enum split example_split(uint64_t id)
     return slice < 8 ? SPLIT_TRAIN : slice == 8 ? SPLIT_VALIDATION : SPLIT_TEST;
 }
 
+static int check_prompts(const struct task_spec *t, const struct task_query *q, struct err *err)
+{
+    if (think_prompts(q->prompts)) {
+        if (!think_task(t))
+            return err_set(err, ERR_INVALID,
+                           "%s has no %s prompts; math, logic and benchmarks whose answer is "
+                           "written (gsm8k, hendrycks_math...) have",
+                           t->name, task_prompts_name(q->prompts));
+        if (q->fewshot > 0)
+            return err_set(err, ERR_INVALID,
+                           "%s: prompts = \"%s\" takes no few-shot examples; leave fewshot out",
+                           t->name, task_prompts_name(q->prompts));
+        if (q->budget > THINK_BUDGET_MAX)
+            return err_set(err, ERR_INVALID, "%s: a budget of %zu tokens; at most %d", t->name,
+                           q->budget, THINK_BUDGET_MAX);
+        return 0;
+    }
+    if (q->budget > 0)
+        return err_set(err, ERR_INVALID,
+                       "%s: a budget of %zu tokens, which prompts = \"%s\" do not state; say "
+                       "prompts = \"think\" or leave the budget out",
+                       t->name, q->budget, task_prompts_name(q->prompts));
+    if (q->prompts != PROMPTS_HARNESS && !t->dr_llm)
+        return err_set(err, ERR_INVALID,
+                       "%s has no %s prompts; say prompts = \"harness\" or take arc_easy, "
+                       "arc_challenge, dart_math, hendrycks_math, math500 or gsm8k",
+                       t->name, task_prompts_name(q->prompts));
+    return 0;
+}
+
 /* What a query may ask of task T, files aside. */
 static int check_query(const struct task_spec *t, const struct task_query *q, struct err *err)
 {
@@ -190,11 +225,9 @@ static int check_query(const struct task_spec *t, const struct task_query *q, st
     if (q->level < 0 || q->level > t->levels)
         return err_set(err, ERR_INVALID, "%s: level %d is out of range 0 (all) to %d", t->name,
                        q->level, t->levels);
-    if (q->prompts != PROMPTS_HARNESS && !t->dr_llm)
-        return err_set(err, ERR_INVALID,
-                       "%s has no %s prompts; say prompts = \"harness\" or take arc_easy, "
-                       "arc_challenge, dart_math, hendrycks_math, math500 or gsm8k",
-                       t->name, task_prompts_name(q->prompts));
+    int rc = check_prompts(t, q, err);
+    if (rc)
+        return rc;
     if (t->synthetic && q->fewshot > 0)
         return err_set(err, ERR_INVALID, "%s takes no few-shot examples; leave fewshot out",
                        t->name);
@@ -204,17 +237,30 @@ static int check_query(const struct task_spec *t, const struct task_query *q, st
     return 0;
 }
 
+/* What a source is asked for: thinking is added to harness prompts. */
+static struct task_query source_query(const struct task_query *q)
+{
+    struct task_query plain = *q;
+
+    if (think_prompts(q->prompts)) {
+        plain.prompts = PROMPTS_HARNESS;
+        plain.fewshot = 0;
+        plain.budget = 0;
+    }
+    return plain;
+}
+
 int task_open(struct task_source **ret, const struct task_query *q, struct err *err)
 {
-    const struct task_spec *t;
-    struct task_source source = { 0 };
-    int rc = task_must_find(q->task, &t, err);
+    const struct task_query plain = source_query(q);
+    struct task_source source = { .prompts = q->prompts, .budget = q->budget };
+    int rc = task_must_find(q->task, &source.task, err);
 
-    rc = rc ? rc : check_query(t, q, err);
-    if (rc == 0 && t->synthetic)
-        source.synthetic = synthetic_new(t, q->level, q->split);
+    rc = rc ? rc : check_query(source.task, q, err);
+    if (rc == 0 && source.task->synthetic)
+        source.synthetic = synthetic_new(source.task, q->level, q->split);
     else if (rc == 0)
-        rc = reader_open(&source.reader, adapter_find(q->task), q, err);
+        rc = reader_open(&source.reader, adapter_find(q->task), &plain, err);
     if (rc)
         return rc;
     *ret = mem_dup(&source, sizeof(source));
@@ -232,6 +278,7 @@ void task_close(struct task_source *s)
 
 int task_files(const struct task_query *q, struct task_files *ret, struct err *err)
 {
+    const struct task_query plain = source_query(q);
     const struct task_spec *t;
     int rc = task_must_find(q->task, &t, err);
 
@@ -240,7 +287,7 @@ int task_files(const struct task_query *q, struct task_files *ret, struct err *e
     if (rc || t->synthetic)
         return rc;
     struct found found = { 0 };
-    rc = found_open(&found, adapter_find(q->task), q, err);
+    rc = found_open(&found, adapter_find(q->task), &plain, err);
     if (rc)
         return rc;
     ret->file = mem_calloc(found.len, sizeof(*ret->file));
@@ -271,6 +318,10 @@ int task_count(struct task_source *s, uint64_t *ret, struct err *err)
 
 int task_get(struct task_source *s, uint64_t index, struct example *ret, struct err *err)
 {
-    return s->synthetic ? synthetic_get(s->synthetic, index, ret, err)
-                        : reader_get(s->reader, index, ret, err);
+    int rc = s->synthetic ? synthetic_get(s->synthetic, index, ret, err)
+                          : reader_get(s->reader, index, ret, err);
+
+    if (rc == 0 && think_prompts(s->prompts))
+        think_ask(s->task, ret, s->prompts, s->budget);
+    return rc;
 }

@@ -21,10 +21,19 @@ enum split { SPLIT_TRAIN, SPLIT_VALIDATION, SPLIT_TEST, SPLITS };
 const char *split_name(enum split s); /* "train", "validation", "test" */
 int split_parse(const char *name, enum split *ret, struct err *err) MUST_CHECK;
 
-/* Prompts: lm-evaluation-harness's conventions, or Dr.LLM's (base or, for a chat model, instruct).
- */
-enum task_prompts { PROMPTS_HARNESS, PROMPTS_DR_LLM, PROMPTS_DR_LLM_CHAT, PROMPTS };
-const char *task_prompts_name(enum task_prompts p); /* "harness", "dr_llm", "dr_llm_chat" */
+/* Prompts: lm-evaluation-harness's conventions, Dr.LLM's (base or, for a chat model, instruct), or
+ * visible reasoning: the model thinks between tags and answers between tags (think.h), again for a
+ * base or a chat model. */
+enum task_prompts {
+    PROMPTS_HARNESS,
+    PROMPTS_DR_LLM,
+    PROMPTS_DR_LLM_CHAT,
+    PROMPTS_THINK,
+    PROMPTS_THINK_CHAT,
+    PROMPTS
+};
+/* "harness", "dr_llm", "dr_llm_chat", "think", "think_chat" */
+const char *task_prompts_name(enum task_prompts p);
 int task_prompts_parse(const char *name, enum task_prompts *ret, struct err *err) MUST_CHECK;
 
 /* How an example is scored. */
@@ -113,6 +122,7 @@ struct task_query {
     int fewshot; /* -1: the task's default under harness prompts (0 when the files that it would be
                     taken from are not there), 0 under the others; else that many, the first of the
                     few-shot file. Dr.LLM's prompts have none: more than 0 is refused */
+    size_t budget; /* PROMPTS_THINK: tokens that the prompt asks for; 0: it says nothing */
 };
 
 /* An ordered list of the examples of (task, level, split), no id twice. Example I never depends on

@@ -68,6 +68,7 @@ static bool applies(const struct unit *u, enum table_stat stat)
     case TABLE_F1_EXECUTE:
     case TABLE_F1_REPEAT:
     case TABLE_MACRO_F1:
+    CASES_OF_THOUGHT:
         return !u->search;
     case TABLE_LAYERS:
         return !u->search || u->labelled > 0;
@@ -122,6 +123,7 @@ const char *vector_name(const struct table_column *c, const struct sums *x)
     case TABLE_APPLICATIONS:
     case TABLE_NON_EXECUTE:
     case TABLE_EXACT_PATH:
+    CASES_OF_THOUGHT:
         return x->search ? NULL : table_stat_word(c->stat);
     case TABLE_TIME:
         return table_stat_word(c->stat);
@@ -202,9 +204,8 @@ static double vector_error(struct making *m, const struct table_column *c, const
 /* What is known of single examples only: those to which it applies. */
 static bool stat_is_of_vectors(enum table_stat stat)
 {
-    return stat == TABLE_SHORTER || stat == TABLE_RESCUED || stat == TABLE_EVALUATIONS ||
-           stat == TABLE_ROWS || stat == TABLE_TIME || stat == TABLE_APPLICATIONS ||
-           stat == TABLE_NON_EXECUTE || stat == TABLE_EXACT_PATH;
+    return (stat >= TABLE_SHORTER && stat <= TABLE_EXACT_PATH) ||
+           (stat >= TABLE_RESPONSE_TOKENS && stat <= TABLE_WELL_FORMED);
 }
 
 static double vector_mean(struct making *m, const struct table_column *c, const struct unit *u)
@@ -495,12 +496,11 @@ static bool counts(const struct table_column *c)
 
 int column_digits(const struct table_column *c)
 {
-    if (c->digits >= 0)
-        return c->digits;
-    if (counts(c))
-        return 0;
+    if (c->digits >= 0 || counts(c))
+        return MAX(c->digits, 0);
     if (stat_is_percent(c->stat) || c->stat == TABLE_TOKENS || c->stat == TABLE_GENERATED ||
-        c->stat == TABLE_SECONDS || c->stat == TABLE_EVALUATIONS || c->stat == TABLE_ROWS)
+        c->stat == TABLE_SECONDS || c->stat == TABLE_EVALUATIONS || c->stat == TABLE_ROWS ||
+        (c->stat >= TABLE_RESPONSE_TOKENS && c->stat <= TABLE_WELL_FORMED))
         return 1;
     return c->stat == TABLE_TRAINING ? 3 : 2;
 }

@@ -283,6 +283,37 @@ static void note_marks(struct making *m)
         table_note(m->table, "Some cells could not be tested against the baseline.");
 }
 
+/* "T (math) 1 of 5": what a cell shows is the mean over all of them. */
+static void list_diverged(struct making *m)
+{
+    CLEANUP(buf_release) struct buf text = { 0 };
+    const struct table *t = m->table;
+    size_t listed = 0, more = 0;
+
+    for (size_t i = 0; i < t->rows * t->columns; i++) {
+        const struct table_cell *c = &t->cell[i];
+
+        if (t->head[i % t->columns].key || c->diverged == 0 || !c->known)
+            continue;
+        if (listed == 8) {
+            more++;
+            continue;
+        }
+        buf_printf(&text, "%s%s (", listed++ ? "; " : " ", t->head[i % t->columns].text);
+        row_name(m, &m->rows[i / t->columns], &text);
+        buf_printf(&text, ") %u of %u", c->diverged, c->wanted);
+    }
+    if (listed > 0) {
+        CLEANUP(buf_release) struct buf note = { 0 };
+
+        buf_printf(&note, "\xc2\xa7: diverged seeds are counted in:%s", buf_str(&text));
+        if (more)
+            buf_printf(&note, "; and %zu more", more);
+        buf_addc(&note, '.');
+        table_note(m->table, buf_str(&note));
+    }
+}
+
 static int note_diverged(struct making *m, struct err *err)
 {
     uint64_t diverged = 0, runs = 0;
@@ -300,6 +331,7 @@ static int note_diverged(struct making *m, struct err *err)
         snprintf(text, sizeof text, "%llu of %llu runs diverged.", (unsigned long long)diverged,
                  (unsigned long long)runs);
         table_note(m->table, text);
+        list_diverged(m);
     }
     return rc;
 }

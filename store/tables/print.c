@@ -34,6 +34,8 @@ void print_marks(const struct table *t, const struct table_cell *c, bool best, s
         buf_adds(out, "\xe2\x80\xa0");
     if (c->seeds < c->wanted)
         buf_adds(out, "\xe2\x80\xa1");
+    if (c->diverged > 0)
+        buf_adds(out, "\xc2\xa7");
 }
 
 const char *print_above(const struct table *t, size_t level, size_t column)

@@ -17,6 +17,7 @@ static const struct {
     { "\xe2\x80\x94", "---" },
     { "\xe2\x80\xa0", "\\textsuperscript{\\textdagger}" },
     { "\xe2\x80\xa1", "\\textsuperscript{\\textdaggerdbl}" },
+    { "\xc2\xa7", "\\S{}" },
     { "\xc2\xb9", "$^1$" },
     { "\xc2\xb2", "$^2$" },
     { "\xc3\x97", "$\\times$" },
@@ -124,6 +125,8 @@ static void add_marks(const struct table *t, const struct table_cell *c, struct 
         buf_adds(out, "\\textsuperscript{\\textdagger}");
     if (c->known && c->seeds < c->wanted)
         buf_adds(out, "\\textsuperscript{\\textdaggerdbl}");
+    if (c->known && c->diverged > 0)
+        buf_adds(out, "\\textsuperscript{\\S}");
 }
 
 static bool is_bold(const struct table *t, size_t row, size_t column)

@@ -59,8 +59,26 @@ struct cond;
       "evaluate beside labels: F1 of the layers executed")                                         \
     X(TABLE_F1_REPEAT, "f1_repeat", true, 1, "evaluate beside labels: F1 of the layers repeated")  \
     X(TABLE_MACRO_F1, "macro_f1", true, 1, "evaluate beside labels: mean of the three that occur") \
+    X(TABLE_RESPONSE_TOKENS, "response_tokens", false, -1,                                         \
+      "evaluate with visible reasoning: tokens of a response")                                     \
+    X(TABLE_THINK_TOKENS, "think_tokens", false, -1,                                               \
+      "evaluate with visible reasoning: tokens between the think tags")                            \
+    X(TABLE_UNTRUNCATED_TOKENS, "untruncated_tokens", false, -1,                                   \
+      "evaluate with visible reasoning: tokens of the responses that were not cut")                \
+    X(TABLE_TRUNCATED, "truncated", true, -1,                                                      \
+      "evaluate with visible reasoning: share of responses cut at max_new")                        \
+    X(TABLE_WELL_FORMED, "well_formed", true, 1,                                                   \
+      "evaluate with visible reasoning: share of one think span, one answer span, no more")        \
     X(TABLE_TRAINING, "training", false, 0, "a number that a training step reported")              \
     X(TABLE_SECONDS, "seconds", false, -1, "wall time of the step's jobs per run")
+
+/* Those of visible reasoning, for switches. */
+#define CASES_OF_THOUGHT                                                                           \
+    case TABLE_RESPONSE_TOKENS:                                                                    \
+    case TABLE_THINK_TOKENS:                                                                       \
+    case TABLE_UNTRUNCATED_TOKENS:                                                                 \
+    case TABLE_TRUNCATED:                                                                          \
+    case TABLE_WELL_FORMED
 
 enum table_stat {
 #define X(NAME, WORD, PERCENT, BETTER, HELP) NAME,

@@ -118,6 +118,20 @@ static void add_metric(const char *task, const char *metric, bool subset, struct
         buf_printf(out, "json_extract(score.metrics, '$.\"%s\"')", metric);
 }
 
+/* In the order of the table. */
+static const char *of_thought(enum table_stat stat)
+{
+    static const char *const sql[] = {
+        "json_extract(score.metrics, '$.\"response_tokens\"')",
+        "json_extract(score.metrics, '$.\"think_tokens\"')",
+        "json_extract(score.metrics, '$.\"untruncated_tokens\"')",
+        "json_extract(score.metrics, '$.\"truncated\"')",
+        "json_extract(score.metrics, '$.\"well_formed\"')",
+    };
+
+    return sql[stat - TABLE_RESPONSE_TOKENS];
+}
+
 static const char *simple_value(enum table_stat stat, bool search)
 {
     switch (stat) {
@@ -158,6 +172,8 @@ static const char *simple_value(enum table_stat stat, bool search)
         return "length(replace(score.routing, '1', '')) * 1.0 / length(score.routing)";
     case TABLE_EXACT_PATH:
         return "json_extract(score.metrics, '$.\"exact_path\"')";
+    CASES_OF_THOUGHT:
+        return of_thought(stat);
     case TABLE_F1_SKIP: /* agreement.h */
     case TABLE_F1_EXECUTE:
     case TABLE_F1_REPEAT:

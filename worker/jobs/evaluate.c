@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Job kind "evaluate": one score per example, by the path that routed.h says. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/mem.h"
 #include "worker/jobs/evaluator.h"
@@ -80,13 +81,29 @@ static int make_evaluator(struct evaluate_job *v, struct err *err)
     return evaluator_new(&v->evaluator, &conf, err);
 }
 
+/* Texts of different lengths end one after the other: of a small model that writes them, many
+ * together keep its passes full. */
+static size_t batch_of(const struct evaluate_job *v)
+{
+    enum { BATCH_THINK = 256, SMALL_FLOATS = 1 << 22 };
+    const struct job *j = v->job;
+    const struct model_conf *c = &v->model->conf;
+    const char *prompts = kind_text(j->kind, &j->params, "prompts");
+    bool small = c->layers * c->dim * (c->dim + c->hidden) <= SMALL_FLOATS;
+    bool given = params_get(&j->params, "batch");
+
+    return !given && small && strncmp(prompts, "think", 5) == 0
+               ? (size_t)BATCH_THINK
+               : (size_t)kind_int(j->kind, &j->params, "batch");
+}
+
 int evaluate_run(struct job *j, struct err *err)
 {
     struct evaluate_job v = { .job = j };
     int rc = job_task(j, &v.task, err);
 
-    v.batch = (size_t)kind_int(j->kind, &j->params, "batch");
     rc = rc == 0 ? job_model_open(j, "model", &v.model, err) : rc;
+    v.batch = rc == 0 ? batch_of(&v) : 0;
     rc = rc == 0 ? make_routed(&v, err) : rc;
     rc = rc == 0 ? make_evaluator(&v, err) : rc;
     rc = rc == 0 ? job_each_example(j, v.batch, evaluate_examples, &v, err) : rc;

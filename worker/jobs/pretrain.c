@@ -5,9 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/tasks/task.h"
+#include "common/tasks/think.h"
 #include "worker/jobs/implement.h"
+#include "worker/jobs/parcel.h"
 #include "worker/jobs/problems.h"
 #include "worker/tokenizer/tokenizer.h"
 #include "worker/train/depth.h"
@@ -15,6 +19,8 @@
 
 /* Steps between two points of the metrics: 75 points for the quickstart's 1,500 steps. */
 enum { METRIC_STEPS = 20 };
+
+#define CHECKPOINT_WORD "pretrain 1"
 
 struct pretrain {
     struct job *job;
@@ -27,6 +33,8 @@ struct pretrain {
     uint8_t *times; /* [batch][layers], see train_batch */
     double loss;    /* sums since the last point */
     size_t targets, correct, steps, layers;
+    double checkpoint_s;
+    uint64_t saved, saved_ms; /* step of the last checkpoint; when it was made or tried */
 };
 
 static void read_conf(struct pretrain *p)
@@ -78,11 +86,38 @@ static int check_task(struct pretrain *p, const char *name, struct err *err)
 
     if (!task || !task->synthetic)
         return err_set(err, ERR_INVALID, "pretrain: \"%s\" is not a synthetic task", name);
+    if (p->problems.think && !trace_task(name))
+        return err_set(err, ERR_INVALID,
+                       "pretrain: %s has no written traces; prompts = \"think\" is for math and "
+                       "logic",
+                       name);
     for (size_t i = 0; i < p->problems.levels_len; i++)
         if (p->problems.level[i] < 1 || p->problems.level[i] > task->levels)
             return err_set(err, ERR_INVALID, "pretrain: level %d of %s; it has 1 to %d",
                            p->problems.level[i], name, task->levels);
     p->problems.task[p->problems.tasks_len++] = name;
+    return 0;
+}
+
+static int read_traces(struct pretrain *p, struct err *err)
+{
+    static const double usual[TRACE_STYLES] = { 0.7, 0.14, 0.08, 0.08 }; /* the table's default */
+    const struct kind *k = p->job->kind;
+    const struct param_value *traces = kind_list(k, &p->job->params, "traces");
+    const struct param_value *budgets = kind_list(k, &p->job->params, "budgets");
+    double sum = 0;
+
+    if (traces && traces->len != TRACE_STYLES)
+        return err_set(err, ERR_INVALID,
+                       "traces has %zu weights; verbose, merged, sparse and direct make "
+                       "%d",
+                       traces->len, TRACE_STYLES);
+    for (size_t i = 0; i < TRACE_STYLES; i++)
+        sum += p->problems.trace[i] = traces ? traces->reals[i] : usual[i];
+    if (!(sum > 0))
+        return err_set(err, ERR_INVALID, "traces are all 0; one must be above");
+    for (size_t i = 0; budgets && i < budgets->len; i++)
+        p->problems.budget[p->problems.budgets_len++] = (size_t)budgets->ints[i];
     return 0;
 }
 
@@ -110,6 +145,11 @@ static int read_problems(struct pretrain *p, struct err *err)
         p->problems.level[i] = levels ? (int)levels->ints[i] : (int)i + 1;
     for (size_t i = 0; rc == 0 && i < tasks->len; i++)
         rc = check_task(p, tasks->texts[i], err);
+    if (rc == 0 && p->problems.think) {
+        rc = read_traces(p, err);
+        rc = rc ? rc : problems_check(&p->problems, err);
+        rc = rc ? err_wrap(err, rc, "pretrain") : 0;
+    }
     return rc;
 }
 
@@ -151,18 +191,132 @@ static void draw_depth(struct pretrain *p, uint64_t step)
         p->layers += p->times[i];
 }
 
+static int scratch_path(const struct pretrain *p, const char *name, char path[PATH_MAX],
+                        struct err *err)
+{
+    const struct job_services *s = p->job->services;
+
+    if ((size_t)snprintf(path, PATH_MAX, "%s/%s", s->scratch(s->arg), name) >= PATH_MAX)
+        return err_set(err, ERR_LIMIT, "the scratch folder's path is too long");
+    return 0;
+}
+
+/* The sums of the metrics' unfinished interval go beside the trainer's state. */
+static int write_checkpoint(struct pretrain *p, uint64_t step, const char *path, struct err *err)
+{
+    struct buf head CLEANUP(buf_release) = { 0 };
+    char state[PATH_MAX];
+    uint64_t loss;
+
+    memcpy(&loss, &p->loss, sizeof(loss));
+    buf_printf(&head, "%llx %llx %zx %zx %zx %zx", (unsigned long long)step,
+               (unsigned long long)loss, p->targets, p->correct, p->steps, p->layers);
+    int rc = scratch_path(p, "state", state, err);
+    rc = rc == 0 ? trainer_save_state(p->trainer, state, TRAIN_STATE_ALL, err) : rc;
+    rc = rc == 0 ? parcel_write(path, CHECKPOINT_WORD, &head, state, p->job->progress, err) : rc;
+    (void)remove(state);
+    return rc;
+}
+
+/* Training goes on without one; only an attempt that is over ends here. */
+static int save_checkpoint(struct pretrain *p, uint64_t step, struct err *err)
+{
+    const struct job_services *s = p->job->services;
+    struct err why = { 0 };
+    char path[PATH_MAX];
+
+    int rc = scratch_path(p, "checkpoint", path, &why);
+    rc = rc == 0 ? write_checkpoint(p, step, path, &why) : rc;
+    rc = rc == 0 ? s->checkpoint_save(s->arg, path, step, &why) : rc;
+    (void)remove(path);
+    p->saved = rc == 0 ? step : p->saved;
+    p->saved_ms = clock_ms();
+    if (rc == ERR_CANCELLED || rc == ERR_STALE)
+        return err_set(err, (enum err_code)rc, "%s", why.text);
+    return 0;
+}
+
+static int read_checkpoint(struct pretrain *p, const char *path, uint64_t step, struct err *err)
+{
+    struct buf head CLEANUP(buf_release) = { 0 };
+    unsigned long long at = 0, loss = 0;
+    size_t sum[4];
+    char state[PATH_MAX];
+
+    int rc = scratch_path(p, "state", state, err);
+    rc = rc == 0 ? parcel_read(path, CHECKPOINT_WORD, &head, state, p->job->progress, err) : rc;
+    if (rc == 0 && (sscanf(buf_str(&head), "%llx %llx %zx %zx %zx %zx", &at, &loss, &sum[0],
+                           &sum[1], &sum[2], &sum[3]) != 6 ||
+                    at != step || step > p->conf.steps))
+        rc = err_set(err, ERR_CORRUPT, "a checkpoint of step %llu, not of %llu", at,
+                     (unsigned long long)step);
+    rc = rc == 0 ? trainer_load_state(p->trainer, state, err) : rc;
+    (void)remove(state);
+    if (rc)
+        return rc;
+    memcpy(&p->loss, &loss, sizeof(p->loss));
+    p->targets = sum[0];
+    p->correct = sum[1];
+    p->steps = sum[2];
+    p->layers = sum[3];
+    return 0;
+}
+
+/* *RET: the step to go on from; 0, the start, also when the checkpoint is of no use. */
+static int resume(struct pretrain *p, uint64_t *ret, struct err *err)
+{
+    const struct job_services *s = p->job->services;
+    struct err why = { 0 };
+    char path[PATH_MAX];
+    uint64_t step = 0;
+
+    *ret = 0;
+    int rc = s->checkpoint_load(s->arg, path, sizeof(path), &step, &why);
+    if (rc == 0)
+        rc = read_checkpoint(p, path, step, &why);
+    if (rc == ERR_CANCELLED || rc == ERR_NOMEM)
+        return err_set(err, (enum err_code)rc, "%s", why.text);
+    if (rc == 0)
+        *ret = p->saved = step;
+    else if (rc != ERR_NOT_FOUND)
+        log_warn("checkpoint_unusable", "step=%llu text=\"%s\"", (unsigned long long)step,
+                 why.text);
+    return 0;
+}
+
+/* Stopped after STEP: what was done since the last checkpoint is saved if there is time. */
+static int stop(struct pretrain *p, uint64_t step, struct err *err)
+{
+    if (progress_draining(p->job->progress) && step > p->saved && p->checkpoint_s > 0) {
+        int rc = save_checkpoint(p, step, err);
+        if (rc)
+            return rc;
+    }
+    return err_set(err, ERR_CANCELLED, "stopped at step %llu of %llu", (unsigned long long)step,
+                   (unsigned long long)p->conf.steps);
+}
+
+static bool checkpoint_due(const struct pretrain *p, uint64_t step)
+{
+    return p->checkpoint_s > 0 && step < p->conf.steps &&
+           (double)(clock_ms() - p->saved_ms) >= 1000 * p->checkpoint_s;
+}
+
 static int train_all(struct pretrain *p, struct err *err)
 {
     struct progress *progress = p->job->progress;
-    int rc = 0;
+    uint64_t first = 0;
+    int rc = resume(p, &first, err);
 
     atomic_store(&progress->total, p->conf.steps);
-    for (uint64_t step = 0; rc == 0 && step < p->conf.steps; step++) {
+    atomic_store(&progress->done, first);
+    p->checkpoint_s = kind_real(p->job->kind, &p->job->params, "checkpoint_s");
+    p->saved_ms = clock_ms();
+    for (uint64_t step = first; rc == 0 && step < p->conf.steps; step++) {
         struct train_report report;
 
         if (progress_stopped(progress))
-            return err_set(err, ERR_CANCELLED, "stopped at step %llu of %llu",
-                           (unsigned long long)step, (unsigned long long)p->conf.steps);
+            return stop(p, step, err);
         rc = problems_draw(&p->batch, &p->problems, p->tok, step, err);
         if (rc == 0)
             draw_depth(p, step);
@@ -172,6 +326,8 @@ static int train_all(struct pretrain *p, struct err *err)
         send_metrics(p, step + 1, &report);
         atomic_store(&progress->done, step + 1);
         progress_tick(progress);
+        if (checkpoint_due(p, step + 1))
+            rc = save_checkpoint(p, step + 1, err);
     }
     return rc;
 }
@@ -180,10 +336,10 @@ static int save(struct pretrain *p, struct err *err)
 {
     const struct job_services *s = p->job->services;
     char dir[PATH_MAX];
-    int rc;
+    int rc = scratch_path(p, "model", dir, err);
 
-    if ((size_t)snprintf(dir, sizeof(dir), "%s/model", s->scratch(s->arg)) >= sizeof(dir))
-        return err_set(err, ERR_LIMIT, "the scratch folder's path is too long");
+    if (rc)
+        return rc;
     rc = model_save(dir, &p->conf.model, trainer_weights(p->trainer), p->tok, err);
     progress_tick(p->job->progress);
     rc = rc == 0 ? s->put_folder(s->arg, "model", dir, &p->job->output[0], err) : rc;
@@ -195,8 +351,12 @@ static int save(struct pretrain *p, struct err *err)
 int pretrain_run(struct job *j, struct err *err)
 {
     struct pretrain p = { .job = j };
-    int rc = tokenizer_from_alphabet(&p.tok, task_alphabet(), err);
+    bool think = strcmp(kind_text(j->kind, &j->params, "prompts"), "think") == 0;
+    int rc =
+        think ? tokenizer_from_alphabet_tags(&p.tok, think_alphabet(), think_tag, THINK_TAGS, err)
+              : tokenizer_from_alphabet(&p.tok, task_alphabet(), err);
 
+    p.problems.think = think;
     if (rc == 0) {
         read_conf(&p);
         rc = read_problems(&p, err);

@@ -7,6 +7,7 @@
 #include "common/base/buf.h"
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
+#include "common/tasks/think.h"
 #include "worker/tokenizer/chat.h"
 #include "worker/tokenizer/tokenizer.h"
 
@@ -231,13 +232,35 @@ static int make_token(struct maker *k, struct err *err)
     return rc;
 }
 
+/* A prompt that states a problem to think about is never cut: one that takes more than half of the
+ * positions, and more than the answer leaves, is refused. */
+static int check_room(const struct maker *k, size_t room, struct err *err)
+{
+    const struct question *q = k->q;
+
+    if (q->truncated == 0)
+        return 0;
+    return err_set(err, ERR_LIMIT,
+                   "the prompt has %zu tokens; %s takes %zu positions, of which %zu are left for a "
+                   "prompt to be thought about; leave out such problems or take a model with a "
+                   "longer context",
+                   q->prompt_len + (size_t)q->truncated, k->model_name, k->m->conf.positions, room);
+}
+
 static int make_text(struct maker *k, size_t max_new, struct err *err)
 {
     struct question *q = k->q;
-    size_t positions = k->m->conf.positions;
-    size_t room = max_new < positions ? positions - max_new : MAX(positions / 2, (size_t)1);
-    int rc = encode_prompt(k, room, &q->prompt, &q->prompt_len, err);
+    bool thinks = think_prompts(q->example->prompts);
+    size_t positions = k->m->conf.positions, half = MAX(positions / 2, (size_t)1);
+    size_t room = max_new < positions ? positions - max_new : half;
+    int rc;
 
+    room = thinks ? MAX(room, half) : room;
+    rc = encode_prompt(k, room, &q->prompt, &q->prompt_len, err);
+    if (rc == 0 && thinks && (rc = check_room(k, room, err)) < 0) {
+        free(q->prompt);
+        q->prompt = NULL;
+    }
     if (rc == 0)
         q->max_new = MIN(max_new, MAX(positions - q->prompt_len, (size_t)1));
     return rc;
@@ -255,7 +278,8 @@ int question_make(struct question *ret, const struct model *m, const char *model
 
     *ret = (struct question){ .example = e };
     max_new = max_new ? max_new : MAX(e->answer_tokens_max, (size_t)1);
-    token = greedy && max_new == 1 && e->stops_len == 0 && e->choices_len == 0;
+    token = greedy && max_new == 1 && e->stops_len == 0 && e->choices_len == 0 &&
+            !think_prompts(e->prompts);
     ret->form = e->form == TASK_CHOICE ? QUESTION_CHOICES : token ? QUESTION_TOKEN : QUESTION_TEXT;
     if (e->chat)
         rc = chat_context(&k, err);

@@ -8,7 +8,8 @@
  * the positions its end is scored). Choices of one token behind
  * equal contexts share one sequence: one pass has all their logits. Generated answers: the prompt's
  * last positions - max_new tokens; where max_new alone fills the positions, the prompt may have
- * half of them and max_new is lowered to what it leaves. */
+ * half of them and max_new is lowered to what it leaves. With think's prompts that holds for every
+ * max_new, and a longer prompt is refused (ERR_LIMIT). */
 #ifndef WORKER_JOBS_QUESTION_H
 #define WORKER_JOBS_QUESTION_H
 

@@ -79,6 +79,16 @@ void score_compare(struct score *s, const uint8_t *label)
             add_value(s, names[c][i], count[c][i]);
 }
 
+static void add_thought(struct score *s, const struct outcome *o)
+{
+    add_value(s, "response_tokens", (double)o->response_tokens);
+    add_value(s, "think_tokens", (double)o->think_tokens);
+    add_value(s, "truncated", o->cut ? 1.0 : 0.0);
+    add_value(s, "well_formed", o->well_formed ? 1.0 : 0.0);
+    if (!o->cut)
+        add_value(s, "untruncated_tokens", (double)o->response_tokens);
+}
+
 void score_fill(struct score *s, const struct task_spec *task, const struct example *e,
                 struct outcome *outcome, uint8_t *routing, size_t layers)
 {
@@ -100,6 +110,8 @@ void score_fill(struct score *s, const struct task_spec *task, const struct exam
     m->generated = outcome->generated;
     m->values = s->value_at;
     add_values(s, task, outcome);
+    if (outcome->thinks)
+        add_thought(s, outcome);
     /* SQuAD: what its best scores over thresholds are taken from. */
     if (e->form == TASK_ANSWER && outcome->logprobs_len == 1)
         add_value(s, "no_answer_probability", likelihood(outcome->logprob[0]));

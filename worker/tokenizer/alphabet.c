@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* alphabet.c - one token per character, kept in Hugging Face's tokenizer.json: a BPE model
- * without merges. */
+/* alphabet.c - one token per character, and tags of several characters, kept in Hugging Face's
+ * tokenizer.json: a BPE model without merges, the tags as added tokens. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "worker/tokenizer/tokenizer_private.h"
 
 enum { BOS, EOS, FIRST };
+enum { TAGS_MAX = 64 };
 
 static void set_text(struct tokenizer *t, uint32_t id, const char *text)
 {
@@ -19,10 +20,9 @@ static void set_text(struct tokenizer *t, uint32_t id, const char *text)
         t->byte_id[(unsigned char)text[0]] = id;
 }
 
-int tokenizer_from_alphabet(struct tokenizer **ret, const char *alphabet, struct err *err)
+static int check_alphabet(const char *alphabet, struct err *err)
 {
     size_t n = strlen(alphabet);
-    struct tokenizer *t;
 
     if (!n)
         return err_set(err, ERR_INVALID, "the alphabet is empty");
@@ -32,8 +32,37 @@ int tokenizer_from_alphabet(struct tokenizer **ret, const char *alphabet, struct
         if (strchr(alphabet + i + 1, alphabet[i]))
             return err_set(err, ERR_INVALID, "the alphabet has '%c' twice", alphabet[i]);
     }
+    return 0;
+}
+
+static int add_tags(struct tokenizer *t, uint32_t id, const char *const *tag, size_t tags,
+                    struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < tags; i++, id++) {
+        struct added a = { .text = (char *)tag[i], .len = (uint32_t)strlen(tag[i]), .id = id };
+
+        for (size_t k = 0; rc == 0 && k < i; k++)
+            if (strcmp(tag[i], tag[k]) == 0)
+                rc = err_set(err, ERR_INVALID, "the tag %.40s twice", tag[i]);
+        rc = rc ? rc : tokenizer_add(t, &a, "the alphabet", err);
+    }
+    added_sort(&t->added[0]);
+    return rc;
+}
+
+int tokenizer_from_alphabet_tags(struct tokenizer **ret, const char *alphabet,
+                                 const char *const *tag, size_t tags, struct err *err)
+{
+    size_t n = strlen(alphabet);
+    struct tokenizer *t;
+    int rc = check_alphabet(alphabet, err);
+
+    if (rc)
+        return rc;
     t = tokenizer_new(FORM_CHARACTERS);
-    tokenizer_set(t, (uint32_t)((FIRST + n + 7) / 8 * 8 - 1), PIECE_NONE, "", 0);
+    tokenizer_set(t, (uint32_t)((FIRST + n + tags + 7) / 8 * 8 - 1), PIECE_NONE, "", 0);
     t->bos = BOS;
     t->eos = EOS;
     t->prefix[0] = BOS;
@@ -42,10 +71,20 @@ int tokenizer_from_alphabet(struct tokenizer **ret, const char *alphabet, struct
     set_text(t, EOS, "</s>");
     for (size_t i = 0; i < n; i++)
         set_text(t, (uint32_t)(FIRST + i), (char[2]){ alphabet[i], '\0' });
-    snprintf(t->kind, sizeof(t->kind), "one token per character");
+    snprintf(t->kind, sizeof(t->kind),
+             tags ? "one token per character and tag" : "one token per character");
     tokenizer_index(t);
-    *ret = t;
-    return 0;
+    rc = add_tags(t, (uint32_t)(FIRST + n), tag, tags, err);
+    if (rc)
+        tokenizer_free(t);
+    else
+        *ret = t;
+    return rc;
+}
+
+int tokenizer_from_alphabet(struct tokenizer **ret, const char *alphabet, struct err *err)
+{
+    return tokenizer_from_alphabet_tags(ret, alphabet, NULL, 0, err);
 }
 
 struct gather {
@@ -75,11 +114,41 @@ static int gather_piece(const char *text, struct json *id, void *arg)
                    g->path, text);
 }
 
+/* The tags among ADDED by id, which go on where the alphabet of N characters ends. */
+static int gather_tags(const struct json *added, const char *path, size_t n, const char **tag,
+                       size_t *ret_tags, struct err *err)
+{
+    size_t tags = 0;
+
+    for (size_t i = 0; i < json_len(added); i++) {
+        const struct json *o = json_at(added, i);
+        const char *content = json_text(json_get(o, "content"));
+        int64_t id = json_integer(json_get(o, "id"), -1), first = (int64_t)(FIRST + n);
+
+        if (json_bool(json_get(o, "special"), false))
+            continue;
+        if (!content || id < first || id >= first + TAGS_MAX || tag[id - first])
+            return err_set(err, ERR_INVALID,
+                           "%s: added token '%.40s' does not fit: behind a vocabulary of single "
+                           "characters at most %d tags follow, with ids from %lld without gaps",
+                           path, content ? content : "", TAGS_MAX, (long long)first);
+        tag[id - first] = content;
+        tags++;
+    }
+    for (size_t i = 0; i < tags; i++)
+        if (!tag[i])
+            return err_set(err, ERR_INVALID, "%s: the ids of added_tokens have gaps", path);
+    *ret_tags = tags;
+    return 0;
+}
+
 int read_alphabet(struct tokenizer **ret, const char *path, const struct json *vocab_json,
-                  size_t vocab, struct err *err)
+                  const struct json *added, size_t vocab, struct err *err)
 {
     struct gather g = { .path = path, .err = err };
+    const char *tag[TAGS_MAX] = { NULL };
     struct tokenizer *t;
+    size_t tags = 0;
     int rc = json_each(vocab_json, gather_piece, &g);
 
     if (rc)
@@ -87,7 +156,10 @@ int read_alphabet(struct tokenizer **ret, const char *path, const struct json *v
     if (!g.seen || g.seen != strlen(g.alphabet) || !json_get(vocab_json, "<s>") ||
         !json_get(vocab_json, "</s>"))
         return err_set(err, ERR_INVALID, "%s: the vocabulary has gaps or lacks <s> or </s>", path);
-    rc = tokenizer_from_alphabet(&t, g.alphabet, err);
+    rc = gather_tags(added, path, g.seen, tag, &tags, err);
+    if (rc)
+        return rc;
+    rc = tokenizer_from_alphabet_tags(&t, g.alphabet, tag, tags, err);
     if (rc)
         return err_wrap(err, rc, "%s", path);
     rc = tokenizer_finish(t, path, vocab, err);
@@ -103,7 +175,7 @@ static void push_text(struct json *object, const char *key, const char *text)
     json_set(object, key, json_new_text(text));
 }
 
-static struct json *special_token(uint32_t id, const char *content)
+static struct json *added_token(uint32_t id, const char *content, bool special)
 {
     static const char *const off[] = { "single_word", "lstrip", "rstrip", "normalized" };
     struct json *o = json_new_object();
@@ -112,7 +184,7 @@ static struct json *special_token(uint32_t id, const char *content)
     push_text(o, "content", content);
     for (size_t i = 0; i < ARRAY_LEN(off); i++)
         json_set(o, off[i], json_new_bool(false));
-    json_set(o, "special", json_new_bool(true));
+    json_set(o, "special", json_new_bool(special));
     return o;
 }
 
@@ -167,7 +239,7 @@ static struct json *bpe_model(const struct tokenizer *t)
     for (uint32_t i = 0; i < t->vocab; i++) {
         char text[8];
 
-        if (t->piece[i].type == PIECE_NONE)
+        if (t->piece[i].type == PIECE_NONE || t->piece[i].type == PIECE_ADDED)
             continue;
         snprintf(text, sizeof(text), "%.*s", (int)t->piece[i].len, piece_text(t, i));
         json_set(vocab, text, json_new_integer(i));
@@ -175,6 +247,18 @@ static struct json *bpe_model(const struct tokenizer *t)
     json_set(o, "vocab", vocab);
     json_set(o, "merges", json_new_array());
     return o;
+}
+
+static void push_tags(struct json *added, const struct tokenizer *t)
+{
+    for (uint32_t i = 0; i < t->vocab; i++) {
+        CLEANUP(buf_release) struct buf text = { 0 };
+
+        if (t->piece[i].type != PIECE_ADDED)
+            continue;
+        buf_add(&text, piece_text(t, i), t->piece[i].len);
+        json_push(added, added_token(i, buf_str(&text), false));
+    }
 }
 
 int tokenizer_save(const struct tokenizer *t, const char *path, struct err *err)
@@ -187,8 +271,9 @@ int tokenizer_save(const struct tokenizer *t, const char *path, struct err *err)
     push_text(root, "version", "1.0");
     json_set(root, "truncation", json_new_null());
     json_set(root, "padding", json_new_null());
-    json_push(added, special_token(BOS, "<s>"));
-    json_push(added, special_token(EOS, "</s>"));
+    json_push(added, added_token(BOS, "<s>", true));
+    json_push(added, added_token(EOS, "</s>", true));
+    push_tags(added, t);
     json_set(root, "added_tokens", added);
     json_set(root, "normalizer", json_new_null());
     json_set(root, "pre_tokenizer", json_new_null());

@@ -215,12 +215,12 @@ static int ordinary(struct encoder *e, const char *text, size_t len, size_t offs
     return rc;
 }
 
-static int characters(struct encoder *e, const char *text, size_t len)
+static int characters(struct encoder *e, const char *text, size_t len, size_t offset)
 {
     int rc = 0;
 
     for (size_t i = 0; i < len && !rc; i++)
-        rc = push_byte(e, (unsigned char)text[i], i);
+        rc = push_byte(e, (unsigned char)text[i], offset + i);
     return rc;
 }
 
@@ -252,8 +252,8 @@ int tokenizer_encode(const struct tokenizer *t, const char *text, size_t len, un
         text = buf_str(&squeezed);
         len = squeezed.len;
     }
-    rc = t->form == FORM_CHARACTERS ? characters(&e, text, len)
-                                    : cut_added(&e, &t->added[0], text, len, 0, ordinary);
+    rc = cut_added(&e, &t->added[0], text, len, 0,
+                   t->form == FORM_CHARACTERS ? characters : ordinary);
     if (rc)
         return rc;
     *ret = e.ids ? e.ids : mem_calloc(1, sizeof(*e.ids));

@@ -204,7 +204,8 @@ int read_tokenizer_json(struct tokenizer **ret, const char *path, const struct j
         return rc;
     if (!bytes && !flag(model, "byte_fallback")) {
         if (!json_len(json_get(model, "merges")))
-            return read_alphabet(ret, path, json_get(model, "vocab"), vocab, err);
+            return read_alphabet(ret, path, json_get(model, "vocab"),
+                                 json_get(root, "added_tokens"), vocab, err);
         return err_set(err, ERR_INVALID,
                        "%s: not a tokenizer that this version reads: a BPE model with merges needs "
                        "a ByteLevel pre_tokenizer or byte_fallback",

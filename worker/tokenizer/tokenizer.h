@@ -3,7 +3,8 @@
  *
  * Kinds: byte-level BPE (Hugging Face tokenizer.json, vocab.json + merges.txt or encoder.json +
  * vocab.bpe, tiktoken rank files, GGUF "gpt2"), SentencePiece BPE by score (tokenizer.model,
- * llama2.c's tokenizer.bin, GGUF "llama"), and the embedded reasoner's one token per character.
+ * llama2.c's tokenizer.bin, GGUF "llama"), and the embedded reasoner's one token per character
+ * (and, when it thinks, per tag).
  * Text is bytes with a length; UTF-8 is expected and anything else survives: bytes that are no
  * UTF-8 are encoded one by one where the kind can (byte-level BPE, byte tokens). A tokenizer is
  * read-only after opening and may be shared by threads. */
@@ -24,6 +25,11 @@ struct tokenizer;
  * outside ASCII. */
 int tokenizer_from_alphabet(struct tokenizer **ret, const char *alphabet,
                             struct err *err) MUST_CHECK;
+/* The same with TAGS tokens of several characters behind the alphabet's: TAG[i] ("<think>"), which
+ * may hold characters outside of it, is id 2 + strlen(ALPHABET) + i wherever a text has it. They
+ * are no special tokens: decoding shows them. ERR_INVALID also: an empty tag, one twice. */
+int tokenizer_from_alphabet_tags(struct tokenizer **ret, const char *alphabet,
+                                 const char *const *tag, size_t tags, struct err *err) MUST_CHECK;
 
 /* What PATH is shows in its name and content: a folder (tokenizer.json, else tokenizer.model, else
  * vocab.json or encoder.json), a tokenizer.json (byte-level BPE, Llama 2's BPE with byte_fallback,
@@ -60,7 +66,7 @@ bool tokenizer_is_special(const struct tokenizer *t, uint32_t id);
 /* True for a tokenizer that tokenizer_save can write (tokenizer_from_alphabet's kind). */
 bool tokenizer_is_json(const struct tokenizer *t);
 /* Write tokenizer.json, readable by Hugging Face tokenizers too; T must be tokenizer_is_json
- * (asserted). The bytes are a function of the alphabet. ERR_IO, ERR_FULL, ERR_READONLY. */
+ * (asserted). The bytes are a function of alphabet and tags. ERR_IO, ERR_FULL, ERR_READONLY. */
 int tokenizer_save(const struct tokenizer *t, const char *path, struct err *err) MUST_CHECK;
 
 enum tokenizer_flags {

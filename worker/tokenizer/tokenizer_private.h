@@ -204,7 +204,7 @@ struct json;
 int read_tokenizer_json(struct tokenizer **ret, const char *path, const struct json *root,
                         size_t vocab, struct err *err) MUST_CHECK;
 int read_alphabet(struct tokenizer **ret, const char *path, const struct json *vocab_json,
-                  size_t vocab, struct err *err) MUST_CHECK;
+                  const struct json *added, size_t vocab, struct err *err) MUST_CHECK;
 int read_vocab_merges(struct tokenizer **ret, const char *path, const struct json *vocab_json,
                       size_t vocab, enum family f, struct err *err) MUST_CHECK;
 int read_ranks(struct tokenizer **ret, const char *path, const struct buf *file, size_t vocab,

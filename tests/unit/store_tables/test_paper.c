@@ -204,6 +204,8 @@ static void diverged_runs_count_and_are_named(void **state)
     paper_fill(f->s, (struct paper){ .diverged = "cosine/1" });
     OK(tables_text(f->s, spec, "s.cfg", "", NULL, TABLE_TEXT, &out, err));
     assert_non_null(strstr(buf_str(&out), "1 of 6 runs diverged."));
+    assert_non_null(strstr(buf_str(&out), "\xc2\xa7: diverged seeds are counted in: loss "
+                                          "(schedule cosine) 1 of 3."));
     buf_release(&out);
 }
 
