@@ -116,17 +116,19 @@ static void compare(struct server *s)
         log_info("late_result", "reason=\"%s\"", err.text);
 }
 
-static void example(struct server *s)
+/* An example or a checkpoint. */
+static void piece(struct server *s, int (*store)(struct server *s, struct err *err),
+                  const char *event)
 {
     struct err err = { 0 };
-    int rc = shell_store_example(s, &err);
+    int rc = store(s, &err);
 
     if (shell_fatal(rc))
         shell_fail(s, rc, &err);
     else if (rc < 0) {
         /* It is acked with the reason: sent again it would fail again. */
         s->message_code = rc;
-        log_warn("bad_example", "peer=%llx reason=\"%s\"", (unsigned long long)s->peer, err.text);
+        log_warn(event, "peer=%llx reason=\"%s\"", (unsigned long long)s->peer, err.text);
     }
 }
 
@@ -140,7 +142,9 @@ static void carry_out_store(struct server *s, const struct sched_action *a)
     if (a->kind == ACT_STORE_ATTEMPT_START)
         rc = store_start(s, a, &err);
     else if (a->kind == ACT_STORE_EXAMPLE)
-        example(s);
+        piece(s, shell_store_example, "bad_example");
+    else if (a->kind == ACT_STORE_CHECKPOINT)
+        piece(s, shell_store_checkpoint, "bad_checkpoint");
     else if (a->kind == ACT_STORE_RESULT)
         rc = store_result(s, a, &err);
     else if (a->kind == ACT_STORE_ATTEMPT_END)
@@ -282,6 +286,7 @@ static void carry_out_rest(struct server *s, const struct sched_action *a)
         break;
     case ACT_STORE_ATTEMPT_START:
     case ACT_STORE_EXAMPLE:
+    case ACT_STORE_CHECKPOINT:
     case ACT_STORE_RESULT:
     case ACT_STORE_ATTEMPT_END:
     case ACT_STORE_JOB:

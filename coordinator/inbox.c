@@ -162,6 +162,15 @@ static void on_example(struct server *s, const Drover__ExampleResult *m)
     shell_step(s, &e);
 }
 
+static void on_checkpoint(struct server *s, const Drover__Checkpoint *m)
+{
+    struct sched_event e = { .kind = EV_CHECKPOINT, .peer = s->peer };
+
+    name_attempt(s, m->attempt, m->epoch, &e);
+    e.result.seq = m->seq;
+    shell_step(s, &e);
+}
+
 /* Is the attempt the one that its job waits for, and the sender the worker that runs it? What is
  * stored ahead of the core's decision must be what the core will accept: a forged result of
  * another peer never reaches the store. One kept for re-attachment has no worker yet: the core
@@ -257,6 +266,9 @@ static void dispatch(struct server *s, const Drover__Envelope *m)
         break;
     case DROVER__ENVELOPE__BODY_JOB_RESULT:
         on_result(s, m->job_result);
+        break;
+    case DROVER__ENVELOPE__BODY_CHECKPOINT:
+        on_checkpoint(s, m->checkpoint);
         break;
     case DROVER__ENVELOPE__BODY_SUBMIT:
         shell_submit(s, m->submit->plan, m->request);

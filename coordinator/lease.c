@@ -7,6 +7,7 @@
 
 #include "common/base/mem.h"
 #include "coordinator/shell.h"
+#include "store/checkpoint.h"
 #include "store/hint.h"
 
 /* Parameters are stored as a Lease that holds nothing else. */
@@ -93,12 +94,40 @@ static int add_hint(struct server *s, const struct store_job *job, struct digest
     return 0;
 }
 
+/* What an earlier attempt saved becomes one more input. */
+static int add_checkpoint(struct server *s, const struct store_job *job, struct store_checkpoint *c,
+                          Drover__Input *ret, Drover__Input **ret_list, size_t *len,
+                          struct err *err)
+{
+    struct err why = { 0 };
+    int rc;
+
+    if (*len == WIRE_INPUTS_MAX)
+        return 0;
+    rc = store_checkpoint_find(s->store, job->id, c, &why);
+    if (rc == ERR_NOT_FOUND) {
+        *c = (struct store_checkpoint){ 0 };
+        return 0;
+    }
+    if (rc < 0)
+        return err_set(err, (enum err_code)rc, "%s", why.text);
+    drover__input__init(&ret[*len]);
+    ret[*len].name = (char *)(uintptr_t) "checkpoint";
+    ret[*len].source = DROVER__INPUT__SOURCE__CHECKPOINT;
+    ret[*len].digest = wire_bytes(&c->digest);
+    ret[*len].size = c->size_bytes;
+    ret_list[*len] = &ret[*len];
+    ++*len;
+    return 0;
+}
+
 int shell_send_lease(struct server *s, uint64_t peer, struct attempt *t, struct err *err)
 {
     struct store_job job CLEANUP(store_job_release) = { 0 };
     Drover__Lease *params CLEANUP(free_lease) = NULL;
     Drover__Lease m = DROVER__LEASE__INIT;
     Drover__Input inputs[WIRE_INPUTS_MAX], *input_list[WIRE_INPUTS_MAX];
+    struct store_checkpoint checkpoint = { 0 };
     struct digest hint;
     size_t inputs_len;
     int rc = store_job_load(s->store, t->job, &job, err);
@@ -108,6 +137,8 @@ int shell_send_lease(struct server *s, uint64_t peer, struct attempt *t, struct 
     inputs_len = job.inputs_len;
     if (rc == 0)
         rc = add_hint(s, &job, &hint, inputs, input_list, &inputs_len, err);
+    if (rc == 0)
+        rc = add_checkpoint(s, &job, &checkpoint, inputs, input_list, &inputs_len, err);
     if (rc < 0)
         return rc;
     params = drover__lease__unpack(NULL, job.params_len, job.params);
@@ -131,6 +162,7 @@ int shell_send_lease(struct server *s, uint64_t peer, struct attempt *t, struct 
     m.n_finished = job.finished_len;
     m.seed = job.seed;
     m.key = wire_bytes(&job.key);
+    m.checkpoint_step = checkpoint.step;
     shell_send(s, peer, DROVER__ENVELOPE__BODY_LEASE, &m, 0);
     return 0;
 }

@@ -6,7 +6,9 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/kinds/kinds.h"
 #include "coordinator/shell.h"
+#include "store/checkpoint.h"
 
 static_assert((int)STORE_OOM == CAUSE_OOM && (int)STORE_DIVERGED == CAUSE_DIVERGED, "same numbers");
 static_assert((int)STORE_OOM == DROVER__OUTCOME__OUTCOME_OOM &&
@@ -125,7 +127,33 @@ static struct store_metric *metrics_of(Drover__Metric **list, size_t len)
     return m;
 }
 
+int shell_store_checkpoint(struct server *s, struct err *err)
+{
+    const Drover__Checkpoint *m = s->message->checkpoint;
+    struct store_metric *metrics CLEANUP(mem_cleanup) = metrics_of(m->metrics, m->n_metrics);
+    const struct store_checkpoint c = { .attempt = m->attempt,
+                                        .epoch = m->epoch,
+                                        .step = m->step,
+                                        .digest = wire_digest(m->digest),
+                                        .size_bytes = m->size,
+                                        .metrics = metrics,
+                                        .metrics_len = m->n_metrics };
+    int rc = store_checkpoint_put(s->store, &c, err);
+
+    if (rc == 0)
+        log_info("checkpoint", "attempt=%llu step=%llu bytes=%llu", (unsigned long long)m->attempt,
+                 (unsigned long long)m->step, (unsigned long long)m->size);
+    return rc;
+}
+
 /* Of a checked message: its outputs' lengths are within WIRE_OUTPUTS_MAX. */
+/* Law 5 is for pure kinds. */
+static bool compares(const char *kind)
+{
+    const struct kind *k = kind_find(kind);
+    return k == NULL || !k->uncompared;
+}
+
 static struct store_result result_of(const Drover__JobResult *m, struct store_output *outputs,
                                      const struct store_metric *metrics)
 {
@@ -147,6 +175,7 @@ static struct store_result result_of(const Drover__JobResult *m, struct store_ou
         .outputs_len = m->n_outputs,
         .metrics = metrics,
         .metrics_len = m->n_metrics,
+        .compares = compares,
     };
 }
 

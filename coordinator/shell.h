@@ -111,8 +111,10 @@ int shell_class(struct server *s, const char *name);
 void shell_on_transport(void *arg, const struct transport_event *e);
 
 /* results.c */
-/* The current message is a JobResult or ExampleResult: into the store. Codes of the store. */
+/* The current message is a JobResult, ExampleResult or Checkpoint: into the store. Codes of the
+ * store. */
 int shell_store_example(struct server *s, struct err *err);
+int shell_store_checkpoint(struct server *s, struct err *err);
 int shell_store_done(struct server *s, enum store_verdict *ret, struct err *err);
 int shell_store_end(struct server *s, const struct attempt *t, enum sched_cause cause, bool final,
                     struct err *err);

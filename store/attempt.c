@@ -5,6 +5,7 @@
 
 #include "common/base/mem.h"
 #include "store/attempt.h"
+#include "store/checkpoint_private.h"
 
 #define OUTCOME_WORD(NAME, NUMBER) [NUMBER] = #NAME,
 static const char *const outcomes[STORE_OUTCOMES_LEN + 1] = { STORE_OUTCOMES(OUTCOME_WORD) };
@@ -47,7 +48,7 @@ static int start(struct store *s, uint64_t job, uint64_t worker, uint64_t *ret_a
     rc = stmt_get(st, &id, err);
     *ret_attempt = (uint64_t)id;
     *ret_epoch = (uint32_t)epoch;
-    return rc;
+    return rc == 0 ? checkpoint_resume(s, job, (uint64_t)id, err) : rc;
 }
 
 int store_attempt_start(struct store *s, uint64_t job, uint64_t worker, uint64_t *ret_attempt,

@@ -113,6 +113,13 @@ static int put_incident(struct store *s, const struct attempt_row *row,
     return store_event(s, "incident", row->job, row->id, buf_str(&text), err);
 }
 
+/* A kind whose results are not pure is never compared: what it made first counts, or, made again
+ * because that was thrown away, what it made last. */
+static bool is_compared(const struct attempt_row *row, const struct store_result *r)
+{
+    return r->compares == NULL || r->compares(row->kind);
+}
+
 /* A result of a job that has one. */
 static int repeat(struct store *s, const struct attempt_row *row, const struct store_result *r,
                   enum store_verdict *ret, struct err *err)
@@ -125,8 +132,11 @@ static int repeat(struct store *s, const struct attempt_row *row, const struct s
 
     if (rc < 0)
         return rc;
+    const bool judged = is_compared(row, r);
+    if (!judged)
+        buf_clear(&text);
     *ret = text.len ? STORE_INCIDENT : STORE_REPEATED;
-    compared = text.len ? "DIFFERENT" : "SAME";
+    compared = text.len ? "DIFFERENT" : judged ? "SAME" : NULL;
     if (text.len)
         rc = put_incident(s, row, r, &text, err);
     if (rc < 0)
@@ -206,16 +216,23 @@ static int commit_result(struct store *s, const struct attempt_row *row,
     *ret = STORE_STORED;
     if (rc == 0)
         rc = compare_outputs(s, row->job, r, &known, &text, err);
+    const bool judged = is_compared(row, r);
+    if (!judged)
+        buf_clear(&text);
     if (rc == 0 && text.len) {
         *ret = STORE_INCIDENT;
         rc = put_incident(s, row, r, &text, err);
     }
-    for (size_t i = 0; rc == 0 && known == 0 && i < r->outputs_len; i++)
+    for (size_t i = 0; rc == 0 && (known == 0 || !judged) && i < r->outputs_len; i++)
         rc = put_output(s, row->job, &r->outputs[i], err);
     if (rc == 0 && known > 0 && *ret == STORE_STORED)
         rc = take_back(s, row->job, r, err);
     if (rc == 0)
-        rc = attempt_close(s, r, known == 0 ? NULL : text.len ? "DIFFERENT" : "SAME", err);
+        rc = attempt_close(s, r,
+                           known == 0 || !judged ? NULL
+                           : text.len            ? "DIFFERENT"
+                                                 : "SAME",
+                           err);
     if (rc == 0 && *ret == STORE_INCIDENT)
         return fail_job(s, row->job, err);
     if (rc < 0)
@@ -229,7 +246,7 @@ static int commit_result(struct store *s, const struct attempt_row *row,
         rc = summary_advance(s, row->family, err);
     if (rc < 0)
         return rc;
-    if (r->outcome == STORE_DIVERGED)
+    if (r->outcome == STORE_DIVERGED && r->outputs_len == 0)
         return skip_behind(s, row->job, ready, NULL, err);
     rc = release_dependents(s, row->job, ready, err);
     return rc == 0 && strcmp(row->kind, "select") == 0 ? decide(s, row, r, ready, err) : rc;

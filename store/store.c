@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "store/cache.h"
+#include "store/checkpoint_private.h"
 #include "store/lock.h"
 #include "store/migrate.h"
 #include "store/sqlite.h"
@@ -253,10 +254,17 @@ int store_commit(struct store *s, struct err *err)
         s->open_tx = false;
         return err_set(err, ERR_IO, "commit: the transaction was rolled back by an earlier error");
     }
-    rc = stmt_run(USE(s, COMMIT), err);
+    const uint64_t swept = s->swept;
+    rc = checkpoint_forget(s, err);
+    if (rc == 0)
+        rc = stmt_run(USE(s, COMMIT), err);
     if (rc < 0)
         store_rollback(s);
     s->open_tx = false;
+    if (rc == 0 && swept > 0)
+        s->swept = 0;
+    if (rc == 0)
+        checkpoint_sweep(s);
     return rc;
 }
 

@@ -19,6 +19,7 @@ struct store {
     bool open_tx; /* store_begin() was called; SQLite may have rolled back since (see item_begin) */
     uint64_t deadline_ms;  /* store_time_limit() */
     uint64_t incarnation;  /* 0 until store_new_incarnation() */
+    uint64_t swept;        /* rows of checkpoint_gone up to this one are no files any more */
     struct cache *cache;   /* NULL until the first result (cache.h) */
     struct buf scratch[3]; /* texts of the row that is written: their memory is kept */
 };

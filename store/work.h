@@ -39,7 +39,6 @@ enum store_outcome {
 const char *store_outcome_name(enum store_outcome o); /* "DONE", "OOM"... "RUNNING" */
 
 enum { STORE_AFFINITY_MAX = 4 };
-
 struct store_ready {
     uint64_t job;
     int32_t priority;
@@ -204,14 +203,15 @@ struct store_result {
     size_t outputs_len;
     const struct store_metric *metrics;
     size_t metrics_len;
+    /* Are repeats of a kind compared? NULL: of all kinds. */
+    bool (*compares)(const char *kind);
 };
 /* Outcome DONE or DIVERGED: the job's committed result; the job is DONE. READY (may be NULL) gets
- * the jobs that it made ready. A shard that completes the first N scores of a family, N what a
- * run's step reads, writes their summary rows too. DIVERGED has no outputs: what needs it is
- * SKIPPED. A late or repeated result of a DONE job is compared by its outputs (verdicts as above).
- * A job that was CANCELLED meanwhile takes the result too. ERR_STALE    no such attempt, or another
- * epoch ERR_INVALID  a shard whose examples are not all stored (the text counts them) ERR_NOT_FOUND
- * an output's blob is not stored: the sender has to upload it first */
+ * the jobs that it made ready; behind a DIVERGED one without outputs they are SKIPPED. A shard that
+ * completes the first N scores of a family, N what a run's step reads, writes their summary rows.
+ * A late or repeated result of a DONE job is compared by its outputs (verdicts as above). A job
+ * that was CANCELLED takes it too. ERR_STALE: no such attempt, or another epoch; ERR_INVALID: a
+ * shard whose examples are not all stored; ERR_NOT_FOUND: an output's blob has to be uploaded. */
 int store_job_done(struct store *s, const struct store_result *r, enum store_verdict *ret,
                    struct store_ids *ready, struct err *err) MUST_CHECK;
 

@@ -61,6 +61,8 @@ static const struct rules table[] = {
         { "values", ANY, WIRE_VALUES_MAX, 0 } } },
     { &drover__example_result__descriptor, { { "example", PRESENT, 0, 0 } } },
     { &drover__output__descriptor, { { "digest", DIGEST, 0, 0 } } },
+    { &drover__checkpoint__descriptor,
+      { { "digest", DIGEST, 0, 0 }, { "metrics", ANY, WIRE_METRICS_MAX, 0 } } },
     { &drover__job_result__descriptor,
       { { "text", ANY, 0, WIRE_TEXT_MAX },
         { "environment", ANY, 0, WIRE_TEXT_MAX },

@@ -24,7 +24,7 @@ enum {
     WIRE_FAMILIES_MAX = 10000,   /* of a plan */
     WIRE_FILES_MAX = 10000,      /* of a plan */
     WIRE_GATES_MAX = 1000000,    /* of a plan: 12 MB */
-    WIRE_PARAMS_MAX = 64,        /* of a job */
+    WIRE_PARAMS_MAX = 128,       /* of a job */
     WIRE_LIST_MAX = 256,         /* values of a list parameter: a layer path */
     WIRE_INPUTS_MAX = 16,        /* of a job */
     WIRE_OUTPUTS_MAX = 16,       /* of a job */

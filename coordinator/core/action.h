@@ -9,6 +9,7 @@ enum sched_action_kind {
     /* STORE actions: one transaction, before any of the others. After each kind, its fields. */
     ACT_STORE_ATTEMPT_START, /* job, attempt, epoch, worker: the attempt begins, the job runs */
     ACT_STORE_EXAMPLE,     /* job, attempt, epoch: the event's example; a stored one is compared */
+    ACT_STORE_CHECKPOINT,  /* job, attempt, epoch: the event's checkpoint */
     ACT_STORE_RESULT,      /* job, attempt, epoch, cause DONE or DIVERGED: the job is done */
     ACT_STORE_ATTEMPT_END, /* job, attempt, epoch, cause: one per attempt, after its result */
     ACT_STORE_JOB,         /* job, state, cause, tries, losses: see enum sched_job_state */

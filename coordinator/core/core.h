@@ -175,6 +175,7 @@ void on_hello(struct sched *s, const struct sched_event *e);
 void on_credits(struct sched *s, struct worker *w, const struct sched_event *e);
 void on_renew(struct sched *s, struct worker *w, const struct sched_event *e);
 void on_example(struct sched *s, struct worker *w, const struct sched_event *e);
+void on_checkpoint(struct sched *s, struct worker *w, const struct sched_event *e);
 void on_result(struct sched *s, struct worker *w, const struct sched_event *e); /* W may be NULL */
 void on_goodbye(struct sched *s, struct worker *w, const struct sched_event *e);
 

@@ -21,6 +21,7 @@ enum sched_event_kind {
     EV_HEARTBEAT,   /* it lives */
     EV_RENEW,       /* .renew */
     EV_EXAMPLE,     /* .result, outcome unused */
+    EV_CHECKPOINT,  /* .result, outcome unused */
     EV_RESULT,      /* .result; peer 0: the shell ends the attempt (its inputs are gone), no ack */
     EV_GOODBYE,     /* .goodbye: leases left end PREEMPTED */
     EV_UNREACHABLE, /* messages to it were dropped: no new leases until its next Hello */

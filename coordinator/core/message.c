@@ -103,6 +103,24 @@ void on_example(struct sched *s, struct worker *w, const struct sched_event *e)
     ack(s, e, e->result.seq, cancelling(s, l) ? ERR_CANCELLED : 0);
 }
 
+/* Unlike an example it is of no use to anybody once the job is cancelled. */
+void on_checkpoint(struct sched *s, struct worker *w, const struct sched_event *e)
+{
+    struct lease *l = lease_of(s, w, e->result.attempt, e->result.epoch);
+
+    if (needs_hello(s, w, e->result.attempt, e->result.epoch))
+        return;
+    if (!l || l->state != LEASE_ACTIVE || cancelling(s, l)) {
+        if (!l || l->state != LEASE_ACTIVE)
+            trace_stale(s, w, e);
+        ack(s, e, e->result.seq, l ? ERR_CANCELLED : ERR_STALE);
+        return;
+    }
+    store(s, ACT_STORE_CHECKPOINT, l);
+    lease_renew(s, l);
+    ack(s, e, e->result.seq, 0);
+}
+
 void on_result(struct sched *s, struct worker *w, const struct sched_event *e)
 {
     struct lease *l = lease_of(s, w, e->result.attempt, e->result.epoch);

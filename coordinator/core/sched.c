@@ -99,6 +99,8 @@ static void on_message(struct sched *s, const struct sched_event *e)
             on_credits(s, w, e);
         else if (e->kind == EV_RENEW)
             on_renew(s, w, e);
+        else if (e->kind == EV_CHECKPOINT)
+            on_checkpoint(s, w, e);
         else if (e->kind == EV_EXAMPLE)
             on_example(s, w, e);
         else if (e->kind == EV_RESULT)
@@ -137,6 +139,7 @@ static void handle(struct sched *s, const struct sched_event *e)
     case EV_HEARTBEAT:
     case EV_RENEW:
     case EV_EXAMPLE:
+    case EV_CHECKPOINT:
     case EV_RESULT:
     case EV_GOODBYE:
     case EV_UNREACHABLE:

@@ -65,7 +65,7 @@ const struct copy_table copy_tables[] = {
     /* Its epoch is no key: the same job may have run in both stores (copy.c). */
     { .name = "attempt",
       .columns = "id! job*>job epoch worker*>worker incarnation outcome started_ms* ended_ms "
-                 "wall_ms cpu_ms text environment compared repeats" },
+                 "wall_ms cpu_ms text environment compared repeats from_step" },
     { .name = "tally",
       .columns = "family*>family examples* part* subset parts search n correct correct_norm "
                  "labelled preserved improved layers_label layers_all layers_base tokens generated "
@@ -127,5 +127,7 @@ const struct copy_table copy_tables[] = {
 const size_t copy_tables_len = ARRAY_LEN(copy_tables);
 
 /* meta: counters of one file. pin: a decision of the one who keeps a store. run_summary: triggers
- * make it from the others. */
-const char *const copy_not[] = { "meta", "pin", "run_summary", NULL };
+ * make it from the others. checkpoint: of work that goes on, in this store. */
+const char *const copy_not[] = {
+    "meta", "pin", "run_summary", "checkpoint", "checkpoint_gone", NULL
+};

@@ -9,6 +9,7 @@
  *     final when the next stage has made its own);
  *   - it is pinned, by its job, a run that claims it, or such a run's experiment;
  *   - it was made in the last KEEP_DAYS.
+ * Checkpoints of jobs that go on stay, those of jobs that failed go.
  * Marks come first, in a transaction; then files go. What is marked and still there is removed by
  * the next gc, as are files that no row names, when they are older than an hour. */
 #include <dirent.h>
@@ -319,12 +320,35 @@ static int remove_gone(struct collecting *c, struct err *err)
     return rc;
 }
 
+/* ---- checkpoints of jobs that failed: tried again they begin anew ---- */
+
+static int drop_checkpoints(struct collecting *c, struct err *err)
+{
+    struct stmt *st = USE(c->s, CHECKPOINTS_FAILED_SIZE);
+    int rc = stmt_step(st, err);
+
+    if (rc <= 0)
+        return rc;
+    c->done->orphans += stmt_col_u64(st, 0);
+    c->done->orphan_bytes += stmt_col_u64(st, 1);
+    stmt_reset(st);
+    return c->dry ? 0 : stmt_run(USE(c->s, CHECKPOINTS_FAILED), err);
+}
+
 /* ---- files that nothing names ---- */
 
 static int has_row(struct store *s, const struct digest *d, bool *ret, struct err *err)
 {
-    struct stmt *st = USE(s, BLOB_GET);
+    struct stmt *st = USE(s, CHECKPOINT_NAMED);
+    int64_t named = 0;
     int rc;
+
+    stmt_digest(st, ":digest", d);
+    rc = stmt_get(st, &named, err);
+    *ret = named != 0;
+    if (rc < 0 || *ret)
+        return rc;
+    st = USE(s, BLOB_GET);
 
     stmt_digest(st, ":digest", d);
     rc = stmt_step(st, err);
@@ -429,6 +453,8 @@ int store_gc(struct store *s, bool dry, uint32_t keep_days, gc_line_fn fn, void 
         rc = list_files(&c, err);
     if (rc == 0)
         rc = sort_blobs(&c, fn, arg, err);
+    if (rc == 0)
+        rc = drop_checkpoints(&c, err);
     if (rc == 0 && !dry)
         rc = mark(&c, err);
     if (rc == 0)

@@ -94,7 +94,7 @@ struct gc_line {            /* of one experiment; a shared blob counts for the o
 typedef int (*gc_line_fn)(const struct gc_line *line, void *arg);
 struct gc_done {
     uint64_t kept, kept_bytes, freed, freed_bytes;
-    uint64_t orphans, orphan_bytes;        /* files that no row names */
+    uint64_t orphans, orphan_bytes;        /* files that no row names; failed jobs' checkpoints */
     uint64_t parts, part_bytes;            /* uploads that were never finished */
     uint64_t database_bytes, unused_bytes; /* of the database file; unused: VACUUM would free */
 };

@@ -123,7 +123,8 @@ SELECT coalesce(sum(CASE WHEN job.kind = 'select' AND job.step GLOB 'halving.*' 
                          ELSE need.state <> 'DONE' END), 0),
        coalesce(sum((NOT (job.kind = 'select' AND job.step GLOB 'halving.*')
                      OR need.kind = 'select' AND need.step GLOB 'halving.*')
-                    AND (need.state = 'DONE' AND need.diverged OR need.state IN ('FAILED', 'SKIPPED', 'CANCELLED'))), 0)
+                    AND (need.state = 'DONE' AND need.diverged AND NOT EXISTS (SELECT 1 FROM job_output WHERE job_output.job = need.id)
+                         OR need.state IN ('FAILED', 'SKIPPED', 'CANCELLED'))), 0)
 FROM job_need JOIN job ON job.id = job_need.job JOIN job AS need ON need.id = job_need.need
 WHERE job_need.job = :job AND job_need.gate = 0
 
@@ -277,7 +278,7 @@ UPDATE job SET tries = tries + :tries, losses = losses + :losses WHERE id = :id
 UPDATE job SET state = 'DONE', attempt = :attempt, diverged = :diverged, waiting = 0 WHERE id = :id
 
 -- name: job_output_put
-INSERT INTO job_output (job, name, blob) VALUES (:job, :name, :blob)
+INSERT INTO job_output (job, name, blob) VALUES (:job, :name, :blob) ON CONFLICT (job, name) DO UPDATE SET blob = excluded.blob
 
 -- name: dependents
 SELECT job.id, job.state FROM job_need JOIN job ON job.id = job_need.job

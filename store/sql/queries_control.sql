@@ -105,7 +105,9 @@ WHERE run_job.job = :job ORDER BY experiment.name LIMIT 100
 -- name: why_needs
 SELECT need.id, need.step, need.kind, need.state, need.diverged
 FROM job_need JOIN job AS need ON need.id = job_need.need
-WHERE job_need.job = :job AND (need.state <> 'DONE' OR need.diverged = 1) ORDER BY need.id LIMIT 1000
+WHERE job_need.job = :job 
+  AND (need.state <> 'DONE' OR need.diverged = 1 AND NOT EXISTS (SELECT 1 FROM job_output WHERE job_output.job = need.id))
+ORDER BY need.id LIMIT 1000
 
 -- name: why_attempt
 SELECT id, outcome, coalesce(text, ''), coalesce(wall_ms, ended_ms - started_ms) FROM attempt

@@ -10,6 +10,7 @@
 enum {
     JOBS_MAX = 64,     /* ids 1..JOBS_MAX-1 */
     EXAMPLES_MAX = 32, /* per job: bits of a mask */
+    STEPS_MAX = 40,    /* of training, per job: bits of a mask */
     HOSTS_MAX = 6,
     SLOTS_MAX = 3,
     HELD_MAX = 32,           /* attempts named by one message */

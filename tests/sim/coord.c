@@ -78,8 +78,10 @@ static void queue_send(struct sim *m, const struct sched_action *a)
     } else if (a->kind == ACT_SEND_LEASE) {
         msg.kind = M_LEASE;
         msg.finished = (uint32_t)m->db.job[a->job].examples;
+        msg.step = (uint32_t)m->db.job[a->job].step;
     } else if (a->kind == ACT_SEND_ACK) {
         msg.kind = M_ACK;
+        msg.code = a->code ? a->code : m->db.code;
     } else {
         msg.kind = M_CANCEL;
     }
@@ -91,6 +93,7 @@ static void trace_action(struct sim *m, const struct sched_action *a)
     static const char *const names[SCHED_ACTION_KINDS] = {
         "store_attempt_start",
         "store_example",
+        "store_checkpoint",
         "store_result",
         "store_attempt_end",
         "store_job",
@@ -160,6 +163,7 @@ static bool step(struct sim *m, struct sched_event e, const struct msg *msg)
     m->coord.steps_ms = m->now_ms;
     if (m->coord.steps_now > STEPS_PER_MS_MAX)
         sim_fail(m, "the coordinator turns in circles");
+    m->db.code = 0;
     sched_step(m->coord.core, &e, &m->out);
     if (!sched_invariant(m->coord.core))
         sim_fail(m, "the core's invariant is broken");
@@ -240,6 +244,9 @@ void coord_commit(struct sim *m)
     if (crashes(m))
         return;
     db_commit(&m->db);
+    if (crashes(m))
+        return;
+    db_sweep(m);
     control_acked(m);
     c->commit_ms = 0;
     bool ready = m->db.ready;
@@ -363,9 +370,9 @@ void coord_control(struct sim *m)
 static struct sched_event event_of(const struct msg *msg)
 {
     static const enum sched_event_kind kinds[] = {
-        [M_HELLO] = EV_HELLO,     [M_CREDITS] = EV_CREDITS, [M_HEARTBEAT] = EV_HEARTBEAT,
-        [M_RENEW] = EV_RENEW,     [M_EXAMPLE] = EV_EXAMPLE, [M_RESULT] = EV_RESULT,
-        [M_GOODBYE] = EV_GOODBYE,
+        [M_HELLO] = EV_HELLO,   [M_CREDITS] = EV_CREDITS, [M_HEARTBEAT] = EV_HEARTBEAT,
+        [M_RENEW] = EV_RENEW,   [M_EXAMPLE] = EV_EXAMPLE, [M_CHECKPOINT] = EV_CHECKPOINT,
+        [M_RESULT] = EV_RESULT, [M_GOODBYE] = EV_GOODBYE,
     };
     struct sched_event e = { .kind = kinds[msg->kind], .peer = msg->peer };
 
@@ -382,7 +389,7 @@ static struct sched_event event_of(const struct msg *msg)
         e.renew.held_len = msg->keep_len;
     } else if (msg->kind == M_GOODBYE) {
         e.goodbye.seq = msg->seq;
-    } else if (msg->kind == M_EXAMPLE || msg->kind == M_RESULT) {
+    } else if (msg->kind == M_EXAMPLE || msg->kind == M_CHECKPOINT || msg->kind == M_RESULT) {
         e.result.attempt = msg->attempt;
         e.result.epoch = msg->epoch;
         e.result.seq = msg->seq;
@@ -393,8 +400,8 @@ static struct sched_event event_of(const struct msg *msg)
 
 void coord_message(struct sim *m, const struct msg *msg)
 {
-    static const char *const names[] = { "Hello",   "Credits", "Heartbeat", "Renew",
-                                         "Example", "Result",  "Goodbye" };
+    static const char *const names[] = { "Hello",   "Credits",    "Heartbeat", "Renew",
+                                         "Example", "Checkpoint", "Result",    "Goodbye" };
     if (msg->kind != M_HEARTBEAT)
         sim_trace(m, "%s from worker=%u attempt=%u.%u held=%u seq=%u", names[msg->kind],
                   (unsigned)msg->worker, (unsigned)(msg->attempt >> SCHED_ATTEMPT_BITS),

@@ -26,6 +26,22 @@ void db_commit(struct db *d)
     d->undo_len = 0;
 }
 
+/* After a commit; a crash in between leaves them to the next one. The masks themselves need no
+ * transaction here: taking away what is away changes nothing. */
+void db_sweep(struct sim *m)
+{
+    for (uint32_t j = 1; j <= m->conf.jobs; j++) {
+        struct db_job *row = &m->db.job[j];
+        m->db.files[j] &= ~(row->gone & ~(1ull << row->step)) | 1;
+        row->gone = 0;
+    }
+}
+
+uint64_t db_points_of(uint32_t step)
+{
+    return ((1ull << step) - 1) << 1;
+}
+
 void db_rollback(struct db *d)
 {
     while (d->undo_len > 0) {
@@ -69,6 +85,7 @@ void db_init(struct sim *m)
 {
     for (uint32_t j = 1; j <= m->conf.jobs; j++) {
         m->db.job[j].waits_for = m->spec[j].needs_len;
+        m->db.files[j] = 1; /* step 0: the start is always there */
         if (m->spec[j].needs_len == 0)
             m->db.job[j].state = DB_READY;
     }
@@ -82,10 +99,20 @@ static bool needs(const struct sim *m, uint32_t job, uint32_t other)
     return false;
 }
 
+/* The job's checkpoint is no more, or another one takes its place. */
+static void drop_checkpoint(struct db *d, struct db_job *j, uint64_t step, uint64_t saver)
+{
+    if (j->step != 0 && j->step != step)
+        db_set(d, &j->gone, j->gone | 1ull << j->step);
+    db_set(d, &j->step, step);
+    db_set(d, &j->saver, saver);
+}
+
 static void done(struct sim *m, uint32_t job)
 {
     struct db *d = &m->db;
     db_set(d, &d->job[job].state, DB_DONE);
+    drop_checkpoint(d, &d->job[job], 0, 0);
     for (uint32_t j = job + 1; j <= m->conf.jobs; j++) {
         if (!needs(m, j, job))
             continue;
@@ -111,6 +138,7 @@ void db_cancel(struct sim *m, uint32_t job)
     if (db_final(m->db.job[job].state))
         return;
     db_set(&m->db, &m->db.job[job].state, DB_CANCELLED);
+    drop_checkpoint(&m->db, &m->db.job[job], 0, 0);
     skip_dependents(m, job);
 }
 
@@ -124,6 +152,9 @@ static void attempt_start(struct sim *m, const struct sched_action *a, struct db
     *t = (struct db_attempt){
         .id = a->attempt, .job = a->job, .epoch = a->epoch, .worker = a->worker
     };
+    /* What it goes on from brings the metrics of the attempt before. */
+    if (j->step != 0)
+        t->points = d->attempt[j->saver - 1].points & db_points_of((uint32_t)j->step);
     db_set(d, &d->attempts_len, d->attempts_len + 1);
     db_set(d, &j->state, DB_RUNNING);
     db_set(d, &j->epoch, a->epoch);
@@ -142,8 +173,38 @@ static void job_state(struct sim *m, const struct sched_action *a, struct db_job
         db_set(d, &j->state, DB_CANCELLING);
     } else {
         db_set(d, &j->state, a->state == JOB_FAILED ? DB_FAILED : DB_CANCELLED);
+        if (a->state != JOB_FAILED)
+            drop_checkpoint(d, j, 0, 0);
         skip_dependents(m, (uint32_t)a->job);
     }
+}
+
+static struct db_attempt *attempt_of(struct db *d, uint64_t id, uint64_t *ret_place)
+{
+    for (uint64_t i = d->attempts_len; i-- > 0;) {
+        if (d->attempt[i].id == id) {
+            *ret_place = i + 1;
+            return &d->attempt[i];
+        }
+    }
+    return NULL;
+}
+
+static void checkpoint(struct sim *m, const struct sched_action *a, const struct msg *msg,
+                       struct db_job *j)
+{
+    struct db *d = &m->db;
+    uint64_t place = 0;
+    struct db_attempt *t = attempt_of(d, a->attempt, &place);
+
+    if (j->saver == place && j->step > msg->step)
+        return; /* an old one, once more */
+    if (!(d->files[a->job] >> msg->step & 1)) {
+        d->code = ERR_NOT_FOUND;
+        return;
+    }
+    db_set(d, &t->points, t->points | msg->points);
+    drop_checkpoint(d, j, msg->step, place);
 }
 
 void db_apply(struct sim *m, const struct sched_action *a, const struct msg *msg)
@@ -155,7 +216,12 @@ void db_apply(struct sim *m, const struct sched_action *a, const struct msg *msg
         attempt_start(m, a, j);
     } else if (a->kind == ACT_STORE_EXAMPLE) {
         db_set(d, &j->examples, j->examples | (1ull << msg->example));
+    } else if (a->kind == ACT_STORE_CHECKPOINT) {
+        checkpoint(m, a, msg, j);
     } else if (a->kind == ACT_STORE_RESULT) {
+        uint64_t place = 0;
+        struct db_attempt *t = attempt_of(d, a->attempt, &place);
+        db_set(d, &t->points, t->points | msg->points);
         db_set(d, &j->result, msg->value);
         db_set(d, &j->cause, a->cause);
         done(m, (uint32_t)a->job);

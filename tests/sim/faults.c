@@ -25,6 +25,8 @@ const char *fault_name(enum fault f)
         [F_PAUSE] = "pause",
         [F_PRIORITY] = "priority",
         [F_RETRY] = "retry",
+        [F_GO_ON] = "goes_on",
+        [F_ORPHAN] = "orphan_checkpoint",
     };
     return names[f];
 }
@@ -73,6 +75,21 @@ struct sim_conf faults_of_seed(uint64_t seed)
     return c;
 }
 
+/* Some of the jobs without examples train. */
+static void train_some(struct sim *m)
+{
+    struct rng r = rng_stream("sim", m->seed, 4);
+
+    for (uint32_t j = 1; j <= m->conf.jobs; j++) {
+        struct job_spec *s = &m->spec[j];
+        if (s->examples > 0 || rng_below(&r, 3) == 0)
+            continue;
+        s->steps = 2 + rng_below(&r, STEPS_MAX - 2);
+        s->every = 1 + rng_below(&r, 6);
+        s->work_ms = MAX(1, s->work_ms / 10);
+    }
+}
+
 void faults_specs(struct sim *m)
 {
     struct rng r = rng_stream("sim", m->seed, 2);
@@ -101,6 +118,7 @@ void faults_specs(struct sim *m)
         s->diverges = rng_double(&r) < m->conf.diverge;
         s->fails = rng_double(&r) < m->conf.fail ? 1 + rng_below(&r, 3) : 0;
     }
+    train_some(m);
     for (uint32_t i = 0; i < m->conf.cancels; i++)
         sim_post(m,
                  (struct sim_event){ .kind = SE_CANCEL, .slot = 1 + rng_below(&r, m->conf.jobs) },

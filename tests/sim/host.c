@@ -40,6 +40,41 @@ static int ending(struct sim *m, uint32_t job)
     return spec->diverges ? ERR_DIVERGED : 0;
 }
 
+static void agent_run(struct sim *m, uint32_t host, struct agent_event e, const struct msg *msg);
+
+/* Upload what the job has, and say so; while the coordinator is away the upload waits for it. */
+static void save(struct sim *m, uint32_t host, size_t slot)
+{
+    struct host_slot *x = &m->host[host].slot[slot];
+
+    if (!m->coord.up) {
+        post_slot(m, host, slot, SE_SAVE, 50, 0);
+        return;
+    }
+    m->db.files[x->job] |= 1ull << x->step;
+    x->waits = x->saves = true;
+    agent_run(m, host, (struct agent_event){ .kind = AGENT_EV_EXAMPLE, .slot = slot }, NULL);
+}
+
+/* The next step of training, a checkpoint, or the end. */
+static void train(struct sim *m, uint32_t host, size_t slot, uint64_t ms)
+{
+    struct host_slot *x = &m->host[host].slot[slot];
+    const struct job_spec *spec = &m->spec[x->job];
+    bool due = x->step - x->saved >= spec->every && x->step < spec->steps;
+
+    if (x->step > x->saved && (x->drain || (due && !x->stop)))
+        post_slot(m, host, slot, SE_SAVE, 1, 0);
+    else if (x->stop)
+        post_slot(m, host, slot, SE_FINISH, sim_about(m, 20), ERR_CANCELLED);
+    else if (x->step == spec->steps || (ending(m, x->job) < 0 && x->saved))
+        post_slot(m, host, slot, SE_FINISH, 1, ending(m, x->job));
+    else if (spec->poison)
+        post_slot(m, host, slot, SE_FINISH, ms, DIES);
+    else
+        post_slot(m, host, slot, SE_COMPUTED, x->hung ? 4 * LEASE_MS : ms, 0);
+}
+
 /* The next example, or the end. */
 static void go_on(struct sim *m, uint32_t host, size_t slot)
 {
@@ -48,6 +83,10 @@ static void go_on(struct sim *m, uint32_t host, size_t slot)
     uint64_t ms = 1 + sim_about(m, spec->work_ms) * m->host[host].speed / 100;
     uint32_t example = 0;
 
+    if (spec->steps > 0) {
+        train(m, host, slot, ms);
+        return;
+    }
     if (x->stop) {
         post_slot(m, host, slot, SE_FINISH, sim_about(m, 20), ERR_CANCELLED);
         return;
@@ -72,17 +111,25 @@ static void begin(struct sim *m, uint32_t host, const struct agent_action *a, co
     x->job = (uint32_t)msg->job;
     x->done = msg->finished;
     x->begun_ms = m->now_ms;
+    if (m->db.files[x->job] >> msg->step & 1) /* else it begins at the start */
+        x->step = x->saved = msg->step;
+    m->fired[F_GO_ON] |= x->step > 0;
     oracle_lease_arrived(m, msg);
     x->hung = m->spec[x->job].hangs && msg->epoch == 1;
     m->fired[F_HANG] |= x->hung;
     go_on(m, host, a->slot);
 }
 
-static void stop(struct sim *m, uint32_t host, size_t slot)
+static void stop(struct sim *m, uint32_t host, size_t slot, bool drain)
 {
     struct host_slot *x = &m->host[host].slot[slot];
     x->stop = true;
-    if (!x->waits && !x->hung)
+    x->drain = drain;
+    if (x->waits || x->hung)
+        return;
+    if (m->spec[x->job].steps > 0)
+        train(m, host, slot, 1);
+    else
         post_slot(m, host, slot, SE_FINISH, sim_about(m, 30), ERR_CANCELLED);
 }
 
@@ -92,7 +139,15 @@ static void end_example(struct sim *m, uint32_t host, const struct agent_action 
     if (!x->waits)
         sim_fail(m, "the agent ends an example that nobody waits for");
     x->waits = false;
-    if (a->code == 0) {
+    if (x->saves) {
+        x->saves = false;
+        x->points_acked = a->code == 0 ? x->points : x->points_acked;
+        x->saved = a->code == 0 ? x->step : x->saved;
+        if (a->code == 0 || a->code == ERR_NOT_FOUND) /* the file went: once more */
+            go_on(m, host, a->slot);
+        else
+            post_slot(m, host, a->slot, SE_FINISH, sim_about(m, 10), a->code);
+    } else if (a->code == 0) {
         x->done |= 1u << x->example;
         go_on(m, host, a->slot);
     } else {
@@ -132,12 +187,19 @@ static void send(struct sim *m, uint32_t host, const struct agent_action *a)
         }
     } else if (msg.kind == M_RENEW) {
         put_held(&msg, &h->agent.held[a->held]);
+    } else if (msg.kind == M_EXAMPLE && h->slot[a->slot].saves) {
+        const struct host_slot *x = &h->slot[a->slot];
+        msg.kind = M_CHECKPOINT;
+        msg.step = x->step;
+        msg.points = x->points & ~x->points_acked;
+        msg.value = sim_value(x->job, SIM_STEP + msg.step);
     } else if (msg.kind == M_EXAMPLE) {
         msg.example = h->slot[a->slot].example;
         msg.value = sim_value(h->slot[a->slot].job, msg.example);
     } else if (msg.kind == M_RESULT) {
         msg.outcome = (enum sched_cause)a->outcome;
         msg.value = sim_value(h->held_job[a->held], 1000);
+        msg.points = h->held_points[a->held];
     }
     net_send(m, host, TO_COORDINATOR, &msg);
 }
@@ -155,14 +217,16 @@ static void carry_out(struct sim *m, uint32_t host, const struct agent_action *a
     struct host *h = &m->host[host];
 
     if (a->kind <= AGENT_SEND_GOODBYE) {
-        if (msg && msg->kind == M_LEASE && a->attempt.attempt == msg->attempt)
+        if (msg && msg->kind == M_LEASE && a->attempt.attempt == msg->attempt) {
             h->held_job[a->held] = msg->job;
+            h->held_points[a->held] = 0;
+        }
         send(m, host, a);
     } else if (a->kind == AGENT_START) {
         h->held_job[a->held] = msg->job;
         begin(m, host, a, msg);
     } else if (a->kind == AGENT_STOP) {
-        stop(m, host, a->slot);
+        stop(m, host, a->slot, a->reason == AGENT_PREEMPTED);
     } else if (a->kind == AGENT_END_EXAMPLE) {
         end_example(m, host, a);
     } else if (a->kind == AGENT_EXIT) {
@@ -257,6 +321,14 @@ static void computed(struct sim *m, struct sim_event *e)
 {
     struct host_slot *x = &m->host[e->host].slot[e->slot];
     x->hung = false;
+    if (m->spec[x->job].steps > 0) {
+        oracle_computed(m, x->job, x->attempt);
+        x->step++;
+        x->points |= 1ull << x->step;
+        train(m, e->host, e->slot,
+              1 + sim_about(m, m->spec[x->job].work_ms) * m->host[e->host].speed / 100);
+        return;
+    }
     if (x->stop) {
         post_slot(m, e->host, e->slot, SE_FINISH, 1, ERR_CANCELLED);
         return;
@@ -270,6 +342,17 @@ static void computed(struct sim *m, struct sim_event *e)
     agent_run(m, e->host, (struct agent_event){ .kind = AGENT_EV_EXAMPLE, .slot = e->slot }, NULL);
 }
 
+/* Still worth saving? Not when the job is cancelled meanwhile. */
+static void go_save(struct sim *m, uint32_t host, size_t slot)
+{
+    const struct host_slot *x = &m->host[host].slot[slot];
+
+    if (x->stop && !x->drain)
+        train(m, host, slot, 1);
+    else
+        save(m, host, slot);
+}
+
 static void finish(struct sim *m, struct sim_event *e)
 {
     struct host *h = &m->host[e->host];
@@ -280,6 +363,7 @@ static void finish(struct sim *m, struct sim_event *e)
         return;
     }
     h->slot[e->slot].busy = false;
+    h->held_points[h->slot[e->slot].held] = h->slot[e->slot].points;
     struct agent_event f = { .kind = AGENT_EV_FINISHED, .slot = e->slot, .code = e->code };
     agent_run(m, e->host, f, NULL);
 }
@@ -305,6 +389,9 @@ void host_event(struct sim *m, struct sim_event *e)
     } else if (e->kind == SE_COMPUTED || e->kind == SE_FINISH) {
         if (h->slot[e->slot].busy && h->slot[e->slot].turn == e->turn)
             (e->kind == SE_COMPUTED ? computed : finish)(m, e);
+    } else if (e->kind == SE_SAVE) {
+        if (h->slot[e->slot].busy && h->slot[e->slot].turn == e->turn)
+            go_save(m, e->host, e->slot);
     } else if (m->link[e->host].turn == e->turn) {
         if (e->kind == SE_DISCONNECTED)
             host_agent(m, e->host, AGENT_EV_DISCONNECTED);

@@ -8,7 +8,7 @@
 #include "tests/sim/book.h"
 #include "worker/core/agent.h"
 
-/* One struct, one row per fault. Rates are per second of virtual time and host; 0 = never. */
+/* A row per fault. Rates are per second of virtual time and host; 0 = never. */
 struct sim_conf {
     uint32_t jobs, hosts, slots;
     uint32_t delay_min_ms, delay_mean_ms;
@@ -48,6 +48,7 @@ enum msg_kind {
     M_HEARTBEAT,
     M_RENEW,
     M_EXAMPLE,
+    M_CHECKPOINT,
     M_RESULT,
     M_GOODBYE,
     M_WELCOME,
@@ -63,6 +64,8 @@ struct msg {
     uint64_t peer, worker;
     uint64_t attempt, seq, job, value, incarnation;
     uint32_t epoch, total, example, finished; /* finished: mask of durable examples */
+    uint32_t step;   /* Checkpoint: made after it; Lease: to go on from, 0: none */
+    uint64_t points; /* Checkpoint, Result: mask of the steps whose metrics it brings */
     uint64_t classes;
     int code;
     enum sched_cause outcome;
@@ -73,8 +76,9 @@ struct msg {
 /* What a job is like: drawn once, known to hosts, store and oracle. */
 struct job_spec {
     struct sched_job row;
-    uint32_t examples; /* 0: one piece of work without examples */
-    uint32_t work_ms;  /* mean per example, or in all */
+    uint32_t examples;     /* 0: one piece of work without examples */
+    uint32_t steps, every; /* of training: in all, and from one checkpoint to the next; or 0 */
+    uint32_t work_ms;      /* mean per example or step, or in all */
     uint32_t needs_len, needs[NEEDS_MAX];
     bool hangs, poison, diverges;
     uint32_t fails;  /* its first attempts that end FAILED, OOM or TIMEOUT */
@@ -95,9 +99,11 @@ struct db_job {
     uint64_t state, waits_for, tries, losses, epoch, examples, result, cause;
     uint64_t open;                /* index + 1 of its attempt that has not ended */
     uint64_t retried, retried_at; /* how often; attempts before that one count no more */
+    uint64_t step, saver, gone;   /* its checkpoint, 0: none; index + 1 of the attempt that made it;
+                                   * mask of those whose files go after the commit */
 };
 struct db_attempt {
-    uint64_t id, job, epoch, worker, ended, cause;
+    uint64_t id, job, epoch, worker, ended, cause, points; /* points: mask */
 };
 /* The modelled store. Every write goes through db_set, so that a crash can undo what was not
  * committed. */
@@ -106,20 +112,25 @@ struct db {
     struct db_attempt attempt[ATTEMPTS_MAX];
     uint64_t attempts_len, incarnation;
     uint64_t paused[GROUPS], priority[GROUPS];
+    uint64_t files[JOBS_MAX]; /* mask of the steps whose checkpoints are there; no transaction */
     struct {
         uint64_t *at, before;
     } undo[65536];
     size_t undo_len;
+    int code;   /* what the store said to the message of this step */
     bool ready; /* jobs became ready in this transaction; their highest priority: */
     int32_t ready_priority;
 };
 
 struct host_slot {
-    bool busy, hung, stop, waits; /* waits: for the ack of an example */
+    bool busy, hung, stop, waits; /* waits: for the ack of an example or a checkpoint */
+    bool drain, saves; /* drain: stop, but save first; saves: what waits is a checkpoint */
     size_t held;
     uint64_t attempt, counter, doing;
     uint32_t epoch, job, example, done; /* done: mask */
-    uint64_t turn;                      /* events of an older turn are void */
+    uint32_t step, saved;               /* training: done, and those that are in a checkpoint */
+    uint64_t points, points_acked; /* masks of its own steps; those that a checkpoint brought */
+    uint64_t turn;                 /* events of an older turn are void */
     uint64_t begun_ms, moved_ms;
 };
 struct host {
@@ -127,7 +138,7 @@ struct host {
     uint64_t worker;
     struct agent agent;
     struct host_slot slot[SLOTS_MAX];
-    uint64_t held_job[AGENT_HELD_MAX];
+    uint64_t held_job[AGENT_HELD_MAX], held_points[AGENT_HELD_MAX]; /* points: of finished ones */
     uint64_t stopped_until_ms, wake_ms, classes, turn;
     uint32_t speed; /* percent */
 };
@@ -143,6 +154,7 @@ enum sim_event_kind {
     SE_CONNECTED,
     SE_DISCONNECTED,
     SE_COMPUTED,
+    SE_SAVE,
     SE_FINISH,
     SE_COORD_WAKE,
     SE_COORD_START,
@@ -208,6 +220,8 @@ enum fault {
     F_PAUSE,
     F_PRIORITY,
     F_RETRY,
+    F_GO_ON,
+    F_ORPHAN,
     FAULTS
 };
 

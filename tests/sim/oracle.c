@@ -67,7 +67,7 @@ void oracle_message(struct sim *m, const struct msg *msg)
         m->oracle.credits[host] = msg->total;
     for (uint32_t i = 0; i < msg->keep_len; i++)
         moved(m, msg, msg->keep[i].attempt, msg->keep[i].progress, msg->keep[i].finished);
-    if (msg->kind == M_EXAMPLE)
+    if (msg->kind == M_EXAMPLE || msg->kind == M_CHECKPOINT)
         moved(m, msg, msg->attempt, 0, true);
 }
 
@@ -135,11 +135,13 @@ static void book_start(struct sim *m, const struct sched_action *a)
     o->job[a->job].attempts++;
 }
 
-/* A result or an example: only from the current lease, only what the work yields. */
+/* A result, an example or a checkpoint: only from the current lease, only what the work yields. */
 static void check_accepted(struct sim *m, const struct sched_action *a, const struct msg *msg)
 {
     const struct book_attempt *t = current(m, a->job);
-    uint64_t piece = a->kind == ACT_STORE_EXAMPLE ? msg->example : 1000;
+    uint64_t piece = a->kind == ACT_STORE_EXAMPLE      ? msg->example
+                     : a->kind == ACT_STORE_CHECKPOINT ? SIM_STEP + msg->step
+                                                       : 1000;
 
     if (!msg || !t || t->id != msg->attempt || t->epoch != msg->epoch || t->worker != msg->worker ||
         a->attempt != msg->attempt)
@@ -148,6 +150,8 @@ static void check_accepted(struct sim *m, const struct sched_action *a, const st
         sim_fail(m, "job %u: what is stored is another job's", (unsigned)a->job);
     if (m->db.job[a->job].state != DB_RUNNING && m->db.job[a->job].state != DB_CANCELLING)
         sim_fail(m, "job %u has a second effective result", (unsigned)a->job);
+    if (a->kind == ACT_STORE_CHECKPOINT && m->db.job[a->job].state == DB_CANCELLING)
+        sim_fail(m, "job %u: a checkpoint of cancelled work is stored", (unsigned)a->job);
 }
 
 static void check_lost(struct sim *m, const struct book_attempt *t, const struct msg *msg)
@@ -209,7 +213,8 @@ void oracle_store(struct sim *m, const struct sched_action *a, const struct msg 
     if (a->kind == ACT_STORE_ATTEMPT_START) {
         check_start(m, a);
         book_start(m, a);
-    } else if (a->kind == ACT_STORE_EXAMPLE || a->kind == ACT_STORE_RESULT) {
+    } else if (a->kind == ACT_STORE_EXAMPLE || a->kind == ACT_STORE_CHECKPOINT ||
+               a->kind == ACT_STORE_RESULT) {
         check_accepted(m, a, msg);
     } else if (a->kind == ACT_STORE_ATTEMPT_END) {
         check_end(m, a, msg);
@@ -277,7 +282,10 @@ static void check_ack(struct sim *m, uint32_t host, const struct msg *msg)
         const struct agent_held *x = &h->agent.held[i];
         uint64_t job = h->held_job[i];
         const struct host_slot *slot = &h->slot[x->slot];
-        if (x->state == AGENT_RUNNING && x->example && x->example_seq == msg->seq &&
+        if (x->state == AGENT_RUNNING && x->example && x->example_seq == msg->seq && slot->saves &&
+            m->db.job[job].step < slot->step && !db_final(m->db.job[job].state))
+            sim_fail(m, "job %u: checkpoint %u is acked and not stored", (unsigned)job, slot->step);
+        if (x->state == AGENT_RUNNING && x->example && x->example_seq == msg->seq && !slot->saves &&
             !(m->db.job[job].examples >> slot->example & 1))
             sim_fail(m, "job %u: example %u is acked and not stored", (unsigned)job, slot->example);
         if (x->state != AGENT_FINISHED || x->result_seq != msg->seq)
@@ -332,6 +340,32 @@ void oracle_lease_arrived(struct sim *m, const struct msg *msg)
     m->oracle.job[msg->job].arrived++;
     if (!t->ended && msg->finished != m->db.job[msg->job].examples)
         sim_fail(m, "job %u: the lease does not name all durable examples", (unsigned)msg->job);
+    if (t->ended)
+        return;
+    if (msg->step != m->db.job[msg->job].step)
+        sim_fail(m, "job %u: the lease goes on from step %u, durable is %u", (unsigned)msg->job,
+                 msg->step, (unsigned)m->db.job[msg->job].step);
+    if (!(m->db.files[msg->job] >> msg->step & 1))
+        sim_fail(m, "job %u: the file of its checkpoint %u is gone", (unsigned)msg->job, msg->step);
+}
+
+/* The effective attempt of training shows every step; nothing but orphans is left of checkpoints:
+ * files that were uploaded and never committed, because somebody died in between. */
+static void check_training(struct sim *m, uint32_t j)
+{
+    const struct db_job *row = &m->db.job[j];
+
+    if (row->state != DB_FAILED && row->step != 0)
+        sim_fail(m, "job %u is over and has a checkpoint", j);
+    if (row->gone != 0)
+        sim_fail(m, "job %u: files of checkpoints are left to nobody", j);
+    m->fired[F_ORPHAN] |= (m->db.files[j] & ~(1ull | 1ull << row->step)) != 0;
+    for (uint64_t i = 0; row->state == DB_DONE && i < m->db.attempts_len; i++) {
+        const struct db_attempt *t = &m->db.attempt[i];
+        if (t->job == j && t->ended && t->cause == CAUSE_DONE &&
+            t->points != db_points_of(m->spec[j].steps))
+            sim_fail(m, "job %u: its curve has holes: %llx", j, (unsigned long long)t->points);
+    }
 }
 
 static void check_final(struct sim *m, uint32_t j)
@@ -363,6 +397,13 @@ static void check_final(struct sim *m, uint32_t j)
     /* A kill, a lost lease, an old epoch: each wasted at most the example that was being computed.
      */
     uint32_t wasted = b->arrived - MIN(b->arrived, row->state == DB_DONE ? 1 : 0);
+    if (spec->steps > 0) {
+        check_training(m, j);
+        if (b->computed > spec->steps + wasted * spec->every)
+            sim_fail(m, "job %u: %u steps computed %u times in %u attempts, a checkpoint each %u",
+                     j, spec->steps, b->computed, b->arrived, spec->every);
+        return;
+    }
     if (b->computed > MAX(spec->examples, 1) + wasted)
         sim_fail(m, "job %u: %u examples computed %u times in %u attempts", j, spec->examples,
                  b->computed, b->arrived);

@@ -158,6 +158,7 @@ static void serve(struct sim *m, struct sim_event *e)
     case SE_CONNECTED:
     case SE_DISCONNECTED:
     case SE_COMPUTED:
+    case SE_SAVE:
     case SE_FINISH:
         host_event(m, e);
         break;

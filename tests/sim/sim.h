@@ -31,6 +31,8 @@ bool sim_chance(struct sim *m, double p);
 /* About MEAN, at least 1: uniform in 1..2 MEAN. */
 uint64_t sim_about(struct sim *m, uint64_t mean);
 uint64_t sim_value(uint64_t job, uint64_t example); /* what work on them yields */
+/* The checkpoint of STEP as an example of sim_value; 1000 is the result. */
+enum { SIM_STEP = 5000 };
 
 /* net.c */
 void net_connect(struct sim *m, uint32_t host, bool new_peer);
@@ -61,6 +63,8 @@ void db_init(struct sim *m);
 void db_apply(struct sim *m, const struct sched_action *a, const struct msg *msg);
 void db_cancel(struct sim *m, uint32_t job); /* of a job that the core does not know */
 void db_commit(struct db *d);
+uint64_t db_points_of(uint32_t step); /* mask of the steps 1..STEP */
+void db_sweep(struct sim *m);         /* the files of checkpoints that are no more */
 void db_rollback(struct db *d);
 void db_set(struct db *d, uint64_t *at, uint64_t value);
 bool db_final(uint64_t state);

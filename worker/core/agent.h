@@ -131,7 +131,8 @@ enum agent_event_kind {
     AGENT_EV_LEASE,        /* attempt */
     AGENT_EV_CANCEL,       /* attempt */
     AGENT_EV_ACK,          /* seqs, code */
-    AGENT_EV_EXAMPLE,      /* slot: its job waits with an example's result */
+    AGENT_EV_EXAMPLE,      /* slot: its job waits with an example's result, or a checkpoint: what
+                            * is called an example here is any message of a job that is acked */
     AGENT_EV_FINISHED,     /* slot: its job returned code */
     AGENT_EV_DRAIN,        /* SIGTERM, or the parent is gone; a second one shortens */
     AGENT_EV_TICK,         /* progress of all slots, taken just now */
@@ -167,7 +168,7 @@ enum agent_action_kind {
                            refusal of the lease */
     AGENT_SEND_GOODBYE,
     AGENT_START,       /* held, slot: start the job of the lease that is being handled */
-    AGENT_STOP,        /* slot, code: raise its stop flag */
+    AGENT_STOP,        /* slot, reason: raise its stop flag; again when the reason grows stronger */
     AGENT_END_EXAMPLE, /* slot, code: its job goes on (0), or is told ERR_CANCELLED, ERR_STALE,
                           ERR_PROTO */
     AGENT_FORGET,      /* held: drop the bytes that are kept for it */
@@ -182,6 +183,7 @@ struct agent_action {
     struct agent_attempt attempt;
     uint64_t seq;
     enum agent_outcome outcome;
+    enum agent_reason reason;
     int code;
     uint32_t total;
 };

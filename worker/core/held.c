@@ -158,10 +158,10 @@ void held_stop(struct agent *a, struct agent_held *h, enum agent_reason reason,
                struct agent_actions *out)
 {
     assert(h->state == AGENT_RUNNING);
-    bool first = h->reason == AGENT_GOES_ON;
+    bool stronger = reason > h->reason;
     h->reason = MAX(h->reason, reason);
-    if (first)
-        add_for(a, h, AGENT_STOP, out);
+    if (stronger)
+        add_for(a, h, AGENT_STOP, out)->reason = reason;
     /* A drained job's example still becomes durable; the others' are over. */
     if (reason != AGENT_PREEMPTED)
         held_end_example(a, h, reason == AGENT_CANCELLED ? ERR_CANCELLED : ERR_STALE, out);

@@ -137,6 +137,15 @@ static inline void rig_example(struct rig *r, uint64_t peer, struct sched_action
     rig_step(r, e);
 }
 
+static inline void rig_checkpoint(struct rig *r, uint64_t peer, struct sched_action lease)
+{
+    struct sched_event e = { .kind = EV_CHECKPOINT, .peer = peer };
+    e.result.attempt = lease.attempt;
+    e.result.epoch = lease.epoch;
+    e.result.seq = 79;
+    rig_step(r, e);
+}
+
 static inline void rig_cancel(struct rig *r, uint64_t job)
 {
     rig_step(r, (struct sched_event){ .kind = EV_CANCEL, .cancel.job = job });

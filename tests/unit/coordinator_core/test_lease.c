@@ -56,6 +56,56 @@ static void diverged_is_a_result(void **state)
     rig_free(r);
 }
 
+static void checkpoint_is_stored_before_its_ack_and_renews(void **state)
+{
+    struct rig *r = rig_new();
+
+    (void)state;
+    struct sched_action lease = rig_one_lease(r);
+    for (int i = 0; i < 5; i++) {
+        r->now_ms += LEASE_MS - 1;
+        rig_say(r, EV_HEARTBEAT, 1);
+        rig_checkpoint(r, 1, lease);
+        assert_int_equal(rig_only(r, ACT_STORE_CHECKPOINT).attempt, lease.attempt);
+        assert_int_equal(rig_only(r, ACT_SEND_ACK).code, 0);
+        assert_int_equal(rig_only(r, ACT_SEND_ACK).seq, 79);
+        assert_int_equal(rig_count(r, ACT_STORE_ATTEMPT_END), 0);
+    }
+    rig_free(r);
+}
+
+static void checkpoint_of_an_old_lease_is_refused(void **state)
+{
+    struct rig *r = rig_new();
+    struct sched_action other;
+
+    (void)state;
+    struct sched_action lease = rig_one_lease(r);
+    other = lease;
+    other.epoch++;
+    rig_checkpoint(r, 1, other);
+    assert_int_equal(rig_count(r, ACT_STORE_CHECKPOINT), 0);
+    assert_int_equal(rig_only(r, ACT_SEND_ACK).code, ERR_STALE);
+    rig_result(r, 1, lease, CAUSE_DONE);
+    rig_checkpoint(r, 1, lease);
+    assert_int_equal(rig_count(r, ACT_STORE_CHECKPOINT), 0);
+    assert_int_equal(rig_only(r, ACT_SEND_ACK).code, ERR_STALE);
+    rig_free(r);
+}
+
+static void checkpoint_of_cancelled_work_is_not_stored(void **state)
+{
+    struct rig *r = rig_new();
+
+    (void)state;
+    struct sched_action lease = rig_one_lease(r);
+    rig_cancel(r, 1);
+    rig_checkpoint(r, 1, lease);
+    assert_int_equal(rig_count(r, ACT_STORE_CHECKPOINT), 0);
+    assert_int_equal(rig_only(r, ACT_SEND_ACK).code, ERR_CANCELLED);
+    rig_free(r);
+}
+
 static void only_moved_progress_renews_a_lease(void **state)
 {
     struct rig *r = rig_new();
@@ -317,6 +367,9 @@ int main(void)
         cmocka_unit_test(lease_is_stored_before_it_is_sent),
         cmocka_unit_test(result_is_stored_and_acked_once),
         cmocka_unit_test(diverged_is_a_result),
+        cmocka_unit_test(checkpoint_is_stored_before_its_ack_and_renews),
+        cmocka_unit_test(checkpoint_of_an_old_lease_is_refused),
+        cmocka_unit_test(checkpoint_of_cancelled_work_is_not_stored),
         cmocka_unit_test(only_moved_progress_renews_a_lease),
         cmocka_unit_test(moving_work_keeps_its_lease),
         cmocka_unit_test(result_of_an_old_lease_is_refused),

@@ -35,6 +35,9 @@ static const struct {
     { STMT_ATTEMPTS_OPEN, "SCAN attempt USING INDEX attempt_open",
       "an index of the open ones only" },
     { STMT_SKIP_BEHIND, "SCAN behind", "what the recursion found so far" },
+    { STMT_CHECKPOINT_GONE, "SCAN gone", "files that were replaced since the last commit" },
+    { STMT_CHECKPOINTS_FAILED, "SCAN checkpoint", "one row per job that runs or failed; gc" },
+    { STMT_CHECKPOINTS_FAILED_SIZE, "SCAN checkpoint", "one row per job that runs or failed; gc" },
     { STMT_PINS, "SCAN pin", "all of them, a handful" },
     { STMT_RUNS, "SCAN (subquery", "the parameters of one run, sorted" },
 };

@@ -282,6 +282,39 @@ static void diverged_is_a_result_and_what_needs_it_is_skipped(void **state)
     assert_int_equal(number(f->path, "SELECT count(*) FROM series WHERE finite < n"), 1);
 }
 
+/* Built upon like any: the shards behind it become READY, also when the recipe comes again. */
+static void diverged_job_with_outputs_is_built_upon(void **state)
+{
+    struct fixture *f = *state;
+    struct store_output out = { .name = "model", .size_bytes = 4 };
+    struct store_result r = { .outcome = STORE_DIVERGED, .outputs = &out, .outputs_len = 1 };
+    struct store_ids ready = { 0 };
+    enum store_verdict verdict;
+    struct plan p;
+    struct try t;
+
+    submit_plan(f->s, (struct plan_options){ 0 }, &p);
+    OK(blobs_put(store_blobs(f->s), "good", 4, &out.digest, err));
+    begin(f->s);
+    t = start(f->s, p.base);
+    r.attempt = t.attempt;
+    r.epoch = t.epoch;
+    OK(store_job_done(f->s, &r, &verdict, &ready, err));
+    commit(f->s);
+    assert_int_equal(ready.len, 2);
+    assert_int_equal(number(f->path, "SELECT count(*) FROM job WHERE state = 'SKIPPED'"), 0);
+    assert_int_equal(number(f->path, "SELECT sum(diverged) FROM job WHERE state = 'DONE'"), 1);
+    assert_int_equal(number(f->path, "SELECT jobs_diverged FROM run_result"), 1);
+    submit_plan(f->s, (struct plan_options){ .revision = "again", .examples = 6 }, &p);
+    assert_int_equal(number(f->path, "SELECT count(*) FROM job WHERE state = 'READY'"), 3);
+    assert_int_equal(number(f->path, "SELECT count(*) FROM job WHERE state = 'SKIPPED'"), 0);
+    begin(f->s);
+    OK(store_job_done(f->s, &r, &verdict, NULL, err)); /* late: compared like any */
+    commit(f->s);
+    assert_int_equal(verdict, STORE_REPEATED);
+    store_ids_release(&ready);
+}
+
 static void metrics_of_lost_attempts_do_not_show(void **state)
 {
     struct fixture *f = *state;
@@ -435,6 +468,7 @@ int main(void)
         T(late_result_is_compared_and_a_different_one_is_an_incident_with_both_environments),
         T(loss_spends_no_try_and_the_last_failure_skips_what_is_behind),
         T(diverged_is_a_result_and_what_needs_it_is_skipped),
+        T(diverged_job_with_outputs_is_built_upon),
         T(metrics_of_lost_attempts_do_not_show),
         T(collect_does_not_depend_on_the_order_of_arrival),
         T(collect_reads_the_first_n_examples_only),

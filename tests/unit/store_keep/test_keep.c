@@ -6,6 +6,8 @@
 
 #include <utime.h>
 
+#include "store/checkpoint.h"
+
 /* ---- gc ---- */
 
 static bool on_disk(struct store *s, const char *bytes)
@@ -93,6 +95,37 @@ static void what_is_final_stays_and_what_was_built_on_goes(void **state)
     assert_int_equal(number(f->path, "SELECT count(*) FROM blob WHERE evicted"), 1);
     d = gc(f->s, false);
     assert_int_equal(d.freed, 0);
+}
+
+/* Of a job that goes on it is all that its next attempt has; of one that failed it is rubbish. */
+static void checkpoints_stay_while_their_jobs_go_on(void **state)
+{
+    struct fixture *f = *state;
+    struct store_checkpoint c = { .step = 10, .size_bytes = 4 };
+    struct store_result r = { .outcome = STORE_FAILED };
+    char path[BLOBS_PATH_MAX];
+    struct utimbuf old = { 1000, 1000 };
+    uint64_t base, tuned;
+
+    chain(f->s, "one", "first", "", &base, &tuned);
+    OK(blobs_put(store_blobs(f->s), "half", 4, &c.digest, err));
+    begin(f->s);
+    struct try t = start(f->s, tuned);
+    c.attempt = r.attempt = t.attempt;
+    c.epoch = r.epoch = t.epoch;
+    OK(store_checkpoint_put(f->s, &c, err));
+    commit(f->s);
+    assert_int_equal(utime(blobs_path(store_blobs(f->s), &c.digest, path), &old), 0);
+    assert_int_equal(gc(f->s, false).orphans, 0);
+    assert_true(on_disk(f->s, "half"));
+    begin(f->s);
+    OK(store_attempt_end(f->s, &r, true, NULL, err));
+    commit(f->s);
+    assert_int_equal(gc(f->s, true).orphans, 1);
+    assert_true(on_disk(f->s, "half"));
+    assert_int_equal(gc(f->s, false).orphan_bytes, 4);
+    assert_false(on_disk(f->s, "half"));
+    assert_int_equal(gc(f->s, false).orphans, 0);
 }
 
 static void a_superseded_point_keeps_nothing_but_pins_do(void **state)
@@ -392,6 +425,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(what_is_final_stays_and_what_was_built_on_goes),
+        T(checkpoints_stay_while_their_jobs_go_on),
         T(a_superseded_point_keeps_nothing_but_pins_do),
         T(a_run_or_experiment_pinned_keeps_all_that_its_jobs_made),
         T(bytes_made_again_are_no_longer_marked),
