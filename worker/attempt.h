@@ -37,6 +37,7 @@ struct attempt {
     size_t made_len;
     Drover__Metric **metrics;
     size_t metrics_len, metrics_cap;
+    size_t metrics_saved; /* of metrics, those that went with the last checkpoint */
     uint64_t examples_done;
 };
 
@@ -48,6 +49,10 @@ int attempt_run(const struct slot_env *env, struct slot *slot, const Drover__Lea
 
 /* services.c: struct job_services over struct attempt. */
 struct job_services attempt_services(struct attempt *a);
+/* checkpoints.c: two of them. */
+int service_checkpoint_save(void *arg, const char *path, uint64_t step, struct err *err);
+int service_checkpoint_load(void *arg, char *path, size_t path_size, uint64_t *ret_step,
+                            struct err *err);
 void attempt_release_metrics(struct attempt *a);
 
 /* inputs.c: the lease's inputs on local paths, each prepared when it is first asked for and kept

@@ -34,7 +34,7 @@ struct blob_client {
     struct progress *progress;
     struct transport *t;
     char endpoint[TRANSPORT_ENDPOINT_MAX]; /* of t */
-    bool connected;
+    bool connected, patient;
     uint64_t request;
 };
 
@@ -74,6 +74,16 @@ void blob_client_free(struct blob_client *b)
         return;
     transport_close(b->t);
     free(b);
+}
+
+void blob_client_patient(struct blob_client *b, bool patient)
+{
+    b->patient = patient;
+}
+
+static bool stopped(const struct blob_client *b)
+{
+    return progress_stopped(b->progress) && !(b->patient && progress_draining(b->progress));
 }
 
 /* Follow the coordinator when it came back elsewhere. */
@@ -186,7 +196,7 @@ static int exchange(struct blob_client *b, Drover__Envelope__BodyCase body, void
 
     int rc = wire_encode(&bytes, body, message, ++b->request, err);
     while (rc == 0) {
-        if (progress_stopped(b->progress))
+        if (stopped(b))
             return err_set(err, ERR_CANCELLED, "stopped while waiting for the blob server");
         rc = follow_place(b, err);
         if (rc)

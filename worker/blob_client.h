@@ -9,6 +9,7 @@
 #ifndef WORKER_BLOB_CLIENT_H
 #define WORKER_BLOB_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,8 @@ struct blob_client;
 /* PLACE and PROGRESS (may be NULL) must outlive the client. Connects when it is first used. */
 struct blob_client *blob_client_new(struct blob_place *place, struct progress *progress);
 void blob_client_free(struct blob_client *b); /* NULL is fine */
+/* While PATIENT, a drain does not end its requests, only a stop that is none (progress.h). */
+void blob_client_patient(struct blob_client *b, bool patient);
 
 /* Pin blob D of SIZE_BYTES in the cache, fetching what is missing. Another worker of this host may
  * be fetching it: then wait for that one. ERR_CORRUPT: twice in a row other bytes than the digest's

@@ -154,12 +154,20 @@ static void send_result(struct office *o, const struct agent_action *x)
 
 static void send_example(struct office *o, const struct agent_action *x)
 {
-    Drover__ExampleResult *m = slot_example(o->slot[x->slot]);
+    struct slot_message m = slot_message(o->slot[x->slot]);
     struct err err = { 0 };
+    int rc;
 
-    m->seq = x->seq;
-    if (send_message(o, DROVER__ENVELOPE__BODY_EXAMPLE_RESULT, m, x->seq, &err) != 0)
-        log_error("encode_failed", "message=example_result text=\"%s\"", err.text);
+    if (m.checkpoint != NULL) {
+        m.checkpoint->seq = x->seq;
+        rc = send_message(o, DROVER__ENVELOPE__BODY_CHECKPOINT, m.checkpoint, x->seq, &err);
+    } else {
+        m.example->seq = x->seq;
+        rc = send_message(o, DROVER__ENVELOPE__BODY_EXAMPLE_RESULT, m.example, x->seq, &err);
+    }
+    if (rc != 0)
+        log_error("encode_failed", "message=%s text=\"%s\"",
+                  m.checkpoint != NULL ? "checkpoint" : "example_result", err.text);
 }
 
 static void forget(struct office *o, size_t held)
@@ -204,8 +212,9 @@ void office_carry(struct office *o, const struct agent_action *x)
         o->lease = NULL;
         break;
     case AGENT_STOP:
-        log_info("job_stop", "attempt=%" PRIu64, x->attempt.attempt);
-        slot_stop(o->slot[x->slot]);
+        log_info("job_stop", "attempt=%" PRIu64 " drain=%d", x->attempt.attempt,
+                 x->reason == AGENT_PREEMPTED);
+        slot_stop(o->slot[x->slot], x->reason == AGENT_PREEMPTED);
         break;
     case AGENT_END_EXAMPLE:
         slot_end_example(o->slot[x->slot], x->code);

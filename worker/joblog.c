@@ -42,6 +42,15 @@ static void sink(const char *line, void *arg)
         cut(JOBLOG_BYTES);
 }
 
+void joblog_add(const char *text)
+{
+    if (!keeping)
+        return;
+    buf_adds(&kept, text);
+    if (kept.len > 2 * (size_t)JOBLOG_BYTES)
+        cut(JOBLOG_BYTES);
+}
+
 void joblog_init(void)
 {
     log_set_sink(sink, NULL);

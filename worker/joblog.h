@@ -12,6 +12,8 @@ enum { JOBLOG_BYTES = 65536 }; /* as the wire's limit for a log */
 void joblog_init(void);
 /* From now on keep what the calling thread logs, starting empty. */
 void joblog_begin(void);
+/* Add TEXT, which other programs wrote, to what the calling thread keeps; not to standard error. */
+void joblog_add(const char *text);
 /* Stop keeping. The last whole lines, at most JOBLOG_BYTES bytes; free() them. */
 char *joblog_end(void);
 

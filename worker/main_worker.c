@@ -15,6 +15,7 @@
 #include "worker/host.h"
 #include "worker/joblog.h"
 #include "worker/jobs/job.h"
+#include "worker/jobs/policy.h"
 #include "worker/worker.h"
 
 static const char doc[] =
@@ -43,7 +44,10 @@ enum {
     OPT_CLASSES,
     OPT_PARENT_FD,
     OPT_DRAIN_MS,
-    OPT_PIN
+    OPT_PIN,
+    OPT_ALLOW_EXEC,
+    OPT_ALLOW_PROGRAM,
+    OPT_ALLOW_ENV
 };
 
 static const struct argp_option options[] = {
@@ -64,6 +68,18 @@ static const struct argp_option options[] = {
       "The most that it holds, with K, M, G or T for powers of 1024 (default 10G)", 3 },
     { "models", OPT_MODELS, "DIR", 0,
       "Folder with models of your own, found by name and used when their digests match", 3 },
+    { "allow-exec", OPT_ALLOW_EXEC, NULL, 0,
+      "Run programs, for steps with job = \"exec\", as this user: those of --allow-program", 4 },
+    { "allow-program", OPT_ALLOW_PROGRAM, "LIST|FILE", 0,
+      "Programs that may be run, parted by commas: names, which are looked up in PATH, and "
+      "absolute "
+      "paths; or a file with one per line. May be given again",
+      4 },
+    { "allow-env", OPT_ALLOW_ENV, "LIST", 0,
+      "Variables of the worker that its programs see besides PATH, HOME, LANG, CUDA_* and the "
+      "like; "
+      "a last * stands for anything (SLURM_*)",
+      4 },
     { "name", OPT_NAME, "TEXT", 0, "What status lists call this worker (default: HOST:PID)", 4 },
     { "log-level", OPT_LOG_LEVEL, "LEVEL", 0, "error, warn, info (default) or debug", 4 },
     { "drain-ms", OPT_DRAIN_MS, "N", 0, "How long a drain may take (default 60000)", 4 },
@@ -78,6 +94,8 @@ struct settings {
     enum log_level log_level;
     bool classes;
     uint64_t slots, threads; /* 0: not given */
+    bool allow_exec;
+    struct policy policy;
 };
 
 /* A whole number from MIN to MAX with, if SUFFIX, a K, M, G or T. Ends the program otherwise. */
@@ -121,6 +139,39 @@ static enum pin_mode pin_mode_of(struct argp_state *state, const char *arg)
             return (enum pin_mode)i;
     argp_error(state, "--pin %s: auto, on or off is needed", arg);
     return PIN_AUTO;
+}
+
+/* Options on other people's programs. */
+static error_t parse_policy(int key, char *arg, struct argp_state *state)
+{
+    struct settings *s = state->input;
+    struct err err = { 0 };
+
+    switch (key) {
+    case OPT_ALLOW_EXEC:
+        s->allow_exec = true;
+        break;
+    case OPT_ALLOW_PROGRAM:
+        if (policy_allow(&s->policy, arg, &err) != 0)
+            argp_error(state, "--allow-program %s: %s", arg, err.text);
+        break;
+    case OPT_ALLOW_ENV:
+        if (policy_pass(&s->policy, arg, &err) != 0)
+            argp_error(state, "--allow-env %s: %s", arg, err.text);
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static void check_policy(const struct settings *s, struct argp_state *state)
+{
+    if (s->allow_exec && s->policy.programs_len == 0)
+        argp_error(state, "--allow-exec runs nothing without a list of programs; say "
+                          "--allow-program python3,/opt/tools/train, for example");
+    if (!s->allow_exec && s->policy.programs_len > 0)
+        argp_error(state, "--allow-program needs --allow-exec");
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -170,9 +221,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (s->conf.coordinator == NULL && !s->classes)
             argp_error(state, "--coordinator ENDPOINT is needed, for example tcp://127.0.0.1:7077");
+        check_policy(s, state);
         break;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_policy(key, arg, state);
     }
     return 0;
 }
@@ -227,6 +279,23 @@ static int run(struct settings *s, bool *ret_busy, struct err *err)
     return rc;
 }
 
+/* Programs are started by a helper, which is forked here: before ZeroMQ and threads. */
+static int start_policy(struct settings *s, struct err *err)
+{
+    if (!s->allow_exec)
+        return 0;
+    policy_set(&s->policy);
+    return s->classes ? 0 : spawner_start(&s->policy.spawner, err);
+}
+
+static void end_policy(struct settings *s, bool busy)
+{
+    if (busy)
+        return; /* its jobs use it; the helper ends their programs when this process is gone */
+    spawner_free(s->policy.spawner);
+    policy_release(&s->policy);
+}
+
 int main(int argc, char **argv)
 {
     static const struct argp argp = { .options = options, .parser = parse_option, .doc = doc };
@@ -246,6 +315,10 @@ int main(int argc, char **argv)
         return 0;
     if (argp_parse(&argp, argc, argv, 0, NULL, &s) != 0)
         return 2;
+    if (start_policy(&s, &err) != 0) {
+        fprintf(stderr, "drover-worker: %s\n", err.text);
+        return 1;
+    }
     if (s.classes) {
         for (const char *const *c = job_classes(); *c != NULL; c++)
             puts(*c);
@@ -255,6 +328,7 @@ int main(int argc, char **argv)
     log_init("worker", s.log_level);
     joblog_init();
     int rc = run(&s, &busy, &err);
+    end_policy(&s, busy);
     if (rc)
         fprintf(stderr, "drover-worker: %s\n", err.text);
     if (busy)

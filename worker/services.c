@@ -10,6 +10,8 @@
 #include "common/wire/wire.h"
 #include "worker/attempt.h"
 #include "worker/blob_client.h"
+#include "worker/file.h"
+#include "worker/joblog.h"
 #include "worker/manifest.h"
 
 static int service_input(void *arg, const char *name, char *path, size_t path_size, struct err *err)
@@ -150,6 +152,29 @@ static int service_put_folder(void *arg, const char *name, const char *dir, stru
     return rc;
 }
 
+static int service_put_file(void *arg, const char *name, const char *path, struct job_output *ret,
+                            struct err *err)
+{
+    struct attempt *a = arg;
+    struct digest d;
+    uint64_t size_bytes;
+
+    int rc = file_digest(path, a->progress, &d, &size_bytes, err);
+    if (rc == 0)
+        rc = blob_client_put_file(a->blobs, &d, path, size_bytes, err);
+    if (rc)
+        return err_wrap(err, rc, "output %s", name);
+    cache_offer(a->env->cache, path, &d, size_bytes);
+    set_output(ret, name, &d, size_bytes);
+    return 0;
+}
+
+static void service_log_text(void *arg, const char *text)
+{
+    (void)arg;
+    joblog_add(text);
+}
+
 static const char *service_scratch(void *arg)
 {
     const struct attempt *a = arg;
@@ -189,6 +214,10 @@ struct job_services attempt_services(struct attempt *a)
                                   .metric = service_metric,
                                   .put_bytes = service_put_bytes,
                                   .put_folder = service_put_folder,
+                                  .put_file = service_put_file,
+                                  .log_text = service_log_text,
+                                  .checkpoint_save = service_checkpoint_save,
+                                  .checkpoint_load = service_checkpoint_load,
                                   .scratch = service_scratch,
                                   .made = service_made,
                                   .made_whole = service_made_whole };

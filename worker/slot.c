@@ -29,7 +29,7 @@ struct slot {
     Drover__Envelope *lease; /* given by the network thread, not taken yet */
     bool busy;               /* from slot_start to SLOT_FINISHED */
     enum example_state example_state;
-    Drover__ExampleResult *example;
+    struct slot_message message; /* what waits, called an example whatever it is */
     int example_code;
     Drover__JobResult *result; /* posted */
     int code;
@@ -134,12 +134,14 @@ void slot_start(struct slot *s, Drover__Envelope *lease)
     atomic_store(&s->progress.done, 0);
     atomic_store(&s->progress.total, 0);
     atomic_store(&s->progress.stop, false);
+    atomic_store(&s->progress.drain, false);
     pthread_cond_broadcast(&s->cond);
     pthread_mutex_unlock(&s->mutex);
 }
 
-void slot_stop(struct slot *s)
+void slot_stop(struct slot *s, bool drain)
 {
+    atomic_store(&s->progress.drain, drain);
     atomic_store(&s->progress.stop, true);
 }
 
@@ -162,13 +164,13 @@ enum slot_post slot_take(struct slot *s, Drover__JobResult **ret_result, int *re
     return post;
 }
 
-Drover__ExampleResult *slot_example(struct slot *s)
+struct slot_message slot_message(struct slot *s)
 {
     pthread_mutex_lock(&s->mutex);
     assert(s->example_state == EXAMPLE_TAKEN);
-    Drover__ExampleResult *example = s->example;
+    struct slot_message message = s->message;
     pthread_mutex_unlock(&s->mutex);
-    return example;
+    return message;
 }
 
 void slot_end_example(struct slot *s, int code)
@@ -229,11 +231,11 @@ void slot_add_metric(struct slot *s, const char *name, uint64_t step, double val
     pthread_mutex_unlock(&s->mutex);
 }
 
-int slot_send_example(struct slot *s, Drover__ExampleResult *result)
+static int send_message(struct slot *s, struct slot_message message)
 {
     pthread_mutex_lock(&s->mutex);
     assert(s->example_state == EXAMPLE_NONE);
-    s->example = result;
+    s->message = message;
     s->example_state = EXAMPLE_POSTED;
     pthread_mutex_unlock(&s->mutex);
     s->env->wake(s->env->wake_arg);
@@ -242,8 +244,18 @@ int slot_send_example(struct slot *s, Drover__ExampleResult *result)
     while (s->example_state != EXAMPLE_ENDED)
         pthread_cond_wait(&s->cond, &s->mutex);
     s->example_state = EXAMPLE_NONE;
-    s->example = NULL;
+    s->message = (struct slot_message){ 0 };
     int code = s->example_code;
     pthread_mutex_unlock(&s->mutex);
     return code;
+}
+
+int slot_send_example(struct slot *s, Drover__ExampleResult *result)
+{
+    return send_message(s, (struct slot_message){ .example = result });
+}
+
+int slot_send_checkpoint(struct slot *s, Drover__Checkpoint *checkpoint)
+{
+    return send_message(s, (struct slot_message){ .checkpoint = checkpoint });
 }

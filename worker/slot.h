@@ -4,7 +4,7 @@
  *
  *   network thread                          slot thread
  *   slot_start(lease) -------------------->  runs the job (attempt.h)
- *   slot_take: SLOT_EXAMPLE <--------------  slot_send_example, blocks
+ *   slot_take: SLOT_EXAMPLE <--------------  slot_send_example, _checkpoint: blocks
  *   slot_end_example(code) --------------->  goes on
  *   slot_stop ---- progress.stop --------->  sees it at its next boundary
  *   slot_take: SLOT_FINISHED <-------------  done; waits for the next lease
@@ -56,15 +56,21 @@ enum slot_post { SLOT_NOTHING, SLOT_EXAMPLE, SLOT_FINISHED };
 /* Run the job of LEASE (an envelope with a Lease, owned by the slot from now on). The slot must be
  * idle (asserted). */
 void slot_start(struct slot *s, Drover__Envelope *lease);
-/* Raise progress.stop. */
-void slot_stop(struct slot *s);
+/* Raise progress.stop. DRAIN: its job will go on elsewhere, there is time to save (progress.drain);
+ * said again with false, there is none. */
+void slot_stop(struct slot *s, bool drain);
 /* What its thread posted since the last call. SLOT_FINISHED: *RET_RESULT is the caller's
  * (drover__job_result__free_unpacked), *RET_CODE what the job returned; outcome and seq are the
  * caller's to set, and the slot is idle. */
 enum slot_post slot_take(struct slot *s, Drover__JobResult **ret_result, int *ret_code);
-/* The example that waits: between SLOT_EXAMPLE and slot_end_example; seq is the caller's to set. */
-Drover__ExampleResult *slot_example(struct slot *s);
-/* CODE 0: it is durable; else what its job is told. */
+/* The message that waits: between SLOT_EXAMPLE and slot_end_example. Exactly one of the two is not
+ * NULL; seq is the caller's to set. */
+struct slot_message {
+    Drover__ExampleResult *example;
+    Drover__Checkpoint *checkpoint;
+};
+struct slot_message slot_message(struct slot *s);
+/* Its end. CODE 0: it is durable; else what its job is told. */
 void slot_end_example(struct slot *s, int code);
 struct progress *slot_progress(struct slot *s);
 /* The metrics that its job added since the last call, for a Renew: *RET_LEN of them, freed with
@@ -80,7 +86,8 @@ Drover__Metric *metric_new(const char *name, uint64_t step, double value);
 /* A metric for the next Renew. At most SLOT_METRICS_MAX wait; the rest is only in the job's result.
  */
 void slot_add_metric(struct slot *s, const char *name, uint64_t step, double value);
-/* Post RESULT and wait until its end is told; that code. */
+/* Post it and wait until its end is told; that code. */
 int slot_send_example(struct slot *s, Drover__ExampleResult *result);
+int slot_send_checkpoint(struct slot *s, Drover__Checkpoint *checkpoint);
 
 #endif

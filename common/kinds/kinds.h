@@ -27,7 +27,7 @@ enum param_type {
 };
 
 /* A list may hold a layer path: as WIRE_ROUTING_MAX. */
-enum { PARAM_LIST_MAX = 256, PARAMS_MAX = 64 };
+enum { PARAM_LIST_MAX = 256, PARAMS_MAX = 128 };
 
 /* One value. Text and lists are owned by the struct params that holds it. */
 struct param_value {
@@ -60,6 +60,8 @@ enum kind_id {
     KIND_SELECT,
     KIND_ROUTER,
     KIND_NOOP,
+    KIND_STAGE,
+    KIND_EXEC,
     KINDS
 };
 
@@ -76,6 +78,7 @@ struct kind {
     bool shards;             /* works on examples, split in shards (search, evaluate) */
     bool trains;             /* its numeric class depends on the parameter gemm */
     const char *optional;    /* inputs that may be missing */
+    bool uncompared;         /* not pure: a repeated result may differ, and is no incident */
 };
 
 /* "an integer", "a list of texts"... for messages. */

@@ -9,14 +9,18 @@ static const char *const gemm_words[] = { "openblas", "packed", NULL };
 static const char *const split_words[] = { "train", "validation", "test", NULL };
 static const char *const routing_words[] = { "base",   "labels", "path",     "router",
                                              "static", "random", "shuffled", NULL };
-static const char *const prompts_words[] = { "harness", "dr_llm", "dr_llm_chat", NULL };
+static const char *const prompts_words[] = { "harness", "dr_llm",     "dr_llm_chat",
+                                             "think",   "think_chat", NULL };
+static const char *const lesson_words[] = { "harness", "think", NULL };
 static const char *const keep_words[] = { "all", "solved", NULL };
 static const char *const method_words[] = { "progressive", "all", "chain", "enumerate", NULL };
 static const char *const edits_words[] = { "both", "skip", "repeat", NULL };
 static const char *const stop_words[] = { "none", "shorter", "fixed", "published", NULL };
 static const char *const visits_words[] = { "parent", "total", NULL };
 
-#define PROMPTS_HELP  "Prompt family: lm-evaluation-harness's, or Dr.LLM's for base or chat models."
+#define PROMPTS_HELP                                                                               \
+    "Prompt family: lm-evaluation-harness's, Dr.LLM's for base or chat models, or think: visible " \
+    "reasoning between tags, with a token budget when there is one."
 #define FEWSHOT_HELP  "Worked examples in front of the question; -1: the task's usual number."
 #define EXAMPLES_HELP "How many distinct examples per task and level."
 
@@ -78,10 +82,23 @@ static const struct param_spec pretrain_params[] = {
       "Share of the steps before any layer is skipped or repeated." },
     { "depth_ramp", PARAM_REAL, LIMITS(0, 1), "share of steps", "0", NULL, true,
       "From there, layer_skip and layer_repeat rise from 0 over this share of the steps." },
+    { "prompts", PARAM_TEXT, NO_LIMITS, "", "harness", lesson_words, true,
+      "harness: a question is answered by one token; think: a trace of reasoning between tags is "
+      "written first (math and logic)." },
+    { "traces", PARAM_REALS, LIMITS(0, 1e6), "", "[0.7, 0.14, 0.08, 0.08]", NULL, true,
+      "With prompts = \"think\": weights of the trace lengths verbose, merged, sparse and "
+      "direct." },
+    { "budgets", PARAM_INTS, LIMITS(0, 4096), "tokens", "[]", NULL, true,
+      "With prompts = \"think\": half of the prompts state one of these budgets at random, "
+      "whatever "
+      "the trace; []: budgets over the range of the traces' lengths." },
     { "gemm", PARAM_TEXT, NO_LIMITS, "", "openblas", gemm_words, true,
       "Matrix products of the backward pass: openblas, or packed for the same bits on every CPU." },
     { "threads", PARAM_INT, LIMITS(0, 256), "threads", "0", NULL, false,
       "Threads of the training slot; 0: the slot's own. Changes no bit." },
+    { "checkpoint_s", PARAM_REAL, LIMITS(0, 1e6), "s", "60", NULL, false,
+      "Time between checkpoints inside the job, from which a later attempt goes on; 0: none. "
+      "Changes no bit." },
 };
 
 static const struct param_spec search_params[] = {
@@ -161,6 +178,8 @@ static const struct param_spec evaluate_params[] = {
       "length." },
     { "routing_seed", PARAM_INT, LIMITS(0, 1e15), "", "0", NULL, true,
       "Seed of random and shuffled routing." },
+    { "budget", PARAM_INT, LIMITS(0, 65536), "tokens", "0", NULL, true,
+      "With prompts = \"think\": the token budget that the prompt states; 0: none." },
     { "max_new", PARAM_INT, LIMITS(0, 65536), "tokens", "0", NULL, true,
       "Longest generated answer; 0: the task's own limit." },
     { "temperature", PARAM_REAL, LIMITS(0, 10), "", "0", NULL, true,
@@ -287,6 +306,183 @@ static const struct param_spec noop_params[] = {
       "Time to spend. Changes no bit." },
 };
 
+static const char *const schedule_words[] = { "none",   "constant", "linear",   "exponential",
+                                              "cosine", "steps",    "adaptive", NULL };
+static const char *const difficulty_words[] = { "mixture", "levels", "e2h_cosine", "e2h_gaussian",
+                                                "adarft",  "window", "rlve",       "sec",
+                                                "dump",    NULL };
+static const char *const shape_words[] = { "triangle", "band", NULL };
+static const char *const counted_words[] = { "think", "response", NULL };
+static const char *const variance_words[] = { "keep", "drop", "resample", NULL };
+static const char *const normalise_words[] = { "sequence", "token", "constant", NULL };
+
+/* A stage's job has its slice of the schedule (budgets, budget_at); how a recipe says the whole is
+ * no part of its identity, so that equal slices of different schedules are one job. */
+static const struct param_spec stage_params[] = {
+    { "tasks", PARAM_TEXTS, NO_LIMITS, "", NULL, NULL, true, "Tasks to learn, mixed evenly." },
+    { "levels", PARAM_INTS, LIMITS(0, 6), "", "[1]", NULL, true,
+      "Difficulty levels, from easy to hard; [0] for tasks without levels." },
+    { "prompts", PARAM_TEXT, NO_LIMITS, "", "think", prompts_words, true, PROMPTS_HELP },
+    { "stages", PARAM_INT, LIMITS(1, 64), "stages", "1", NULL, false,
+      "Jobs that the updates are split into, each from the one before." },
+    { "updates", PARAM_INT, LIMITS(1, 1e6), "updates", "100", NULL, true,
+      "Of a recipe: all updates, a multiple of stages; of a job: those of its stage." },
+    { "first", PARAM_INT, LIMITS(0, 1e6), "updates", "0", NULL, true,
+      "Updates of the stages before; the planner sets it." },
+    { "total", PARAM_INT, LIMITS(0, 1e6), "updates", "0", NULL, true,
+      "All updates, where the difficulty or the learning rate depends on them; the planner sets "
+      "it." },
+    { "budgets", PARAM_INTS, LIMITS(0, 65536), "tokens", "[]", NULL, true,
+      "The stage's budgets; the planner sets them. []: no budget." },
+    { "budget_at", PARAM_INTS, LIMITS(0, 1e6), "updates", "[]", NULL, true,
+      "The update of the stage, from 0, from which on each of budgets counts; the planner sets "
+      "them." },
+    { "schedule", PARAM_TEXT, NO_LIMITS, "", "none", schedule_words, true,
+      "How the token budget shrinks: none (plain GRPO, no length reward), constant (at "
+      "budget_last), linear, exponential, cosine, steps, or adaptive." },
+    { "budget_first", PARAM_INT, LIMITS(1, 65536), "tokens", "256", NULL, false,
+      "Budget of the first updates." },
+    { "budget_last", PARAM_INT, LIMITS(1, 65536), "tokens", "87", NULL, false,
+      "Budget of the last updates, and the floor of an exponential schedule." },
+    { "drops", PARAM_INT, LIMITS(0, 1000), "drops", "3", NULL, false,
+      "How often the budget falls, at equal distances; the last part of the updates has "
+      "budget_last." },
+    { "gamma", PARAM_REAL, LIMITS(0, 1), "", "0", NULL, false,
+      "Exponential by a factor instead of drops: budget_first * gamma^(updates / interval)." },
+    { "interval", PARAM_INT, LIMITS(0, 1e6), "updates", "0", NULL, false,
+      "With gamma: updates between two drops." },
+    { "steps", PARAM_INTS, LIMITS(1, 65536), "tokens", "[]", NULL, false,
+      "With schedule = \"steps\": the budgets, one after the other." },
+    { "steps_at", PARAM_INTS, LIMITS(0, 1e6), "updates", "[]", NULL, false,
+      "With schedule = \"steps\": from which update on each counts; [] spreads them evenly." },
+    { "adapt_first", PARAM_INT, LIMITS(0, 65536), "tokens", "0", NULL, true,
+      "Adaptive: the first budget; the planner sets it from budget_first." },
+    { "adapt_last", PARAM_INT, LIMITS(0, 65536), "tokens", "0", NULL, true,
+      "Adaptive: the least budget; the planner sets it from budget_last." },
+    { "adapt_interval", PARAM_INT, LIMITS(1, 1e6), "updates", "10", NULL, true,
+      "Adaptive: updates between two changes of the budget." },
+    { "adapt_reference", PARAM_REAL, LIMITS(0, 1), "accuracy", "0", NULL, true,
+      "Adaptive: the accuracy to hold; 0: the mean of the first adapt_interval updates." },
+    { "adapt_slack", PARAM_REAL, LIMITS(0, 1), "accuracy", "0.02", NULL, true,
+      "Adaptive: the moving accuracy may be so much below the reference." },
+    { "adapt_rate", PARAM_REAL, LIMITS(0, 10), "", "0.3", NULL, true,
+      "Adaptive: kappa, the largest change of the budget's logarithm; its factor stays above "
+      "0.5." },
+    { "adapt_sharpness", PARAM_REAL, LIMITS(0.01, 1000), "", "20", NULL, true,
+      "Adaptive: alpha inside tanh(alpha * (accuracy - reference + slack))." },
+    { "adapt_memory", PARAM_REAL, LIMITS(0, 0.9999), "", "0.8", NULL, true,
+      "Adaptive: share of the old value in the moving accuracy at each update." },
+    { "difficulty", PARAM_TEXT, NO_LIMITS, "", "mixture", difficulty_words, true,
+      "How levels are chosen: a fixed mixture; levels one after the other; E2H's cosine or "
+      "Gaussian; AdaRFT's target; window thresholds (reasoning-gym) or RLVE's; a bandit (SEC, "
+      "DUMP)." },
+    { "mixture", PARAM_REALS, LIMITS(0, 1e6), "", "[1]", NULL, true,
+      "Weights of the levels in a fixed mixture, one each; [1]: all alike." },
+    { "difficulty_rate", PARAM_REAL, LIMITS(0, 1000), "", "0.5", NULL, true,
+      "AdaRFT: eta, in levels; SEC: alpha; E2H Gaussian: beta." },
+    { "difficulty_target", PARAM_REAL, LIMITS(0, 1), "accuracy", "0.5", NULL, true,
+      "AdaRFT: the accuracy aimed at." },
+    { "difficulty_sharpness", PARAM_REAL, LIMITS(0.01, 1000), "", "2", NULL, true,
+      "AdaRFT: alpha inside the tanh." },
+    { "difficulty_width", PARAM_REAL, LIMITS(0.01, 100), "levels", "0.5", NULL, true,
+      "E2H Gaussian: sigma; AdaRFT: width of the levels drawn around the target." },
+    { "difficulty_up", PARAM_REAL, LIMITS(0, 1), "accuracy", "0", NULL, true,
+      "Window, RLVE: a level is added above it; 0: the rule's own, 0.7 and 0.9." },
+    { "difficulty_down", PARAM_REAL, LIMITS(0, 1), "accuracy", "0.3", NULL, true,
+      "Window: the hardest level is dropped below it." },
+    { "difficulty_window", PARAM_INT, LIMITS(0, 1e6), "", "0", NULL, true,
+      "RLVE: levels in the window; window: updates between two decisions; DUMP: updates "
+      "remembered, at most 256; 0: the rule's own, 4, 4 and 12." },
+    { "difficulty_temperature", PARAM_REAL, LIMITS(0.001, 100), "", "0.1", NULL, true,
+      "Bandits: temperature of the softmax over levels." },
+    { "problems", PARAM_INT, LIMITS(1, 65536), "problems", "16", NULL, true,
+      "Problems of an update." },
+    { "group", PARAM_INT, LIMITS(2, 1024), "completions", "8", NULL, true,
+      "Completions of each problem (GRPO's G)." },
+    { "temperature", PARAM_REAL, LIMITS(0.01, 10), "", "1", NULL, true,
+      "Of the sampled completions." },
+    { "max_new", PARAM_INT, LIMITS(1, 65536), "tokens", "128", NULL, true,
+      "Longest completion; longer ones are cut and count as truncated. Prompt and completion must "
+      "fit into the model's context." },
+    { "epochs", PARAM_INT, LIMITS(1, 64), "", "1", NULL, true,
+      "Optimiser steps on each update's completions." },
+    { "correct_weight", PARAM_REAL, LIMITS(0, 1000), "", "0.6", NULL, true,
+      "Weight of a right answer in the reward." },
+    { "length_weight", PARAM_REAL, LIMITS(0, 1000), "", "0.3", NULL, true,
+      "Weight of the length reward." },
+    { "format_weight", PARAM_REAL, LIMITS(0, 1000), "", "0.1", NULL, true,
+      "Weight of well-formed tags." },
+    { "length_shape", PARAM_TEXT, NO_LIMITS, "", "triangle", shape_words, true,
+      "Length reward: triangle (peak at the budget) or band (full up to the budget); 0 from twice "
+      "the budget on." },
+    { "length_of", PARAM_TEXT, NO_LIMITS, "", "response", counted_words, true,
+      "Tokens that count: of the whole response, or between the think tags." },
+    { "length_gate", PARAM_BOOL, NO_LIMITS, "", "true", NULL, true,
+      "The length reward is for right answers only; false: the paper's ungated sum." },
+    { "variance", PARAM_TEXT, NO_LIMITS, "", "drop", variance_words, true,
+      "Groups whose rewards are all equal: keep (no gradient, but counted), drop, or resample "
+      "(DAPO: other problems in their place)." },
+    { "normalise", PARAM_TEXT, NO_LIMITS, "", "sequence", normalise_words, true,
+      "Loss: mean over each sequence's tokens and then sequences, over all tokens, or by the "
+      "constant max_new (Dr. GRPO)." },
+    { "scale_advantage", PARAM_BOOL, NO_LIMITS, "", "true", NULL, true,
+      "Divide by the group's standard deviation." },
+    { "clip_low", PARAM_REAL, LIMITS(0, 1), "", "0.2", NULL, true,
+      "The ratio is clipped below 1 minus this." },
+    { "clip_high", PARAM_REAL, LIMITS(0, 100), "", "0.2", NULL, true,
+      "The ratio is clipped above 1 plus this." },
+    { "kl", PARAM_REAL, LIMITS(0, 100), "", "0", NULL, true,
+      "Weight of the k3 estimate of the KL divergence from the stage's start." },
+    { "kl_max", PARAM_REAL, LIMITS(0, 1e6), "nats per token", "10", NULL, true,
+      "Diverged when the mean KL divergence exceeds it." },
+    { "entropy_min", PARAM_REAL, LIMITS(0, 10), "nats per token", "0", NULL, true,
+      "Diverged when the mean entropy of the sampled tokens falls below it; 0: never." },
+    { "learning_rate", PARAM_REAL, LIMITS(1e-9, 1), "", "0.0002", NULL, true,
+      "Rate of AdamW, behind the warm-up." },
+    { "warmup", PARAM_INT, LIMITS(0, 1e6), "updates", "10", NULL, true,
+      "Updates of linear warm-up, counted from the first stage." },
+    { "weight_decay", PARAM_REAL, LIMITS(0, 1), "", "0", NULL, true,
+      "Decoupled weight decay of matrices." },
+    { "beta2", PARAM_REAL, LIMITS(0.5, 0.99999), "", "0.99", NULL, true,
+      "Decay of AdamW's second moment." },
+    { "clip", PARAM_REAL, LIMITS(0, 1e6), "", "1", NULL, true,
+      "Largest global gradient norm; 0: no clipping." },
+    { "micro_batches", PARAM_INT, LIMITS(1, 256), "", "8", NULL, true,
+      "Parts of a step whose gradients are summed in a fixed order." },
+    { "validation_examples", PARAM_INT, LIMITS(0, 1e6), "examples", "0", NULL, true,
+      "Validation problems of each task and level, answered greedily at the stage's start and end, "
+      "with budget_last in the prompt and without a budget." },
+    { "validation_budget", PARAM_INT, LIMITS(0, 65536), "tokens", "0", NULL, true,
+      "The budget stated then; 0: the planner takes budget_last, or of schedule = \"steps\" the "
+      "stage's own last budget." },
+    { "validation_every", PARAM_INT, LIMITS(0, 1e6), "updates", "0", NULL, true,
+      "And every so many updates; 0: only at both ends." },
+    { "gemm", PARAM_TEXT, NO_LIMITS, "", "openblas", gemm_words, true,
+      "Matrix products of the backward pass: openblas, or packed for the same bits on every CPU." },
+    { "threads", PARAM_INT, LIMITS(0, 256), "threads", "0", NULL, false,
+      "Threads of the training slot; 0: the slot's own. Changes no bit." },
+    { "checkpoint_s", PARAM_REAL, LIMITS(0, 1e6), "s", "60", NULL, false,
+      "Time between checkpoints inside the stage, from which a later attempt goes on; 0: none. "
+      "Changes no bit." },
+};
+
+static const struct param_spec exec_params[] = {
+    { "command", PARAM_TEXTS, NO_LIMITS, "", NULL, NULL, true,
+      "The program and its arguments; {input.NAME}, {output.NAME}, {seed} and {PARAMETER} stand "
+      "for "
+      "paths and values." },
+    { "parameters", PARAM_TEXTS, NO_LIMITS, "", "[]", NULL, true,
+      "Its own parameters, \"NAME=VALUE\": environment variables and a JSON file." },
+    { "outputs", PARAM_TEXTS, NO_LIMITS, "", "[]", NULL, true,
+      "Files or folders (\"NAME/\") that it must leave." },
+    { "time_limit_s", PARAM_REAL, LIMITS(0, 1e7), "s", "0", NULL, false,
+      "Ended behind it, cause TIMEOUT; 0: none." },
+    { "memory_limit_mib", PARAM_REAL, LIMITS(0, 1e9), "MiB", "0", NULL, false,
+      "Resident memory of its whole process tree; cause OOM above it; 0: none." },
+    { "grace_s", PARAM_REAL, LIMITS(0, 3600), "s", "1", NULL, false,
+      "Between SIGTERM and SIGKILL when it is ended." },
+};
+
 #define PARAMS(TABLE) TABLE, ARRAY_LEN(TABLE)
 
 static const struct kind kinds[KINDS] = {
@@ -321,6 +517,15 @@ static const struct kind kinds[KINDS] = {
                     "try recipes and clusters.",
                     PARAMS(noop_params), "model", "model",
                     "the metrics' noise and the model's bytes", false, false, "model" },
+    [KIND_STAGE] = { KIND_STAGE, "stage", 1,
+                     "One stage of a curriculum: GRPO under a token budget, from a model and the "
+                     "state of the stage before.",
+                     PARAMS(stage_params), "model state task_file", "model state",
+                     "the problems drawn and the completions sampled", false, true,
+                     "state task_file" },
+    [KIND_EXEC] = { KIND_EXEC, "exec", 1, "Run a program as a step of the experiment.",
+                    PARAMS(exec_params), "model input", "", "the variable DROVER_SEED", false,
+                    false, "model input", true },
 };
 
 const struct kind *kind_at(enum kind_id id)

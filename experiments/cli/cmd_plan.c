@@ -7,6 +7,7 @@
 #include "common/base/buf.h"
 #include "common/base/mem.h"
 #include "experiments/cli/cli.h"
+#include "experiments/cli/curricula.h"
 #include "experiments/cli/outlook.h"
 #include "experiments/cli/sheet.h"
 #include "experiments/plan/reference.h"
@@ -31,9 +32,9 @@ static const struct argp_option rows[] = {
 };
 
 static const char doc[] =
-    "Check a recipe and show what it would run: the axes of its sweep, jobs by step, jobs that "
-    "runs "
-    "share, how many are in the store already, how long the rest is expected to take and how much "
+    "Check a recipe and show what it would run: the axes of its sweep, the schedules of its "
+    "curricula, jobs by step, jobs that runs share, how many are in the store already, how long "
+    "the rest is expected to take and how much "
     "it will write. Nothing is run or written.\v"
     "Example:\n"
     "  drover plan quickstart\n"
@@ -319,6 +320,14 @@ static void print_rungs(const struct plan *p)
         puts(".\n");
 }
 
+static void print_curricula(const struct plan *p)
+{
+    struct buf text CLEANUP(buf_release) = { 0 };
+
+    curricula_print(p, &text);
+    fputs(buf_str(&text), stdout);
+}
+
 static void print_for_people(const struct plan *p, const struct outlook *l, const struct json *axes,
                              struct sheet *runs, bool list_runs)
 {
@@ -338,6 +347,7 @@ static void print_for_people(const struct plan *p, const struct outlook *l, cons
         putchar('\n');
     }
     print_rungs(p);
+    print_curricula(p);
     print_steps(p, l);
     print_total(p, l);
     if (list_runs || (p->runs_len > 1 && p->runs_len <= RUNS_SHOWN)) {
@@ -377,6 +387,15 @@ static struct json *rungs_json(const struct plan *p)
     return list;
 }
 
+static struct json *warnings_json(const struct plan *p)
+{
+    struct json *list = json_new_array();
+
+    for (size_t i = 0; i < p->warnings_len; i++)
+        json_push(list, json_new_text(p->warning[i]));
+    return list;
+}
+
 static void print_as_json(const struct plan *p, const struct outlook *l, struct json *axes,
                           struct sheet *steps, struct sheet *runs)
 {
@@ -391,6 +410,8 @@ static void print_as_json(const struct plan *p, const struct outlook *l, struct 
     json_set(top, "store_asked", json_new_bool(l->asked));
     json_set(top, "axes", axes);
     json_set(top, "halving", rungs_json(p));
+    json_set(top, "curricula", curricula_json(p));
+    json_set(top, "warnings", warnings_json(p));
     json_set(top, "steps", sheet_json(steps));
     json_set(top, "slots", json_new_integer((int64_t)l->slots));
     json_set(top, "unknown_steps", json_new_integer((int64_t)l->unknown));

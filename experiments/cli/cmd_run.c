@@ -7,7 +7,7 @@
 #include "experiments/cli/cli.h"
 #include "experiments/cli/runner.h"
 
-enum { KEY_DETACH = KEY_OWN };
+enum { KEY_DETACH = KEY_OWN, KEY_ALLOW_EXEC, KEY_ALLOW_PROGRAM };
 
 static const struct argp_option rows[] = {
     OPTION_STORE,
@@ -22,6 +22,10 @@ static const struct argp_option rows[] = {
     { "quiet", 'q', NULL, 0, "No progress, only failures and tables", 0 },
     { "detach", KEY_DETACH, NULL, 0,
       "Submit, start the workers, and return: it goes on in the background", 0 },
+    { "allow-exec", KEY_ALLOW_EXEC, NULL, 0,
+      "Let exec steps run the programs that the recipe names, as you: look at it first", 0 },
+    { "allow-program", KEY_ALLOW_PROGRAM, "LIST", 0,
+      "With --allow-exec: only these, parted by commas", 0 },
     OPTION_JSON,
     { 0 }
 };
@@ -61,6 +65,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_DETACH:
         a->r.detach = true;
+        return 0;
+    case KEY_ALLOW_EXEC:
+        a->r.allow_exec = true;
+        return 0;
+    case KEY_ALLOW_PROGRAM:
+        a->r.programs = arg;
         return 0;
     case ARGP_KEY_ARG:
         if (a->recipe)

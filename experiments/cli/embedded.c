@@ -29,7 +29,7 @@ struct member {
 };
 
 struct embedded {
-    char *folder, *store, *logs, *ready_file, *endpoint;
+    char *folder, *store, *logs, *ready_file, *endpoint, *programs;
     size_t workers, threads;
     bool own_coordinator, working, stopping, coordinator_told;
     struct member coordinator;
@@ -72,8 +72,16 @@ static int start_worker(struct embedded *e, size_t i, struct err *err)
     char *program CLEANUP(mem_cleanup) = join(e->folder, "/drover-worker");
     struct buf log CLEANUP(buf_release) = { 0 };
     char threads[16];
-    const char *const args[] = { "--coordinator", e->endpoint, "--slots", "1",
-                                 "--threads",     threads,     NULL };
+    const char *const args[] = { "--coordinator",
+                                 e->endpoint,
+                                 "--slots",
+                                 "1",
+                                 "--threads",
+                                 threads,
+                                 e->programs ? "--allow-exec" : NULL,
+                                 "--allow-program",
+                                 e->programs,
+                                 NULL };
 
     snprintf(threads, sizeof(threads), "%zu", e->threads);
     buf_printf(&log, "%s/worker-%zu.log", e->logs, i + 1);
@@ -151,6 +159,7 @@ int embedded_new(const struct embedded_conf *conf, struct embedded **ret, struct
     e->ready_file = join(e->logs, ready);
     e->endpoint = conf->endpoint ? mem_strdup(conf->endpoint) : NULL;
     e->own_coordinator = !conf->endpoint;
+    e->programs = conf->programs ? mem_strdup(conf->programs) : NULL;
     e->workers = MIN(conf->workers, (size_t)EMBEDDED_WORKERS_MAX);
     e->threads = conf->threads;
     if (mkdir(e->logs, 0755) != 0 && errno != EEXIST)
@@ -181,6 +190,7 @@ void embedded_free(struct embedded *e)
     free(e->logs);
     free(e->ready_file);
     free(e->endpoint);
+    free(e->programs);
     free(e);
 }
 

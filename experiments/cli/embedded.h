@@ -19,6 +19,7 @@ struct embedded_conf {
     const char *folder; /* of the daemons */
     const char *store;  /* logs go to STORE-logs/ */
     size_t workers, threads;
+    const char *programs; /* that exec steps may run, parted by commas; NULL: none */
     const char *endpoint; /* of a coordinator that runs already, else NULL: start one */
 };
 

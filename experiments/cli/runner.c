@@ -31,7 +31,8 @@ struct run {
     const struct plan *plan;
     struct submission *submission;
     struct embedded *embedded;
-    bool own; /* the coordinator was ours */
+    bool own;             /* the coordinator was ours */
+    const char *programs; /* of exec steps, parted by commas; NULL: none may run */
     struct view *view;
     char endpoint[STORE_ENDPOINT_MAX];
     struct follow f;
@@ -43,6 +44,7 @@ static struct embedded_conf conf_of(const struct run *r, const char *endpoint)
                                    .store = options_store(&r->a->o),
                                    .workers = r->a->workers,
                                    .threads = r->a->threads,
+                                   .programs = r->programs,
                                    .endpoint = endpoint };
 }
 
@@ -283,15 +285,51 @@ static uint64_t largest_file(const struct plan *plan)
     return largest;
 }
 
+/* The programs of PLAN's exec steps, parted by commas. */
+static void plan_programs(const struct plan *plan, struct buf *out)
+{
+    for (size_t i = 0; i < plan->jobs_len; i++) {
+        const struct plan_job *j = &plan->job[i];
+        const struct param_value *v =
+            j->kind->id == KIND_EXEC ? params_get(j->params, "command") : NULL;
+        if (v == NULL)
+            continue;
+        struct buf one CLEANUP(buf_release) = { 0 };
+        buf_printf(&one, ",%s,", v->texts[0]);
+        if (out->len == 0)
+            buf_addc(out, ',');
+        if (strstr(buf_str(out), buf_str(&one)) == NULL)
+            buf_printf(out, "%s,", v->texts[0]);
+    }
+}
+
+/* Programs are run for those only who say so. */
+static int choose_programs(struct run *r, struct buf *named, struct err *err)
+{
+    plan_programs(r->plan, named);
+    if (r->a->o.coordinator) /* its workers have lists of their own */
+        return 0;
+    if (named->len > 0 && !r->a->allow_exec)
+        return err_set(err, ERR_INVALID,
+                       "%s runs programs (%.*s); look at its exec steps, then say --allow-exec",
+                       r->plan->name, (int)MIN(named->len - 2, (size_t)200), named->data + 1);
+    if (r->a->allow_exec && named->len > 0)
+        r->programs = r->a->programs ? r->a->programs : buf_str(named);
+    return 0;
+}
+
 int runner_run(struct runner *a, const struct env *env, const struct plan *plan)
 {
     struct submission *submission CLEANUP(submission_cleanup) = NULL;
     struct view *view CLEANUP(free_view) = NULL;
+    struct buf programs CLEANUP(buf_release) = { 0 };
     struct run r = { .a = a, .env = env, .plan = plan };
     const uint64_t started_ms = clock_ms();
     enum follow_end how;
     struct err err = { 0 };
 
+    if (choose_programs(&r, &programs, &err) != 0)
+        return cli_fail(env, &err);
     runner_share(a, largest_file(plan), allowed_cores());
     r.submission = submission = submission_new(plan);
     r.view = view = view_new(stderr, a->quiet || a->detach);

@@ -13,6 +13,8 @@ struct runner {
     const char *recipe;      /* its name for `drover plan`, or NULL */
     size_t workers, threads; /* 0: runner_share() chooses */
     bool quiet, detach;
+    bool allow_exec;      /* exec steps run */
+    const char *programs; /* those that may, parted by commas; NULL: those that the plan names */
 };
 
 /* What --workers and --threads leave open: one worker per core with one thread; one worker with all

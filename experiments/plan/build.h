@@ -62,6 +62,9 @@ int build_file(struct build *b, const struct digest *key, uint32_t *ret, bool *r
  * plan's files. */
 int build_model_input(struct build *b, const char *path, const char *tokenizer,
                       struct plan_input *ret, struct err *err) MUST_CHECK;
+/* The file or folder PATH as an input; its name is the caller's to give. */
+int build_path_input(struct build *b, const char *path, struct plan_input *ret,
+                     struct err *err) MUST_CHECK;
 /* Input "task_file" of TASK as step S reads it: the file itself, or, when the task reads several or
  * a folder was given, a manifest of them. */
 int build_task_input(struct build *b, const struct step *s, const struct step_task *task,
@@ -70,6 +73,19 @@ int build_task_input(struct build *b, const struct step *s, const struct step_ta
  * there are fewer. */
 int build_count(struct build *b, const struct step *s, const struct step_task *task, int level,
                 uint64_t *wanted, struct err *err) MUST_CHECK;
+
+/* The longest prompt in bytes among the first 64 training examples of TASK at LEVEL, as stage step
+ * S asks them with BUDGET stated (0: none). */
+int build_prompt_bytes(struct build *b, const struct step *s, const struct step_task *task,
+                       int level, int64_t budget, uint64_t *ret, struct err *err) MUST_CHECK;
+
+/* ---- curricula.c: what people are shown of stage steps ---- */
+
+/* A run has stage step S. */
+void build_curriculum(struct build *b, const struct step *s);
+/* A doubt about the recipe that stops nothing; each once. */
+void build_warning(struct build *b, const char *text);
+void curricula_free(struct plan *p);
 
 /* ---- keys.c: identities ---- */
 

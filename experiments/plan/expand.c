@@ -53,7 +53,8 @@ static int class_of(struct expansion *x, const struct step *s, struct plan_job *
     struct build *b = x->b;
     struct err inner = { 0 };
 
-    j->numeric_class = build_text(b, PLAN_NUMERIC_CLASS);
+    j->numeric_class =
+        build_text(b, s->kind->id == KIND_EXEC ? PLAN_EXEC_CLASS : PLAN_NUMERIC_CLASS);
     if (!s->kind->trains || strcmp(kind_text(s->kind, &s->params, "gemm"), "openblas") != 0)
         return 0;
     if (!b->o->openblas_class)
@@ -236,7 +237,9 @@ static int expand_step(struct expansion *x, const struct step *s, struct built *
     rc = rc ? rc : class_of(x, s, &j, err);
     rc = rc ? rc : expand_inputs(x, s, &j, err);
     if (!rc)
-        rc = s->kind->shards ? shard_step(x, s, &j, out, err) : enter_plain(x, s, &j, out, err);
+        rc = s->kind->shards             ? shard_step(x, s, &j, out, err)
+             : s->kind->id == KIND_STAGE ? expand_stages(x, s, &j, out, err)
+                                         : enter_plain(x, s, &j, out, err);
     free(j.needs.v);
     return rc;
 }

@@ -32,4 +32,10 @@ int expand_collect(struct expansion *x, const char *id, const int *steps, size_t
 int expand_inputs(struct expansion *x, const struct step *s, struct plan_job *j,
                   struct err *err) MUST_CHECK;
 
+/* ---- expand_stages.c ---- */
+
+/* The chain of jobs of stage step S; BASE has its model, task files and numeric class. */
+int expand_stages(struct expansion *x, const struct step *s, const struct plan_job *base,
+                  struct built *out, struct err *err) MUST_CHECK;
+
 #endif

@@ -174,8 +174,10 @@ static int labels_maker(struct expansion *x, int index, uint32_t *ret, struct er
 
 /* ---- the files that a router reads its labels' questions from ---- */
 
-static int add_task_file(struct expansion *x, const struct step *s, const struct step *from,
-                         const struct step_task *task, struct plan_job *j, struct err *err)
+/* The file of TASK as step FROM reads it, for S, whose entry KEY leads there. */
+static int add_task_file(struct expansion *x, const struct step *s, const char *key,
+                         const struct step *from, const struct step_task *task, struct plan_job *j,
+                         struct err *err)
 {
     struct plan_input input;
     struct err inner = { 0 };
@@ -183,7 +185,7 @@ static int add_task_file(struct expansion *x, const struct step *s, const struct
 
     int rc = build_task_input(x->b, from, task, &input, &inner);
     if (rc)
-        return expand_error(x, s, "labels", rc, &inner, err);
+        return expand_error(x, s, key, rc, &inner, err);
     snprintf(name, sizeof(name), "task_file.%s", task->spec->name);
     input.name = build_text(x->b, name);
     for (size_t i = 0; i < j->inputs_len; i++)
@@ -191,14 +193,14 @@ static int add_task_file(struct expansion *x, const struct step *s, const struct
             return digest_equal(&j->input[i].digest, &input.digest)
                        ? 0
                        : step_error(
-                             x->p, s->from, err, ERR_INVALID, "labels",
+                             x->p, s->from, err, ERR_INVALID, key,
                              "these labels are of two files of %s, %s and %s; train a router "
                              "on one of them",
                              task->spec->name, j->input[i].path, input.path);
-    if (j->inputs_len == PLAN_INPUTS_MAX)
-        return step_error(x->p, s->from, err, ERR_LIMIT, "labels",
-                          "the labels are of more than %d tasks that are read from files",
-                          PLAN_INPUTS_MAX - 2);
+    if (j->inputs_len + (s->kind->id == KIND_STAGE) == PLAN_INPUTS_MAX) /* a stage has a state */
+        return step_error(x->p, s->from, err, ERR_LIMIT, key,
+                          "%s of more than %d tasks that are read from files",
+                          s == from ? "the problems are" : "the labels are", PLAN_INPUTS_MAX - 2);
     j->input[j->inputs_len++] = input;
     return 0;
 }
@@ -221,9 +223,23 @@ static int add_task_files(struct expansion *x, const struct step *s, struct plan
         const struct step *from = &x->steps[source[i]];
         for (size_t t = 0; !rc && t < from->tasks_len; t++)
             if (from->task[t].file)
-                rc = add_task_file(x, s, from, &from->task[t], j, err);
+                rc = add_task_file(x, s, "labels", from, &from->task[t], j, err);
     }
     /* the order of tasks is no part of the key */
+    qsort(&j->input[first], j->inputs_len - first, sizeof(j->input[0]), input_order);
+    return rc;
+}
+
+/* A stage's tasks are its own. */
+static int add_own_files(struct expansion *x, const struct step *s, struct plan_job *j,
+                         struct err *err)
+{
+    const size_t first = j->inputs_len;
+    int rc = 0;
+
+    for (size_t t = 0; !rc && t < s->tasks_len; t++)
+        if (s->task[t].file)
+            rc = add_task_file(x, s, "tasks", s, &s->task[t], j, err);
     qsort(&j->input[first], j->inputs_len - first, sizeof(j->input[0]), input_order);
     return rc;
 }
@@ -235,10 +251,15 @@ static int add_model(struct expansion *x, const struct step *s, struct plan_job 
     struct err inner = { 0 };
 
     if (s->model_step >= 0) {
-        assert(x->built[s->model_step].maker >= 0);
+        const struct built *from = &x->built[s->model_step];
+        assert(from->maker >= 0);
+        /* a stage's jobs are in the order of its stages */
+        const uint32_t maker =
+            s->model_stage ? from->jobs.v[s->model_stage - 1] : (uint32_t)from->maker;
         /* a noop's model is 64 bytes, any other's a folder */
-        add_produced(j, "model", (uint32_t)x->built[s->model_step].maker,
-                     x->steps[s->model_step].kind->id != KIND_NOOP);
+        add_produced(j, "model", maker, x->steps[s->model_step].kind->id != KIND_NOOP);
+        if (*s->model_output)
+            j->input[j->inputs_len - 1].output = build_text(x->b, s->model_output);
         build_reads(x->b, s->from->id, x->built[s->model_step].id);
     } else if (s->model_path) {
         int rc =
@@ -285,11 +306,46 @@ static int check_models(struct expansion *x, const struct step *s, const struct 
     const size_t len = step_needs(s, need);
     int rc = 0;
 
+    if (s->kind->id == KIND_EXEC) /* a program may bring several together */
+        return 0;
     for (size_t i = 0; !rc && i < len && j->inputs_len; i++)
         if (strcmp(need[i].key, "model") != 0 && strcmp(j->input[0].name, "model") == 0)
             rc = check_model(x, s, need[i].key, need[i].step, (int)(s - x->steps), &j->input[0],
                              err);
     return rc;
+}
+
+static int add_exec_inputs(struct expansion *x, const struct step *s, struct plan_job *j,
+                           struct err *err)
+{
+    for (size_t i = 0; i < s->inputs_len; i++) {
+        const struct step_input *in = &s->input[i];
+        struct plan_input made = { .path = "", .output = "" };
+        struct err inner = { 0 };
+        char name[40];
+        snprintf(name, sizeof(name), "input.%s", in->name);
+        assert(j->inputs_len < PLAN_INPUTS_MAX);
+        if (in->step < 0) {
+            int rc = build_path_input(x->b, in->path, &made, &inner);
+            if (rc)
+                return expand_error(x, s, in->key, rc, &inner, err);
+        } else {
+            const struct built *from = &x->built[in->step];
+            const char *output = in->output;
+            bool folder = false;
+            assert(from->maker >= 0);
+            (void)step_makes(&x->steps[in->step], in->output, &output, &folder);
+            made.source = PLAN_OUTPUT;
+            made.producer = (uint32_t)from->maker;
+            made.output = build_text(x->b, output);
+            made.folder = folder;
+            build_list_add(&j->needs, made.producer);
+            build_reads(x->b, s->from->id, from->id);
+        }
+        made.name = build_text(x->b, name);
+        j->input[j->inputs_len++] = made;
+    }
+    return 0;
 }
 
 int expand_inputs(struct expansion *x, const struct step *s, struct plan_job *j, struct err *err)
@@ -305,5 +361,9 @@ int expand_inputs(struct expansion *x, const struct step *s, struct plan_job *j,
         add_output(x, s, s->router_step, "router", true, j);
     if (s->static_step >= 0)
         add_output(x, s, s->static_step, "paths", false, j);
+    if (s->kind->id == KIND_STAGE)
+        return add_own_files(x, s, j, err);
+    if (s->kind->id == KIND_EXEC)
+        return add_exec_inputs(x, s, j, err);
     return s->kind->id == KIND_ROUTER ? add_task_files(x, s, j, err) : 0;
 }

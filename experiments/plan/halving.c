@@ -138,12 +138,15 @@ static void add_entrant(struct build *b, size_t k, const struct built *score, ui
     *e = (struct entrant){ .candidate = candidate_of(&p->run[run_index]),
                            .seed = p->run[run_index].seed,
                            .run = run_index };
-    e->jobs_len = score->jobs.len;
+    /* Of stages the last decides: its job needs the others. */
+    const bool chain = p->job[score->jobs.v[0]].kind->id == KIND_STAGE;
+    const size_t from = chain ? score->jobs.len - 1 : 0;
+    e->jobs_len = score->jobs.len - from;
     e->job = mem_calloc(e->jobs_len + 1, sizeof(*e->job));
-    e->parts_len = score->families_len ? score->families_len : score->jobs.len;
+    e->parts_len = score->families_len ? score->families_len : e->jobs_len;
     e->part = mem_calloc(e->parts_len + 1, sizeof(*e->part));
     for (size_t i = 0; i < e->jobs_len; i++)
-        e->job[i] = score->jobs.v[i];
+        e->job[i] = score->jobs.v[from + i];
     for (size_t i = 0; i < e->parts_len; i++) {
         struct digester d;
         digest_begin(&d);
@@ -151,7 +154,7 @@ static void add_entrant(struct build *b, size_t k, const struct built *score, ui
             digest_add_bytes(&d, p->family[score->family[i].index].key.b, DIGEST_BYTES);
             digest_add_u64(&d, score->family[i].examples);
         } else {
-            digest_add_bytes(&d, p->job[score->jobs.v[i]].key.b, DIGEST_BYTES);
+            digest_add_bytes(&d, p->job[e->job[i]].key.b, DIGEST_BYTES);
         }
         e->part[i] = digest_end(&d);
     }

@@ -50,7 +50,10 @@ static const struct recipe_key step_keys[] = {
       "Further tries after a failure of its own, at most 100; lost workers cost none." },
     { "model", "text or group", NULL, KINDS_MODEL,
       "The id of a step that makes a model; a path; or { path = \"...\"; tokenizer = \"...\"; }. A "
-      "noop step may leave it out; absent beside labels, router or static: the model of these." },
+      "noop step may leave it out; absent beside labels, router or static: the model of these. Of "
+      "a "
+      "stage step with the id train, \"train\" is the last stage's model and \"train.2\" the "
+      "second's." },
     { "model.path", "text", "", KINDS_MODEL,
       "A Hugging Face folder, a GGUF file, or a llama2.c checkpoint." },
     { "model.tokenizer", "text", "", KINDS_MODEL,
@@ -72,9 +75,12 @@ static const struct recipe_key step_keys[] = {
       "Names of tasks, at most 64; `drover tasks` lists them all." },
     { "levels", "integers", "all", KINDS_SHARDS,
       "Difficulty levels. Absent or []: each level of a synthetic task, all of a file together." },
-    { "files", "group of texts", "", KINDS_SHARDS,
+    { "files", "group of texts", "", KINDS_FILES,
       "{ TASK = \"FILE OR FOLDER\"; } for tasks that are read from files. Without it counts the "
       "recipe's paths.TASK." },
+    { "inputs", "group of texts", "", KINDS_EXEC,
+      "{ NAME = \"STEP\"; } for what a step makes (\"STEP.OUTPUT\" when it makes several things), "
+      "or { NAME = \"./PATH\"; } for a file or folder: {input.NAME} in the command." },
     { "shard", "integer", "50", KINDS_SHARDS, "Examples per job. Changes no result." },
 };
 
@@ -207,6 +213,10 @@ bool recipe_key_fits(const struct recipe_key *key, const struct kind *k)
         return step_has_word(k->inputs, "results") && !step_has_word(k->optional, "results");
     case KINDS_SHARDS:
         return k->shards;
+    case KINDS_FILES:
+        return step_reads_files(k);
+    case KINDS_EXEC:
+        return k->id == KIND_EXEC;
     }
     return false;
 }

@@ -32,7 +32,9 @@ enum recipe_kinds {
     KINDS_ROUTED,
     KINDS_SEARCH,
     KINDS_RESULTS,
-    KINDS_SHARDS
+    KINDS_SHARDS,
+    KINDS_FILES,
+    KINDS_EXEC
 };
 
 struct recipe_key {

@@ -19,6 +19,8 @@ size_t step_needs(const struct step *s, struct step_need ret[STEP_NEEDS_MAX])
         add(ret, &n, s->static_step, s->kind->id == KIND_SEARCH ? "starts" : "static");
     for (size_t i = 0; i < s->results_len; i++)
         add(ret, &n, s->results_step[i], "results");
+    for (size_t i = 0; i < s->inputs_len; i++)
+        add(ret, &n, s->input[i].step, s->input[i].key);
     return n;
 }
 

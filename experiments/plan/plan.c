@@ -154,6 +154,7 @@ void plan_free(struct plan *p)
     free(p->gate);
     free(p->candidate);
     free(p->rung);
+    curricula_free(p);
     free_memory(p->memory);
     free(p);
 }

@@ -34,11 +34,15 @@ enum {
     PLAN_JOBS_MAX = 100000,
     PLAN_FAMILIES_MAX = 10000,
     PLAN_FILES_MAX = 10000,
-    PLAN_GATES_MAX = 1000000 /* WIRE_GATES_MAX */
+    PLAN_GATES_MAX = 1000000, /* WIRE_GATES_MAX */
+    PLAN_CURRICULA_MAX = 64,  /* shown */
+    PLAN_WARNINGS_MAX = 64
 };
 
 /* The numeric class of everything that runs on the packed kernel. */
 #define PLAN_NUMERIC_CLASS "packed-1"
+/* That of programs: only workers with --allow-exec offer it. */
+#define PLAN_EXEC_CLASS "exec"
 
 /* A growing list of indexes. */
 struct plan_list {
@@ -150,6 +154,22 @@ struct plan_candidate {
     struct digest candidate; /* of the point without its seed */
 };
 
+/* What a stage step of some runs trains by, for displays: each different one once. */
+struct plan_curriculum {
+    const char *step, *schedule; /* schedule: the recipe's word */
+    const char *budget;          /* in words */
+    const char *difficulty;      /* in words */
+    uint64_t updates, stages;
+    /* Of a fixed schedule: point[i].budget tokens from update point[i].update on. */
+    struct plan_budget {
+        uint64_t update;
+        int64_t budget;
+    } * point;
+    size_t points_len;
+    int64_t first, last; /* of an adaptive one: where it starts, and its floor; else 0 */
+    uint64_t runs;
+};
+
 /* A rung, for displays: CANDIDATES arrive (as far as is known now), SURVIVORS go on. */
 struct plan_rung {
     const char *step, *score;
@@ -178,6 +198,10 @@ struct plan {
     size_t candidates_len;
     struct plan_rung *rung;
     size_t rungs_len;
+    struct plan_curriculum *curriculum; /* at most PLAN_CURRICULA_MAX; the others are counted */
+    size_t curricula_len, curricula_more;
+    const char **warning; /* "file:line: steps[i].key: ..." */
+    size_t warnings_len;
     const char *git; /* Plan.git: set by the caller of plan_make(), who owns it; NULL: unknown */
     struct plan_memory *memory;
 };

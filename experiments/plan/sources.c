@@ -2,8 +2,10 @@
 /* What lies outside the plan: models, task files, and how many examples there are. Everything is
  * read once per plan. */
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/base/buf.h"
 #include "common/base/mem.h"
@@ -160,6 +162,20 @@ static int file_input(struct build *b, const char *path, struct plan_input *ret,
     return 0;
 }
 
+int build_path_input(struct build *b, const char *path, struct plan_input *ret, struct err *err)
+{
+    struct stat s;
+
+    if (stat(path, &s) == 0 && S_ISDIR(s.st_mode))
+        return build_model_input(b, path, NULL, ret, err); /* any folder: its files */
+    return file_input(b, path, ret, err);
+}
+
+static void release_source(struct task_source **s)
+{
+    task_close(*s);
+}
+
 static struct task_query query_of(const struct step *s, const struct step_task *t, int level)
 {
     return (struct task_query){ .task = t->spec->name,
@@ -174,6 +190,41 @@ static void print_query(const struct task_query *q, struct buf *out)
 {
     buf_printf(out, "task %s %d %s %s %d %s", q->task, q->level, split_name(q->split),
                task_prompts_name(q->prompts), q->fewshot, q->path ? q->path : "");
+}
+
+int build_prompt_bytes(struct build *b, const struct step *s, const struct step_task *task,
+                       int level, int64_t budget, uint64_t *ret, struct err *err)
+{
+    enum { EXAMPLES = 64 };
+    struct task_source *source CLEANUP(release_source) = NULL;
+    struct task_query q = query_of(s, task, level);
+    struct buf name CLEANUP(buf_release) = { 0 };
+    struct memo_count *c = NULL;
+    int rc = 0;
+
+    q.budget = (size_t)budget;
+    buf_printf(&name, "prompt %" PRId64 " ", budget);
+    print_query(&q, &name);
+    HASH_FIND(hh, b->counts, name.data, name.len, c);
+    if (!c) {
+        uint64_t longest = 0;
+        rc = task_open(&source, &q, err);
+        for (uint64_t i = 0; !rc && i < EXAMPLES; i++) {
+            struct example e = { 0 };
+            if (task_get(source, i, &e, NULL) != 0)
+                break;
+            longest = MAX(longest, strlen(e.prompt) + (e.system ? strlen(e.system) : 0));
+            example_release(&e);
+        }
+        if (rc)
+            return rc;
+        c = mem_calloc(1, sizeof(*c));
+        c->name = mem_strdup(buf_str(&name));
+        c->known = longest;
+        HASH_ADD_KEYPTR(hh, b->counts, c->name, name.len, c);
+    }
+    *ret = c->known;
+    return 0;
 }
 
 static int read_files(struct build *b, const char *path, const struct task_files *f,
@@ -216,11 +267,6 @@ int build_task_input(struct build *b, const struct step *s, const struct step_ta
     if (!rc)
         remember(b, &name, ret);
     return rc;
-}
-
-static void release_source(struct task_source **s)
-{
-    task_close(*s);
 }
 
 /* How many examples there are: exactly for files, up to WANTED for synthetic tasks. */

@@ -10,6 +10,7 @@
 #include "common/base/buf.h"
 #include "common/base/mem.h"
 #include "experiments/plan/reading.h"
+#include "experiments/plan/stage.h"
 
 enum { RETRIES_DEFAULT = 2 };
 
@@ -208,6 +209,10 @@ static int fill(const struct point *p, struct step *st, struct err *err)
         rc = step_results(p, st, err);
     if (rc)
         return rc;
+    if (st->kind->id == KIND_STAGE)
+        return step_stage(p, st, err);
+    if (st->kind->id == KIND_EXEC)
+        return step_exec(p, st, err);
     return st->kind->shards ? step_examples(p, st, err) : step_check_drawn(p, st, err);
 }
 
@@ -234,5 +239,6 @@ void step_release(struct step *s)
         free(s->task[i].file);
     free(s->model_path);
     free(s->tokenizer);
+    step_exec_release(s);
     *s = (struct step){ 0 };
 }

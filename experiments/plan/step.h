@@ -35,6 +35,14 @@ struct step_task {
         *file; /* or folder: absolute or relative to the current folder; NULL for synthetic tasks */
 };
 
+/* An exec step's own input: output OUTPUT of STEP, or the file or folder PATH. */
+struct step_input {
+    char name[32], key[48]; /* "data"; "inputs.data" */
+    int step;               /* -1: PATH */
+    char output[32];        /* "": the step's only one */
+    char *path;
+};
+
 struct step {
     const struct recipe_step *from;
     const struct kind *kind;
@@ -51,8 +59,12 @@ struct step {
     bool takes_seed;
     uint64_t seed;
     uint32_t retries;
-    int model_step; /* index of a recipe step, -1: model_path */
+    int model_step;        /* index of a recipe step, -1: model_path */
+    uint64_t model_stage;  /* of a stage step's stages, from 1: whose model; 0: the last */
+    char model_output[32]; /* of an exec step: which of its folders; "": no exec step's */
     char *model_path, *tokenizer;
+    struct step_input *input; /* of an exec step, by name */
+    size_t inputs_len;
     int labels_step, router_step, static_step; /* -1: none */
     int results_step[STEP_RESULTS_MAX];
     size_t results_len;
@@ -102,6 +114,12 @@ int step_routing(const struct point *p, struct step *st, struct err *err) MUST_C
 int step_results(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
 int step_examples(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
 int step_check_drawn(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
+/* A pretrain step with prompts = "think": traces, lengths, tasks. */
+int step_think(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
+/* Entry "tasks" with the files that they are read from. */
+int step_tasks(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
+/* Has a step of kind K entries files.TASK? */
+bool step_reads_files(const struct kind *k);
 
 /* The steps that ST, one of STEPS, reads make what it reads. After step_order(), so that a cycle is
  * called a cycle. */
@@ -114,7 +132,7 @@ struct step_need {
     int step;
     const char *key; /* entry that names it */
 };
-enum { STEP_NEEDS_MAX = STEP_RESULTS_MAX + 4 };
+enum { STEP_INPUTS_MAX = 12, STEP_NEEDS_MAX = STEP_RESULTS_MAX + STEP_INPUTS_MAX + 4 };
 /* The steps that S reads; returns how many. */
 size_t step_needs(const struct step *s, struct step_need ret[STEP_NEEDS_MAX]);
 /* The steps whose examples are in the label set that step INDEX of STEPS makes: itself, or the
@@ -122,6 +140,19 @@ size_t step_needs(const struct step *s, struct step_need ret[STEP_NEEDS_MAX]);
 size_t step_sources(const struct step *steps, int index, int ret[STEP_RESULTS_MAX]);
 /* The step whose model step INDEX works with when it names none itself; -1: nobody names one. */
 int step_model_owner(const struct step *steps, int index);
+
+/* ---- exec.c: steps that run programs ---- */
+
+/* Inputs, parameters and the command of exec step ST, checked. */
+int step_exec(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
+void step_exec_release(struct step *st);
+/* "tune.model" as output model of the exec step tune. Is ID so written, of an exec step? */
+bool step_exec_output(const struct point *p, const char *id, int *ret_step, char output[32]);
+/* Does FROM make an output NAME ("" : its only one, whose name is *RET)? *RET_FOLDER: a folder. */
+bool step_makes(const struct step *from, const char *name, const char **ret, bool *ret_folder);
+/* What exec step ST reads is made. */
+int step_exec_targets(const struct point *p, const struct step *steps, const struct step *st,
+                      struct err *err) MUST_CHECK;
 
 /* ---- step_finish.c ---- */
 

@@ -109,6 +109,91 @@ static bool of_last_state(const struct step *steps, const struct step *s)
     return is(s, "features", "last");
 }
 
+static bool states_no_budget(const struct step *steps, const struct step *s)
+{
+    (void)steps;
+    return !is(s, "prompts", "think") && !is(s, "prompts", "think_chat");
+}
+
+static bool teaches_no_traces(const struct step *steps, const struct step *s)
+{
+    (void)steps;
+    return !is(s, "prompts", "think");
+}
+
+static bool no_budget(const struct step *steps, const struct step *s)
+{
+    (void)steps;
+    return is(s, "schedule", "none");
+}
+
+static bool no_length_reward(const struct step *steps, const struct step *s)
+{
+    return no_budget(steps, s) || kind_real(s->kind, &s->params, "length_weight") <= 0;
+}
+
+static bool not_adaptive(const struct step *steps, const struct step *s)
+{
+    (void)steps;
+    return !is(s, "schedule", "adaptive");
+}
+
+static bool one_level(const struct step *steps, const struct step *s)
+{
+    const struct param_value *levels = kind_list(s->kind, &s->params, "levels");
+
+    (void)steps;
+    return !levels || levels->len == 1;
+}
+
+static bool no_mixture(const struct step *steps, const struct step *s)
+{
+    return one_level(steps, s) || !is(s, "difficulty", "mixture");
+}
+
+static bool not_adarft(const struct step *steps, const struct step *s)
+{
+    return one_level(steps, s) || !is(s, "difficulty", "adarft");
+}
+
+static bool no_rate(const struct step *steps, const struct step *s)
+{
+    return one_level(steps, s) || (!is(s, "difficulty", "adarft") && !is(s, "difficulty", "sec") &&
+                                   !is(s, "difficulty", "e2h_gaussian"));
+}
+
+static bool no_width(const struct step *steps, const struct step *s)
+{
+    return one_level(steps, s) ||
+           (!is(s, "difficulty", "adarft") && !is(s, "difficulty", "e2h_gaussian"));
+}
+
+static bool no_window(const struct step *steps, const struct step *s)
+{
+    return one_level(steps, s) || !is(s, "difficulty", "window");
+}
+
+static bool no_threshold(const struct step *steps, const struct step *s)
+{
+    return no_window(steps, s) && (one_level(steps, s) || !is(s, "difficulty", "rlve"));
+}
+
+static bool no_memory(const struct step *steps, const struct step *s)
+{
+    return no_threshold(steps, s) && (one_level(steps, s) || !is(s, "difficulty", "dump"));
+}
+
+static bool no_bandit(const struct step *steps, const struct step *s)
+{
+    return one_level(steps, s) || (!is(s, "difficulty", "sec") && !is(s, "difficulty", "dump"));
+}
+
+static bool not_validated(const struct step *steps, const struct step *s)
+{
+    (void)steps;
+    return kind_int(s->kind, &s->params, "validation_examples") == 0;
+}
+
 static const struct {
     enum kind_id kind;
     const char *names;
@@ -131,6 +216,23 @@ static const struct {
     { KIND_ROUTER, "balance", unweighted },
     { KIND_ROUTER, "beta", not_effective },
     { KIND_ROUTER, "windows", of_last_state },
+    { KIND_EVALUATE, "budget", states_no_budget },
+    { KIND_PRETRAIN, "traces budgets", teaches_no_traces },
+    { KIND_STAGE, "length_weight", no_budget },
+    { KIND_STAGE, "length_shape length_of length_gate", no_length_reward },
+    { KIND_STAGE,
+      "adapt_interval adapt_reference adapt_slack adapt_rate adapt_sharpness adapt_memory",
+      not_adaptive },
+    { KIND_STAGE, "difficulty", one_level },
+    { KIND_STAGE, "mixture", no_mixture },
+    { KIND_STAGE, "difficulty_rate", no_rate },
+    { KIND_STAGE, "difficulty_target difficulty_sharpness", not_adarft },
+    { KIND_STAGE, "difficulty_width", no_width },
+    { KIND_STAGE, "difficulty_down", no_window },
+    { KIND_STAGE, "difficulty_up", no_threshold },
+    { KIND_STAGE, "difficulty_window", no_memory },
+    { KIND_STAGE, "difficulty_temperature", no_bandit },
+    { KIND_STAGE, "validation_budget validation_every", not_validated },
 };
 
 static bool is_idle(const struct step *steps, const struct step *s, const char *name)
@@ -166,6 +268,7 @@ static int take_model(const struct point *p, const struct step *steps, struct st
         return step_error(p, s->from, err, ERR_INVALID, NULL,
                           "model: missing; name a step that makes one, or { path = \"...\"; }");
     s->model_step = steps[owner].model_step;
+    s->model_stage = steps[owner].model_stage;
     if (steps[owner].model_path)
         s->model_path = mem_strdup(steps[owner].model_path);
     if (steps[owner].tokenizer)

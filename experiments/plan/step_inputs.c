@@ -27,6 +27,27 @@ static int take_step(const struct point *p, const struct recipe_step *s, const c
     return step_error(p, s, err, ERR_INVALID, name, "no step is called \"%s\"", id);
 }
 
+/* "train.2": stage 2 of step "train". Is ID so written, of a step that there is? */
+static bool take_stage(const struct point *p, const char *id, struct step *st)
+{
+    const char *dot = strrchr(id, '.');
+    char name[128];
+    uint64_t stage = 0;
+
+    if (!dot || strchr(id, '/') || (size_t)(dot - id) >= sizeof(name) || !dot[1] || dot[1] == '0')
+        return false;
+    for (const char *c = dot + 1; *c; c++) {
+        if (*c < '0' || *c > '9' || c - dot > 6)
+            return false;
+        stage = 10 * stage + (uint64_t)(*c - '0');
+    }
+    memcpy(name, id, (size_t)(dot - id));
+    name[dot - id] = '\0';
+    st->model_step = recipe_find(p->r, name);
+    st->model_stage = stage;
+    return st->model_step >= 0;
+}
+
 int step_model(const struct point *p, struct step *st, struct err *err)
 {
     const struct recipe_step *s = st->from;
@@ -40,6 +61,8 @@ int step_model(const struct point *p, struct step *st, struct err *err)
     if (id && path)
         return step_error(p, s, err, ERR_INVALID, "model", "given twice");
     if (!id && !path) /* it may follow from the labels: step_finish() */
+        return 0;
+    if (id && (take_stage(p, id, st) || step_exec_output(p, id, &st->model_step, st->model_output)))
         return 0;
     if (id && strpbrk(id, "/.") == NULL && *id) {
         rc = take_step(p, s, "model", id, &st->model_step, err);
@@ -194,12 +217,32 @@ int step_check_targets(const struct point *p, const struct step *steps, const st
 {
     const struct step *model = st->model_step >= 0 ? &steps[st->model_step] : NULL;
 
-    if (model && !step_has_word(model->kind->outputs, "model"))
+    if (model && model->kind->id == KIND_EXEC) {
+        const char *name;
+        bool folder;
+        if (!step_makes(model, *st->model_output ? st->model_output : "model", &name, &folder) ||
+            !folder)
+            return no_maker(p, st, "model", model,
+                            "declares no such folder; say outputs = [\"model/\"] there", err);
+    } else if (model && !step_has_word(model->kind->outputs, "model"))
         return no_maker(p, st, "model", model, "makes no model", err);
     if (model && model->kind->id == KIND_NOOP && st->kind->id != KIND_NOOP)
         return step_error(p, st->from, err, ERR_INVALID, "model",
                           "step \"%s\" does nothing: its model is for noop steps only",
                           model->from->id);
+    if (st->kind->id == KIND_EXEC)
+        return step_exec_targets(p, steps, st, err);
+    if (model && st->model_stage) {
+        const uint64_t stages = model->kind->id != KIND_STAGE
+                                    ? 0
+                                    : (uint64_t)kind_int(model->kind, &model->params, "stages");
+        if (!stages)
+            return no_maker(p, st, "model", model, "has no stages", err);
+        if (st->model_stage > stages)
+            return step_error(p, st->from, err, ERR_INVALID, "model",
+                              "step \"%s\" has the stages 1 to %llu", model->from->id,
+                              (unsigned long long)stages);
+    }
     if (st->router_step >= 0 && steps[st->router_step].kind->id != KIND_ROUTER)
         return no_maker(p, st, "router", &steps[st->router_step], "makes no router", err);
     if (st->static_step >= 0 && steps[st->static_step].kind->id != KIND_SELECT)

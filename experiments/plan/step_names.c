@@ -7,13 +7,20 @@
 #include "experiments/plan/keys_table.h"
 #include "experiments/plan/step.h"
 
-/* Parameters of a shard job that the planner fills in from tasks and levels; of a
- * select, what is the halving's. */
+/* Parameters of a shard job that the planner fills in from tasks and levels; of a select, what is
+ * the halving's; of a stage, its slice of the schedule. */
 bool step_planner_param(const struct kind *k, const char *name)
 {
+    if (k->id == KIND_STAGE)
+        return step_has_word("first total budgets budget_at adapt_first adapt_last", name);
     if (k->id == KIND_SELECT)
         return strcmp(name, "beam") != 0 && strcmp(name, "each_level") != 0;
     return k->shards && (strcmp(name, "task") == 0 || strcmp(name, "level") == 0);
+}
+
+bool step_reads_files(const struct kind *k)
+{
+    return k->shards || k->id == KIND_STAGE;
 }
 
 size_t step_known_names(const struct kind *k, const char *out[STEP_NAMES_MAX])
@@ -37,7 +44,10 @@ bool step_knows_name(const struct kind *k, const char *name)
     const char *known[STEP_NAMES_MAX];
     size_t len = step_known_names(k, known);
 
-    if (k->shards && strncmp(name, "files.", 6) == 0)
+    if (step_reads_files(k) && strncmp(name, "files.", 6) == 0)
+        return true;
+    if (k->id == KIND_EXEC &&
+        (strncmp(name, "inputs.", 7) == 0 || strncmp(name, "parameters.", 11) == 0))
         return true;
     for (size_t i = 0; i < len; i++)
         if (strcmp(known[i], name) == 0)

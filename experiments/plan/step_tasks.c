@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/tasks/think.h"
 #include "experiments/plan/step.h"
 
 enum { SHARD_DEFAULT = 50 };
@@ -41,7 +42,7 @@ static int take_file(const struct point *p, struct step *st, struct step_task *t
     return step_path(p, st->from, name, text, &t->file, err);
 }
 
-static int take_tasks(const struct point *p, struct step *st, struct err *err)
+int step_tasks(const struct point *p, struct step *st, struct err *err)
 {
     const struct recipe_step *s = st->from;
     const struct param_value *v = step_value(p, s, "tasks", NULL);
@@ -117,7 +118,8 @@ static int take_prompts(const struct point *p, struct step *st, struct err *err)
     for (size_t i = 0; !rc && i < st->tasks_len; i++) {
         const struct task_spec *t = st->task[i].spec;
 
-        if (st->prompts != PROMPTS_HARNESS && !t->dr_llm)
+        if (think_prompts(st->prompts) ? !think_task(t)
+                                       : st->prompts != PROMPTS_HARNESS && !t->dr_llm)
             rc = step_error(p, s, err, ERR_INVALID, "prompts",
                             "%s has no %s prompt, only harness; put it in a step of its own",
                             t->name, task_prompts_name(st->prompts));
@@ -132,7 +134,7 @@ int step_examples(const struct point *p, struct step *st, struct err *err)
 {
     const struct recipe_step *s = st->from;
     uint64_t retries_max = 1000000;
-    int rc = take_tasks(p, st, err);
+    int rc = step_tasks(p, st, err);
 
     rc = rc ? rc : take_levels(p, st, err);
     rc = rc ? rc : take_prompts(p, st, err);
@@ -166,5 +168,8 @@ int step_check_drawn(const struct point *p, struct step *st, struct err *err)
                               "training",
                               spec->name);
     }
+    if (st->kind->id == KIND_PRETRAIN &&
+        strcmp(kind_text(st->kind, &st->params, "prompts"), "think") == 0)
+        return step_think(p, st, err);
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "common/base/mem.h"
 #include "worker/jobs/display.h"
 #include "worker/jobs/passes.h"
+#include "worker/jobs/thought.h"
 #include "worker/jobs/walkers.h"
 #include "worker/tokenizer/tokenizer.h"
 
@@ -309,6 +310,21 @@ static int write_all(struct evaluator *e, const struct evaluation *v, size_t n, 
                       : 0;
 }
 
+/* The text is what counts as well-formed: without what stood behind a stop. */
+static void read_thought(const struct evaluator *e, const struct generation *g, struct outcome *o)
+{
+    struct think_parts parts;
+    struct thought thought;
+
+    thought_read(&thought, e->conf.model->tok, g->ids, g->ids_len, g->finish == FINISH_EOS, NULL);
+    think_parse(buf_str(&g->text), g->text.len, &parts);
+    o->thinks = true;
+    o->well_formed = parts.well_formed;
+    o->cut = g->finish == FINISH_LENGTH || g->finish == FINISH_CONTEXT;
+    o->response_tokens = thought.response_tokens;
+    o->think_tokens = thought.think_tokens;
+}
+
 /* With the log-likelihoods of choices, where there are some, in RET already. */
 static void grade_texts(const struct evaluator *e, const struct evaluation *v,
                         const struct texts *t, struct outcome *ret)
@@ -318,6 +334,8 @@ static void grade_texts(const struct evaluator *e, const struct evaluation *v,
 
         o->generated = t->g[i].ids_len;
         o->rows += t->g[i].prompt_len + (o->generated ? o->generated - 1 : 0);
+        if (think_prompts(e->asked[v[t->at[i]].example].question.example->prompts))
+            read_thought(e, &t->g[i], o);
         grade(e, &e->asked[v[t->at[i]].example].question, buf_str(&t->g[i].text), o);
     }
 }

@@ -39,6 +39,10 @@ struct outcome {
     uint64_t rows;       /* token rows that one layer application costs: prompt or choices, and the
                             generated tokens that were fed back */
     uint64_t generated;  /* tokens */
+    /* Of a response with visible reasoning (think.h); else false and 0. */
+    bool thinks, well_formed;
+    bool cut; /* it ended at max_new or at the model's last position */
+    uint64_t response_tokens, think_tokens; /* as struct thought */
 };
 
 struct evaluator_conf {

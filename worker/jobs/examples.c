@@ -34,10 +34,12 @@ static int open_source(struct job *j, const struct task_spec *task, struct task_
                             .level = (int)kind_int(j->kind, &j->params, "level"),
                             .path = task->synthetic ? NULL : path,
                             .fewshot = (int)kind_int(j->kind, &j->params, "fewshot") };
+    bool budget = kind_param(j->kind, "budget");
     int rc = split_parse(kind_text(j->kind, &j->params, "split"), &q.split, err);
 
     rc = rc == 0 ? task_prompts_parse(kind_text(j->kind, &j->params, "prompts"), &q.prompts, err)
                  : rc;
+    q.budget = budget ? (size_t)kind_int(j->kind, &j->params, "budget") : 0;
     if (rc == 0 && !task->synthetic)
         rc = j->services->input(j->services->arg, "task_file", path, sizeof(path), err);
     return rc == 0 ? task_open(ret, &q, err) : rc;

@@ -13,6 +13,8 @@ int evaluate_run(struct job *j, struct err *err);
 int select_run(struct job *j, struct err *err);
 int router_run(struct job *j, struct err *err);
 int noop_run(struct job *j, struct err *err);
+int stage_run(struct job *j, struct err *err);
+int exec_run(struct job *j, struct err *err);
 
 /* What people call input NAME: the path that the recipe names, else NAME itself. */
 const char *job_input_name(const struct job *j, const char *name);

@@ -38,6 +38,23 @@ struct job_services {
                      struct job_output *ret, struct err *err);
     int (*put_folder)(void *arg, const char *name, const char *dir, struct job_output *ret,
                       struct err *err);
+    int (*put_file)(void *arg, const char *name, const char *path, struct job_output *ret,
+                    struct err *err);
+    /* Append text of other programs to the attempt's log, which keeps its end. */
+    void (*log_text)(void *arg, const char *text);
+    /* Checkpoints inside a job (training), so that a killed attempt's work is not lost. Save: the
+     * file PATH, made at STEP, becomes the job's checkpoint in place of the one before; with it go
+     * the metrics reported so far, so report those of STEP first. Durable when this returns 0;
+     * ERR_CANCELLED, ERR_STALE: stop, the attempt is over. The file may be changed afterwards, and
+     * begins with a word of its own (its bytes are no output's). While progress_draining(), it
+     * still works: save, then return ERR_CANCELLED. Load: the one that the job goes on from, its
+     * local path (valid until the job ends) and step; ERR_NOT_FOUND: none, or it cannot be had:
+     * begin at the start; ERR_CANCELLED. The metrics up to that step are the job's already. A
+     * checkpoint is no output: it changes no bit and goes when the job is done. One that cannot be
+     * understood is as none. */
+    int (*checkpoint_save)(void *arg, const char *path, uint64_t step, struct err *err);
+    int (*checkpoint_load)(void *arg, char *path, size_t path_size, uint64_t *ret_step,
+                           struct err *err);
     /* An empty scratch folder of this attempt, removed afterwards. */
     const char *(*scratch)(void *arg);
     /* A folder of the worker's cache for what is a function of KEY and takes time to make, shared

@@ -8,7 +8,8 @@
 #include "common/base/mem.h"
 #include "worker/model/sweep.h"
 
-/* Of all sizes: the states of 16 examples of a small model, or of one of a large one. */
+/* Of all sizes: the states of 16 examples of a small model, or of one of a large one. More are kept
+ * as long as there were as many in use at once: fresh memory costs more than a small layer. */
 enum { SPARE_BYTES_MAX = 256 << 20 };
 
 /* Pieces of one size; each begins with the address of the next. */
@@ -21,6 +22,7 @@ struct spare_size {
 struct spares {
     struct spare_size *by_bytes;
     uint64_t bytes;
+    uint64_t used, used_most; /* taken and not given back: now, at most so far */
 };
 
 struct prefix {
@@ -70,6 +72,30 @@ static size_t spare_bytes(size_t bytes)
     return (bytes + step - 1) / step * step;
 }
 
+/* The first piece of SIZE. */
+static void *take_first(struct spares *s, struct spare_size *size)
+{
+    void *piece = size->first;
+
+    memcpy(&size->first, piece, sizeof(piece));
+    s->bytes -= size->bytes;
+    return piece;
+}
+
+/* May there be BYTES more spare ones? */
+static bool may_keep(const struct spares *s, size_t bytes)
+{
+    return s->bytes + bytes <= MAX((uint64_t)SPARE_BYTES_MAX, s->used_most - s->used);
+}
+
+/* Free pieces until those that are left may be kept. */
+static void spares_trim(struct spares *s)
+{
+    for (struct spare_size *size = s->by_bytes; size && !may_keep(s, 0); size = size->hh.next)
+        while (size->first && !may_keep(s, 0))
+            free(take_first(s, size));
+}
+
 /* A piece of SPARE_BYTES bytes, or NULL. */
 static void *spares_take(struct spares *s, size_t bytes)
 {
@@ -77,11 +103,12 @@ static void *spares_take(struct spares *s, size_t bytes)
     void *piece;
 
     HASH_FIND(hh, s->by_bytes, &bytes, sizeof(bytes), size);
-    if (!size || !size->first)
-        return mem_try_aligned(bytes, 1);
-    piece = size->first;
-    memcpy(&size->first, piece, sizeof(piece));
-    s->bytes -= bytes;
+    piece = size && size->first ? take_first(s, size) : mem_try_aligned(bytes, 1);
+    if (!piece)
+        return NULL;
+    s->used += bytes;
+    s->used_most = MAX(s->used_most, s->used);
+    spares_trim(s); /* of other sizes */
     return piece;
 }
 
@@ -89,7 +116,10 @@ static void spares_give(struct spares *s, void *piece, size_t bytes)
 {
     struct spare_size *size;
 
-    if (!piece || s->bytes + bytes > SPARE_BYTES_MAX) {
+    if (!piece)
+        return;
+    s->used -= bytes;
+    if (!may_keep(s, bytes)) {
         free(piece);
         return;
     }

@@ -311,6 +311,7 @@ static void values_and_presence_are_checked(void **state)
 {
     uint8_t bytes[300] = { 0 };
     Drover__JobResult result = DROVER__JOB_RESULT__INIT;
+    Drover__Checkpoint checkpoint = DROVER__CHECKPOINT__INIT;
     Drover__ExampleResult example = DROVER__EXAMPLE_RESULT__INIT;
     Drover__Example what = DROVER__EXAMPLE__INIT;
     Drover__Label label = DROVER__LABEL__INIT;
@@ -322,6 +323,9 @@ static void values_and_presence_are_checked(void **state)
     e.job_result = &result;
     result.outcome = (Drover__Outcome)99;
     refused(&e, "JobResult.outcome");
+    e = envelope(DROVER__ENVELOPE__BODY_CHECKPOINT);
+    e.checkpoint = &checkpoint;
+    refused(&e, "Checkpoint.digest");
     e = envelope(DROVER__ENVELOPE__BODY_EXAMPLE_RESULT);
     e.example_result = &example;
     refused(&e, "ExampleResult.example");

@@ -56,6 +56,7 @@ static int setup_slots(void **state, size_t slots)
                                    .parent_fd = fds[0],
                                    .times = agent_times_default() };
     r.conf.times.drain_short_ms = FAKE_WAIT_MS; /* a slow machine is no failure */
+    r.conf.times.hello_ms = 5000;               /* nor worth a second Hello */
     fake_open(&r.fake, r.endpoint);
     assert_int_equal(pthread_create(&r.thread, NULL, work, NULL), 0);
     return failed;
@@ -128,7 +129,7 @@ static void leave(void)
 /* A lease under construction. */
 struct leasing {
     Drover__Lease m;
-    Drover__Param param[8], *params[8];
+    Drover__Param param[12], *params[12];
     Drover__Input input, *inputs;
     Drover__TextList texts;
     char *text;
@@ -170,10 +171,26 @@ static void send_lease(struct leasing *l)
     fake_send(&r.fake, r.fake.peer, DROVER__ENVELOPE__BODY_LEASE, &l->m, 0);
 }
 
-static void lease_training(uint64_t attempt, int64_t steps)
+/* EVERY_S: between checkpoints. FROM: what the lease goes on from, or NULL. */
+static void lease_training_from(uint64_t attempt, int64_t steps, double every_s,
+                                const Drover__Checkpoint *from)
 {
     struct leasing l;
     begin_lease(&l, attempt, "pretrain", "packed-1");
+    l.inputs = &l.input;
+    drover__input__init(&l.input);
+    if (from != NULL) {
+        l.input.name = (char *)(uintptr_t) "checkpoint";
+        l.input.source = DROVER__INPUT__SOURCE__CHECKPOINT;
+        l.input.digest = from->digest;
+        l.input.size = from->size;
+        l.m.inputs = &l.inputs;
+        l.m.n_inputs = 1;
+        l.m.checkpoint_step = from->step;
+    }
+    Drover__Param *every = add_param(&l, "checkpoint_s");
+    every->value_case = DROVER__PARAM__VALUE_R;
+    every->r = every_s;
     Drover__Param *p = add_param(&l, "tasks");
     drover__text_list__init(&l.texts);
     l.text = (char *)(uintptr_t) "math";
@@ -190,6 +207,11 @@ static void lease_training(uint64_t attempt, int64_t steps)
     add_int(&l, "batch", 8);
     add_int(&l, "steps", steps);
     send_lease(&l);
+}
+
+static void lease_training(uint64_t attempt, int64_t steps)
+{
+    lease_training_from(attempt, steps, 0, NULL);
 }
 
 static void lease_evaluation(uint64_t attempt, const Drover__Output *model)
@@ -423,6 +445,92 @@ static void renewal_brings_the_metrics_of_a_running_job(void **state)
     leave();
 }
 
+/* The metrics named LOSS among N of LIST; the first's step in *RET_FIRST. */
+static size_t count_losses(Drover__Metric **list, size_t n, uint64_t *ret_first)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i]->name, "loss") == 0 && found++ == 0)
+            *ret_first = list[i]->step;
+    return found;
+}
+
+static void checkpoint_waits_for_its_ack_and_is_uploaded_again_when_it_went(void **state)
+{
+    (void)state;
+    uint64_t first = 0;
+    greet();
+    lease_training_from(1, 1000000, 0.001, NULL);
+    Drover__Envelope *e = fake_expect(&r.fake, DROVER__ENVELOPE__BODY_CHECKPOINT);
+    struct digest d = wire_digest(e->checkpoint->digest);
+    uint64_t step = e->checkpoint->step;
+    assert_int_equal(e->checkpoint->attempt, 1);
+    assert_true(fake_find(&r.fake, &d) != NULL &&
+                fake_find(&r.fake, &d)->bytes.len == e->checkpoint->size);
+    assert_int_equal(count_losses(e->checkpoint->metrics, e->checkpoint->n_metrics, &first),
+                     step / 20);
+    buf_clear(&fake_find(&r.fake, &d)->bytes); /* thrown away: what is said next is NOT_FOUND */
+    ack(e->checkpoint->seq, ERR_NOT_FOUND);
+    wire_free(e);
+    e = fake_expect(&r.fake, DROVER__ENVELOPE__BODY_CHECKPOINT);
+    assert_int_equal(e->checkpoint->step, step); /* the same once more */
+    assert_true(fake_find(&r.fake, &d)->bytes.len == e->checkpoint->size);
+    ack(e->checkpoint->seq, 0);
+    wire_free(e);
+    e = fake_expect(&r.fake, DROVER__ENVELOPE__BODY_CHECKPOINT);
+    assert_true(e->checkpoint->step > step);
+    if (count_losses(e->checkpoint->metrics, e->checkpoint->n_metrics, &first) > 0)
+        assert_true(first > step); /* what went with the acked one does not come again */
+    ack(e->checkpoint->seq, ERR_CANCELLED);
+    wire_free(e);
+    finish(expect_result(1, DROVER__OUTCOME__OUTCOME_CANCELLED));
+    leave();
+}
+
+static void drained_training_saves_first_and_the_next_attempt_goes_on(void **state)
+{
+    (void)state;
+    uint64_t first = 0;
+    greet();
+    lease_training_from(1, 1000000, 0.001, NULL);
+    Drover__Envelope *saved = fake_expect(&r.fake, DROVER__ENVELOPE__BODY_CHECKPOINT), *e;
+    ack(saved->checkpoint->seq, ERR_CANCELLED);
+    finish(expect_result(1, DROVER__OUTCOME__OUTCOME_CANCELLED));
+    uint64_t step = saved->checkpoint->step;
+    lease_training_from(2, (int64_t)step + 20, 1000, saved->checkpoint);
+    e = expect_result(2, DROVER__OUTCOME__OUTCOME_DONE);
+    assert_true(count_losses(e->job_result->metrics, e->job_result->n_metrics, &first) >= 1);
+    assert_true(first > step);
+    finish(e);
+    lease_training_from(3, 1000000, 1000, saved->checkpoint);
+    wire_free(fake_expect(&r.fake, DROVER__ENVELOPE__BODY_RENEW)); /* it runs */
+    close_parent();
+    e = fake_expect(&r.fake, DROVER__ENVELOPE__BODY_CHECKPOINT); /* though it is told to stop */
+    ack(e->checkpoint->seq, 0);
+    wire_free(e);
+    finish(expect_result(3, DROVER__OUTCOME__OUTCOME_PREEMPTED));
+    leave(); /* what is closed already stays so */
+    wire_free(saved);
+}
+
+static void torn_checkpoint_means_the_start(void **state)
+{
+    (void)state;
+    uint64_t first = 0;
+    uint8_t nowhere[DIGEST_BYTES] = { 7 };
+    Drover__Checkpoint from = DROVER__CHECKPOINT__INIT;
+    greet();
+    from.digest = (ProtobufCBinaryData){ .len = sizeof(nowhere), .data = nowhere };
+    from.size = from.step = 30;
+    lease_training_from(1, 40, 1000, &from); /* nobody has these bytes */
+    Drover__Envelope *e = expect_result(1, DROVER__OUTCOME__OUTCOME_DONE);
+    assert_int_equal(count_losses(e->job_result->metrics, e->job_result->n_metrics, &first), 2);
+    assert_int_equal(first, 20);
+    finish(e);
+    leave();
+}
+
 static void drained_job_goes_back_preempted(void **state)
 {
     (void)state;
@@ -482,6 +590,9 @@ int main(void)
         WITH_RIG(lease_without_a_free_slot_comes_back_and_cancel_stops_the_other),
         WITH_RIG(renewal_brings_the_metrics_of_a_running_job),
         WITH_RIG(drained_job_goes_back_preempted),
+        WITH_RIG(checkpoint_waits_for_its_ack_and_is_uploaded_again_when_it_went),
+        WITH_RIG(drained_training_saves_first_and_the_next_attempt_goes_on),
+        WITH_RIG(torn_checkpoint_means_the_start),
         WITH_RIG(unknown_kind_and_class_fail_with_a_reason),
         WITH_RIG(refusal_for_the_protocol_ends_the_worker),
     };

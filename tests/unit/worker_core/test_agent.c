@@ -300,6 +300,9 @@ static void cancel_during_a_drain_is_reported_as_cancelled(void **state)
     begin(1);
     (void)lease(first);
     drain();
+    assert_int_equal(only(AGENT_STOP)->reason, AGENT_PREEMPTED);
+    cancel(first); /* no time to save any more */
+    assert_int_equal(only(AGENT_STOP)->reason, AGENT_CANCELLED);
     cancel(first);
     expect_nothing(); /* it was told already */
     finish(0, ERR_CANCELLED);

@@ -179,6 +179,127 @@ static void stopped_training_says_so_and_makes_nothing(void **state)
     fake_job_release(&f);
 }
 
+/* The metrics of F, those of steps up to TO only, as text; the first FROM come from another
+ * attempt. */
+static void tell_metrics(const struct fake_job *f, uint64_t to, struct buf *out)
+{
+    for (size_t i = 0; i < f->metrics_len; i++)
+        if (f->metric[i].step <= to)
+            buf_printf(out, "%s %d %a\n", f->metric[i].name, (int)f->metric[i].step,
+                       f->metric[i].value);
+}
+
+/* Stopped when step STOP reports, with or without time to save; then another attempt goes on from
+ * what is left. Returns the step of it. */
+static uint64_t kill_and_go_on(uint64_t stop, bool drain, double every_s, struct buf *model,
+                               struct buf *metrics)
+{
+    uint64_t from;
+    struct fake_job one, two;
+    struct err err = { 0 };
+
+    start(&one, 50);
+    fake_job_real(&one, "layer_skip", 0.2);
+    fake_job_real(&one, "checkpoint_s", every_s);
+    one.stop_at_step = stop;
+    one.drain = drain;
+    assert_int_equal(fake_job_run(&one, &err), ERR_CANCELLED);
+    from = one.checkpoint_step;
+    tell_metrics(&one, from, metrics);
+
+    start(&two, 50);
+    fake_job_real(&two, "layer_skip", 0.2);
+    snprintf(two.checkpoint, sizeof(two.checkpoint), "%s", one.checkpoint);
+    two.checkpoint_step = one.checkpoint_step;
+    fake_job_run_or_fail(&two);
+    tell_metrics(&two, 50, metrics);
+    read_model(two.folder, model);
+    fake_job_release(&one);
+    fake_job_release(&two);
+    return from;
+}
+
+static void attempt_that_goes_on_makes_the_same_model_and_metrics(void **state)
+{
+    struct buf plain CLEANUP(buf_release) = { 0 }, curve CLEANUP(buf_release) = { 0 };
+    struct fake_job f;
+
+    (void)state;
+    start(&f, 50);
+    fake_job_real(&f, "layer_skip", 0.2);
+    fake_job_run_or_fail(&f);
+    read_model(f.folder, &plain);
+    tell_metrics(&f, 50, &curve);
+    fake_job_release(&f);
+    for (int way = 0; way < 3; way++) {
+        struct buf model CLEANUP(buf_release) = { 0 }, metrics CLEANUP(buf_release) = { 0 };
+
+        /* Drained at a point of the metrics; saved every millisecond, then cancelled; not even
+         * once. */
+        uint64_t from = kill_and_go_on(20, way == 0, way == 1 ? 0.001 : 60, &model, &metrics);
+        assert_true(way == 0 ? from == 20 : way == 1 ? from > 0 && from <= 20 : from == 0);
+        assert_int_equal(plain.len, model.len);
+        assert_memory_equal(plain.data, model.data, plain.len);
+        assert_string_equal(buf_str(&curve), buf_str(&metrics));
+    }
+}
+
+/* A step between two points: the sums of the unfinished interval are in the checkpoint. */
+static void stop_between_two_points_loses_no_part_of_a_mean(void **state)
+{
+    struct buf plain CLEANUP(buf_release) = { 0 }, resumed CLEANUP(buf_release) = { 0 };
+    struct fake_job one, two;
+    struct err err = { 0 };
+
+    (void)state;
+    start(&one, 40);
+    fake_job_run_or_fail(&one);
+    tell_metrics(&one, 40, &plain);
+    fake_job_release(&one);
+    start(&one, 40);
+    fake_job_real(&one, "checkpoint_s", 0.001);
+    fake_job_run_or_fail(&one);
+    assert_true(one.checkpoint_step > 20 && one.checkpoint_step < 40);
+    tell_metrics(&one, 39, &resumed);
+    start(&two, 40);
+    snprintf(two.checkpoint, sizeof(two.checkpoint), "%s", one.checkpoint);
+    two.checkpoint_step = one.checkpoint_step;
+    assert_int_equal(fake_job_run(&two, &err), 0);
+    tell_metrics(&two, 40, &resumed);
+    assert_string_equal(buf_str(&plain), buf_str(&resumed));
+    fake_job_release(&one);
+    fake_job_release(&two);
+}
+
+static void checkpoint_that_is_none_means_the_start(void **state)
+{
+    static const char *const bytes[] = { "", "rubbish", "drover checkpoint\npretrain 9\n",
+                                         "drover checkpoint\npretrain 1\n\3\0\0\0\0\0\0\0abc" };
+    static const size_t len[] = { 0, 7, 29, 40 };
+    struct buf plain CLEANUP(buf_release) = { 0 };
+    struct fake_job f;
+    struct err err = { 0 };
+
+    (void)state;
+    start(&f, 10);
+    fake_job_run_or_fail(&f);
+    read_model(f.folder, &plain);
+    fake_job_release(&f);
+    for (size_t i = 0; i < ARRAY_LEN(bytes); i++) {
+        struct buf model CLEANUP(buf_release) = { 0 };
+
+        start(&f, 10);
+        snprintf(f.checkpoint, sizeof(f.checkpoint), "%s/bad", f.scratch);
+        assert_int_equal(buf_write_file(f.checkpoint, bytes[i], len[i], &err), 0);
+        f.checkpoint_step = 5;
+        fake_job_run_or_fail(&f);
+        read_model(f.folder, &model);
+        assert_memory_equal(plain.data, model.data, plain.len);
+        assert_int_equal(f.metric[0].step, 10);
+        fake_job_release(&f);
+    }
+}
+
 static void unknown_tasks_and_files_are_refused(void **state)
 {
     static char arc[] = "arc_easy", *tasks[] = { arc };
@@ -217,6 +338,9 @@ int main(void)
         cmocka_unit_test(saved_model_opens_with_its_tokenizer),
         cmocka_unit_test(metrics_come_every_twenty_steps_and_at_the_end),
         cmocka_unit_test(stopped_training_says_so_and_makes_nothing),
+        cmocka_unit_test(attempt_that_goes_on_makes_the_same_model_and_metrics),
+        cmocka_unit_test(stop_between_two_points_loses_no_part_of_a_mean),
+        cmocka_unit_test(checkpoint_that_is_none_means_the_start),
         cmocka_unit_test(unknown_tasks_and_files_are_refused),
         cmocka_unit_test(levels_open_one_after_the_other),
     };
