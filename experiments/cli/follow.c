@@ -13,9 +13,10 @@
 enum {
     STATUS_MS = 250,
     CANCEL_MS = 10000,
-    LOST_MS = 3000,   /* of silence before a joined coordinator's lock is looked at */
-    IDLE_MS = 3000,   /* without any worker before a joined coordinator gets some of ours */
-    SUBMIT_MS = 60000 /* a plan of 100,000 jobs is written in less */
+    LOST_MS = 3000,     /* of silence before a joined coordinator's lock is looked at */
+    IDLE_MS = 3000,     /* without any worker before a joined coordinator gets some of ours */
+    SUBMIT_MS = 60000,  /* a plan of 100,000 jobs is written in less on an idle machine */
+    SUBMIT_JOB_MS = 10, /* more for each job: the machine may be busy */
 };
 
 struct session {
@@ -223,6 +224,12 @@ static bool another_has_it(const struct session *s)
            strcmp(endpoint, s->f->endpoint) != 0;
 }
 
+/* A coordinator stores some thousand jobs a second; on a busy machine fewer. */
+static uint64_t submit_limit_ms(const struct session *s)
+{
+    return SUBMIT_MS + SUBMIT_JOB_MS * (uint64_t)s->f->submit->plan->n_jobs;
+}
+
 static void on_tick(void *arg)
 {
     struct session *s = arg;
@@ -242,9 +249,11 @@ static void on_tick(void *arg)
     }
     if (s->connected && s->submitted)
         ask_status(s);
-    else if (s->connected && now - s->submit_ms > SUBMIT_MS)
-        fail(s, err_set(&s->err, ERR_TIMEOUT, "%s did not take the plan within %d s",
-                        s->f->endpoint, SUBMIT_MS / 1000));
+    else if (s->connected && now - s->submit_ms > submit_limit_ms(s))
+        fail(s, err_set(&s->err, ERR_TIMEOUT,
+                        "%s did not take the plan within %llu s; it may still be at it: the same "
+                        "command again joins it",
+                        s->f->endpoint, (unsigned long long)submit_limit_ms(s) / 1000));
     check_lost(s, now);
 }
 
