@@ -15,7 +15,7 @@
 /* An experiment wants the job, under this step. */
 struct attempt_claim {
     uint64_t experiment;
-    char step[64];
+    char step[64], what[40];
 };
 
 struct attempt {

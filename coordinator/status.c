@@ -57,22 +57,23 @@ struct step_target {
     Drover__ExperimentStatus *e;
 };
 
-/* The step under which EXPERIMENT wants the attempt's job; NULL: it does not. */
-static const char *step_of(const struct attempt *t, uint64_t experiment)
+/* Under which step EXPERIMENT wants the attempt's job; NULL: it does not. */
+static const struct attempt_claim *claim_of(const struct attempt *t, uint64_t experiment)
 {
     for (size_t i = 0; i < t->claims_len; i++)
         if (t->claims[i].experiment == experiment)
-            return t->claims[i].step;
+            return &t->claims[i];
     return NULL;
 }
 
-static int add_claim(uint64_t experiment, const char *step, void *arg)
+static int add_claim(uint64_t experiment, const char *step, const char *what, void *arg)
 {
     struct attempt *t = arg;
 
     t->claims = mem_realloc(t->claims, t->claims_len + 1, sizeof(*t->claims));
     t->claims[t->claims_len] = (struct attempt_claim){ .experiment = experiment };
-    (void)snprintf(t->claims[t->claims_len++].step, sizeof(t->claims[0].step), "%.63s", step);
+    (void)snprintf(t->claims[t->claims_len].step, sizeof(t->claims[0].step), "%.63s", step);
+    (void)snprintf(t->claims[t->claims_len++].what, sizeof(t->claims[0].what), "%.39s", what);
     return 0;
 }
 
@@ -99,9 +100,9 @@ static uint32_t count_running(const struct step_target *target, const char *step
 
     *ret_share = 0;
     for (const struct attempt *t = attempts_running(target->s->attempts); t; t = t->next) {
-        const char *of = step_of(t, target->experiment);
+        const struct attempt_claim *of = claim_of(t, target->experiment);
 
-        if (!of || strcmp(of, step) != 0)
+        if (!of || strcmp(of->step, step) != 0)
             continue;
         n++;
         if (t->total > 0)
@@ -130,6 +131,7 @@ static int add_step(const struct store_step_status *st, void *arg)
     m->cancelled = st->cancelled;
     m->skipped = st->skipped;
     m->unchosen = st->unchosen;
+    m->diverged = st->diverged;
     m->waiting = st->waiting;
     m->units_done = st->units_done;
     m->units_total = st->units_total;
@@ -158,12 +160,12 @@ static void add_running(const struct step_target *target)
     uint64_t now_ms = clock_ms();
 
     for (const struct attempt *t = attempts_running(target->s->attempts); t; t = t->next) {
-        const char *step = step_of(t, target->experiment);
+        const struct attempt_claim *claim = claim_of(t, target->experiment);
         struct sched_why why;
         struct shell_worker *w = NULL;
         Drover__RunningJob *m;
 
-        if (!step || target->e->running_all++ >= RUNNING_MAX)
+        if (!claim || target->e->running_all++ >= RUNNING_MAX)
             continue;
         why = sched_why(target->s->sched, t->job);
         if (why.worker)
@@ -171,7 +173,8 @@ static void add_running(const struct step_target *target)
         m = mem_calloc(1, sizeof(*m));
         drover__running_job__init(m);
         m->job = t->job;
-        m->step = mem_strdup(step);
+        m->step = mem_strdup(claim->step);
+        m->what = mem_strdup(claim->what);
         m->worker = mem_strdup(w ? w->name : "");
         m->seconds = (double)(now_ms - MIN(t->begun_ms, now_ms)) / 1000;
         m->done = t->done;

@@ -230,18 +230,43 @@ int store_job_change(struct store *s, uint64_t job, struct store_change *ret, st
     return 0;
 }
 
+/* The number that NAME has in TEXT, "NAME = VALUE" lines; 0 when there is none. */
+static uint64_t number_in(const char *text, const char *name)
+{
+    const size_t len = strlen(name);
+
+    for (const char *at = text; at != NULL && *at != '\0'; at = strchr(at, '\n'), at += at != NULL)
+        if (strncmp(at, name, len) == 0 && strncmp(at + len, " = ", 3) == 0)
+            return strtoull(at + len + 3, NULL, 10);
+    return 0;
+}
+
+/* Which runs want a job, and which stage of a curriculum it is. */
+static void claim_words(const struct stmt *st, char *out, size_t size)
+{
+    const uint64_t runs = stmt_col_u64(st, 3);
+    const bool stage = strcmp(stmt_col_text(st, 4), "stage") == 0;
+    const uint64_t updates = stage ? number_in(stmt_col_text(st, 5), "updates") : 0;
+    const uint64_t first = updates > 0 ? number_in(stmt_col_text(st, 5), "first") : 0;
+    int len = snprintf(out, size, runs == 1 ? "run %llu" : "%llu runs",
+                       (unsigned long long)(runs == 1 ? stmt_col_u64(st, 2) : runs));
+
+    if (updates > 0)
+        (void)snprintf(out + len, size - (size_t)len, ", stage %llu",
+                       (unsigned long long)(first / updates + 1));
+}
+
 int store_list_claims(struct store *s, uint64_t job, store_claim_fn fn, void *arg, struct err *err)
 {
     struct stmt *st = USE(s, CONTROL_CLAIMS);
-    uint64_t last = 0;
     int rc;
 
     stmt_u64(st, ":job", job);
     while ((rc = stmt_step(st, err)) > 0) {
-        uint64_t experiment = stmt_col_u64(st, 0);
+        char what[80];
 
-        rc = experiment == last ? 0 : fn(experiment, stmt_col_text(st, 1), arg);
-        last = experiment;
+        claim_words(st, what, sizeof(what));
+        rc = fn(stmt_col_u64(st, 0), stmt_col_text(st, 1), what, arg);
         if (rc) {
             stmt_reset(st);
             return rc;

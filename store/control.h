@@ -95,8 +95,9 @@ int store_why_job(struct store *s, uint64_t job, struct store_why *ret, struct e
 int store_why_experiment(struct store *s, uint64_t experiment, struct store_why *ret,
                          struct err *err) MUST_CHECK;
 
-/* The experiments that want JOB, each with a step under which it does. FN returns 0 to go on. */
-typedef int (*store_claim_fn)(uint64_t experiment, const char *step, void *arg);
+/* The experiments that want JOB, each with a step under which it does, and in words which of its
+ * runs: "run 3", "run 3, stage 2", "4 runs". FN returns 0 to go on. */
+typedef int (*store_claim_fn)(uint64_t experiment, const char *step, const char *what, void *arg);
 int store_list_claims(struct store *s, uint64_t job, store_claim_fn fn, void *arg,
                       struct err *err) MUST_CHECK;
 

@@ -96,6 +96,7 @@ struct names {
     char text[NAMES_MAX][COMMAND_NAME_MAX + 8];
     const char *list[NAMES_MAX + 1]; /* ended by NULL */
     size_t len;
+    bool model; /* an argument names it */
 };
 
 /* False: it is there already. */
@@ -114,8 +115,9 @@ static bool add_name(struct names *n, const char *prefix, const char *name)
 
 static const char *known(void *arg, const char *name)
 {
-    const struct names *n = arg;
+    struct names *n = arg;
 
+    n->model |= strcmp(name, "model") == 0;
     for (size_t i = 0; i < n->len; i++)
         if (strcmp(n->list[i], name) == 0)
             return "x";
@@ -142,6 +144,20 @@ static int check_parameters(const struct params *p, struct names *n, struct err 
     return 0;
 }
 
+/* Do two outputs have one variable DROVER_OUTPUT_NAME? */
+static bool same_variable(const char *a, const char *b)
+{
+    size_t i = 0;
+
+    for (; a[i] != '\0' && a[i] != '/' && b[i] != '\0' && b[i] != '/'; i++) {
+        const int x = isalnum((unsigned char)a[i]) ? toupper((unsigned char)a[i]) : '_';
+        const int y = isalnum((unsigned char)b[i]) ? toupper((unsigned char)b[i]) : '_';
+        if (x != y)
+            return false;
+    }
+    return (a[i] == '\0' || a[i] == '/') && (b[i] == '\0' || b[i] == '/');
+}
+
 static int check_outputs(const struct params *p, struct names *n, struct err *err)
 {
     const struct param_value *v = params_get(p, "outputs");
@@ -156,8 +172,13 @@ static int check_outputs(const struct params *p, struct names *n, struct err *er
                            "outputs: \"%.100s\": a plain name of letters, digits, _ - and dots (at "
                            "most %d) is needed, with / behind a folder's",
                            v->texts[i], COMMAND_NAME_MAX - 1);
-        if (!add_name(n, "output.", one.name))
-            return err_set(err, ERR_INVALID, "outputs: %s is there twice", one.name);
+        for (size_t k = 0; k < i; k++)
+            if (same_variable(v->texts[k], v->texts[i]))
+                return err_set(err, ERR_INVALID,
+                               "outputs: %s is there twice (%s before; its variable has capitals, "
+                               "and _ for . and -)",
+                               one.name, v->texts[k]);
+        (void)add_name(n, "output.", one.name);
     }
     return 0;
 }
@@ -187,6 +208,7 @@ int command_check(const struct params *p, const char *const *inputs, bool has_mo
     struct err why = { 0 };
 
     names.len = 0;
+    names.model = false;
     if (command == NULL || command->len == 0)
         return err_set(err, ERR_INVALID, "command: names no program");
     int rc = check_program(command->texts[0], err);
@@ -199,7 +221,7 @@ int command_check(const struct params *p, const char *const *inputs, bool has_mo
     for (size_t i = 1; rc == 0 && i < command->len; i++) {
         struct buf out CLEANUP(buf_release) = { 0 };
         rc = command_expand(command->texts[i], known, &names, &out, &why);
-        if (rc == 0 && !has_model && strstr(command->texts[i], "{model}") != NULL)
+        if (rc == 0 && !has_model && names.model)
             rc = err_set(&why, ERR_INVALID, "\"%.100s\": the step names no model",
                          command->texts[i]);
         if (rc == 0)

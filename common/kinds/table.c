@@ -85,9 +85,9 @@ static const struct param_spec pretrain_params[] = {
     { "prompts", PARAM_TEXT, NO_LIMITS, "", "harness", lesson_words, true,
       "harness: a question is answered by one token; think: a trace of reasoning between tags is "
       "written first (math and logic)." },
-    { "traces", PARAM_REALS, LIMITS(0, 1e6), "", "[0.7, 0.14, 0.08, 0.08]", NULL, true,
-      "With prompts = \"think\": weights of the trace lengths verbose, merged, sparse and "
-      "direct." },
+    { "traces", PARAM_REALS, LIMITS(0, 1e6), "", "[0.05, 0.7, 0, 0.2, 0.05]", NULL, true,
+      "With prompts = \"think\": weights of the trace lengths verbose, mixed, merged, sparse "
+      "and direct." },
     { "budgets", PARAM_INTS, LIMITS(0, 4096), "tokens", "[]", NULL, true,
       "With prompts = \"think\": half of the prompts state one of these budgets at random, "
       "whatever "

@@ -7,7 +7,10 @@
 #include "common/tasks/generate.h"
 #include "common/tasks/think.h"
 
-static const char *const style_names[] = { "verbose", "merged", "sparse", "direct" };
+/* A mixed trace shortens each step with a probability drawn from 0 to this. */
+#define MIXED_MOST 0.4
+
+static const char *const style_names[] = { "verbose", "mixed", "merged", "sparse", "direct" };
 
 const char *trace_style_name(enum trace_style s)
 {
@@ -104,29 +107,37 @@ static void steps_of(const char *task, const char *problem, struct steps *ret)
         logic_steps(problem, ret);
 }
 
-static void verbose(const struct steps *s, struct buf *out)
+/* Those of BRIEF, a bit each, by their value alone; the last one is then left to the answer. */
+static void whole_steps(const struct steps *s, uint64_t brief, struct buf *out)
 {
     for (size_t i = 0; i < s->len; i++) {
         const struct step *t = &s->step[i];
+        bool value = i < 64 && (brief >> i & 1);
 
+        if (value && i + 1 == s->len)
+            continue;
         buf_adds(out, i ? ";" : "");
-        if (s->choice)
+        if (value)
+            buf_addc(out, t->to);
+        else if (s->choice)
             buf_printf(out, "?%c:%c%c", t->from, t->from, t->to);
         else
             buf_printf(out, "%zu:%c%c%c=%c", i + 1, t->from, t->op, t->with, t->to);
     }
 }
 
-/* Every EVERY-th value of those in front of the answer, the last of them always. */
-static void values(const struct steps *s, size_t every, struct buf *out)
+/* The values in front of the answer. SPARSE: every second, the last of them always, numbered. */
+static void values(const struct steps *s, bool sparse, struct buf *out)
 {
     size_t len = s->len - 1;
     bool first = true;
 
     for (size_t i = 0; i < len; i++) {
-        if ((len - 1 - i) % every != 0)
+        if (sparse && (len - 1 - i) % 2 != 0)
             continue;
         buf_adds(out, first ? "" : ";");
+        if (sparse)
+            buf_printf(out, "%zu:", i + 1);
         buf_addc(out, s->step[i].to);
         first = false;
     }
@@ -134,11 +145,11 @@ static void values(const struct steps *s, size_t every, struct buf *out)
 
 static void think(const struct steps *s, enum trace_style style, struct buf *out)
 {
-    assert((unsigned)style < TRACE_STYLES);
+    assert((unsigned)style < TRACE_STYLES && style != TRACE_MIXED);
     if (style == TRACE_VERBOSE)
-        verbose(s, out);
+        whole_steps(s, 0, out);
     else if (style != TRACE_DIRECT)
-        values(s, style == TRACE_MERGED ? 1 : 2, out);
+        values(s, style == TRACE_SPARSE, out);
 }
 
 void trace_think(const char *task, const char *problem, enum trace_style s, struct buf *out)
@@ -159,6 +170,26 @@ void trace_completion(const char *task, const char *problem, enum trace_style s,
     buf_printf(out, THINK_CLOSE ANSWER_OPEN "%c" ANSWER_CLOSE, steps.step[steps.len - 1].to);
 }
 
+uint64_t trace_draw_brief(struct rng *r)
+{
+    double rate = MIXED_MOST * rng_double(r);
+    uint64_t brief = 0;
+
+    for (size_t i = 0; i < 64; i++)
+        brief |= (uint64_t)(rng_double(r) < rate) << i;
+    return brief;
+}
+
+void trace_mixed(const char *task, const char *problem, uint64_t brief, struct buf *out)
+{
+    struct steps steps;
+
+    steps_of(task, problem, &steps);
+    buf_adds(out, THINK_OPEN);
+    whole_steps(&steps, brief, out);
+    buf_printf(out, THINK_CLOSE ANSWER_OPEN "%c" ANSWER_CLOSE, steps.step[steps.len - 1].to);
+}
+
 /* ---- lengths -------------------------------------------------------------------------------- */
 
 size_t trace_completion_tokens(const char *task, int level, enum trace_style s)
@@ -167,12 +198,12 @@ size_t trace_completion_tokens(const char *task, int level, enum trace_style s)
     size_t inner = logic ? (size_t)level : (size_t)level + 1, written; /* steps but the last */
 
     assert(trace_task(task) && level >= 1 && (unsigned)s < TRACE_STYLES);
-    if (s == TRACE_VERBOSE)
+    if (s == TRACE_VERBOSE || s == TRACE_MIXED)
         written = (logic ? 6 : 8) * (inner + 1) - 1;
     else if (s == TRACE_DIRECT)
         written = 0;
     else
-        written = 2 * (s == TRACE_MERGED ? inner : (inner + 1) / 2) - 1;
+        written = (s == TRACE_MERGED ? 2 * inner : 4 * ((inner + 1) / 2)) - 1;
     return written + THINK_TAGS + 1;
 }
 

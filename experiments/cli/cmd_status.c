@@ -62,6 +62,7 @@ static struct json *step_json(const Drover__StepStatus *s)
     set_number(o, "failed", s->failed);
     set_number(o, "cancelled", s->cancelled);
     set_number(o, "skipped", s->skipped);
+    set_number(o, "diverged", s->diverged);
     set_number(o, "waiting", s->waiting);
     set_number(o, "ready", s->ready);
     set_number(o, "units_done", (int64_t)s->units_done);
@@ -76,6 +77,7 @@ static struct json *running_json(const Drover__RunningJob *r)
 
     set_number(o, "job", (int64_t)r->job);
     json_set(o, "step", json_new_text(r->step));
+    json_set(o, "what", json_new_text(r->what));
     json_set(o, "worker", json_new_text(r->worker));
     json_set(o, "seconds", json_new_number(r->seconds));
     set_number(o, "done", (int64_t)r->done);
@@ -192,8 +194,8 @@ static void print_experiment(const struct json *x)
                "step kind jobs done ?running ?ready ?waiting ?failed ?skipped ?cancelled ?diverged "
                "units_done=units units_total=of seconds",
                0, stdout);
-    sheet_list(json_get(x, "running"), "Running", "job step worker seconds done total=of", 20,
-               stdout);
+    sheet_list(json_get(x, "running"), "Running", "job step what=runs worker seconds done total=of",
+               20, stdout);
     if (json_len(failures))
         putchar('\n');
     for (size_t i = 0; i < json_len(failures); i++)

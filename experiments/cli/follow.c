@@ -136,10 +136,12 @@ static void on_status(struct session *s, const Drover__Status *m)
             continue;
         view_update(s->f->view, x, clock_ms());
         s->f->failed = s->f->unchosen = s->f->cancelled = s->f->blocked = 0;
+        s->f->diverged = 0;
         for (size_t k = 0; k < x->n_steps; k++) {
             s->f->failed += x->steps[k]->failed + x->steps[k]->cancelled + x->steps[k]->skipped -
                             x->steps[k]->unchosen;
             s->f->unchosen += x->steps[k]->unchosen;
+            s->f->diverged += x->steps[k]->diverged;
             s->f->cancelled += x->steps[k]->cancelled;
             s->f->blocked += x->steps[k]->skipped - x->steps[k]->unchosen;
         }

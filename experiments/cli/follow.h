@@ -32,6 +32,7 @@ struct follow {
     uint32_t unchosen;  /* but for those that halving did not choose */
     uint32_t cancelled; /* of failed: CANCELLED, */
     uint32_t blocked;   /* and SKIPPED, since what they need did not end well */
+    uint32_t diverged;  /* of those done */
     bool was_submitted;
 };
 

@@ -176,6 +176,7 @@ static void print_summary_json(const struct run *r, double seconds)
     json_set(top, "jobs", json_new_integer(r->f.submitted.jobs));
     json_set(top, "cached", json_new_integer(r->f.submitted.cached));
     json_set(top, "failed", json_new_integer(r->f.failed));
+    json_set(top, "diverged", json_new_integer(r->f.diverged));
     json_set(top, "skipped", json_new_integer(r->f.unchosen));
     json_set(top, "seconds", json_new_number(seconds));
     print_json(top, stdout);
@@ -188,6 +189,8 @@ static int conclude(const struct run *r, double seconds, struct err *err)
     struct buf others CLEANUP(buf_release) = { 0 };
     int rc = 0;
 
+    if (r->f.diverged > 0)
+        buf_printf(&others, ", %u diverged", r->f.diverged);
     if (r->f.blocked > 0)
         buf_printf(&others, ", %u skipped behind them", r->f.blocked);
     if (r->f.cancelled > 0)

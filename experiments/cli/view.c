@@ -125,6 +125,7 @@ static void print_state(const struct row *r, const Drover__StepStatus *s, uint64
     add_count(out, size, s->failed, "failed");
     if (*state && !(s->failed && is_over(s)))
         snprintf(out + strlen(out), size - strlen(out), "%s%s", *out ? ", " : "", state);
+    add_count(out, size, s->diverged, "diverged");
     add_count(out, size, s->skipped, "skipped");
     add_count(out, size, s->cancelled, "cancelled");
 }
@@ -200,8 +201,8 @@ static void draw_running(struct view *v, const Drover__ExperimentStatus *s, size
         if (j->total > 0)
             snprintf(share, sizeof(share), "%llu/%llu", (unsigned long long)j->done,
                      (unsigned long long)j->total);
-        fprintf(v->to, "    j%-8llu %-20.20s %-20.20s %13s %8s\n", (unsigned long long)j->job,
-                j->step, j->worker, share, time);
+        fprintf(v->to, "    j%-7llu %-14.14s %-17.17s %-12.12s %11s %8s\n",
+                (unsigned long long)j->job, j->step, j->what, j->worker, share, time);
         v->drawn++;
         lines--;
     }

@@ -152,6 +152,21 @@ static int take_inputs(const struct point *p, struct step *st, struct err *err)
     return rc;
 }
 
+/* The entry whose parameter TEXT begins with; else NAME stays. */
+static void text_place(const struct point *p, const struct recipe_step *s, const char *text,
+                       char *name, size_t size)
+{
+    struct entries e;
+
+    find_entries(p, s, "parameters.", &e);
+    for (size_t i = 0; i < e.len; i++) {
+        const char *own = e.name[i] + strlen("parameters.");
+        const size_t len = strlen(own);
+        if (strncmp(text, own, len) == 0 && text[len] == ' ')
+            (void)snprintf(name, size, "%s", e.name[i]);
+    }
+}
+
 int step_exec(const struct point *p, struct step *st, struct err *err)
 {
     const char *inputs[STEP_INPUTS_MAX + 1] = { NULL };
@@ -167,10 +182,12 @@ int step_exec(const struct point *p, struct step *st, struct err *err)
     if (rc == 0)
         return 0;
     /* it begins with the entry's name */
-    char name[32];
+    char name[64];
     const size_t len = strcspn(why.text, ":");
     (void)snprintf(name, sizeof(name), "%.*s", (int)MIN(len, sizeof(name) - 1), why.text);
     const char *text = why.text[len] == ':' ? why.text + len + 2 : why.text;
+    if (strcmp(name, "parameters") == 0)
+        text_place(p, st->from, text, name, sizeof(name));
     return step_error(p, st->from, err, rc, name, "%s", text);
 }
 

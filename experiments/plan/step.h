@@ -116,6 +116,9 @@ int step_examples(const struct point *p, struct step *st, struct err *err) MUST_
 int step_check_drawn(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
 /* A pretrain step with prompts = "think": traces, lengths, tasks. */
 int step_think(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
+/* A step that asks for reasoning asks a model that was taught it, as far as the recipe says. */
+int step_think_target(const struct point *p, const struct step *steps, const struct step *st,
+                      struct err *err) MUST_CHECK;
 /* Entry "tasks" with the files that they are read from. */
 int step_tasks(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
 /* Has a step of kind K entries files.TASK? */

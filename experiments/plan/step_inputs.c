@@ -34,7 +34,7 @@ static bool take_stage(const struct point *p, const char *id, struct step *st)
     char name[128];
     uint64_t stage = 0;
 
-    if (!dot || strchr(id, '/') || (size_t)(dot - id) >= sizeof(name) || !dot[1] || dot[1] == '0')
+    if (!dot || strchr(id, '/') || (size_t)(dot - id) >= sizeof(name) || !dot[1])
         return false;
     for (const char *c = dot + 1; *c; c++) {
         if (*c < '0' || *c > '9' || c - dot > 6)
@@ -44,7 +44,7 @@ static bool take_stage(const struct point *p, const char *id, struct step *st)
     memcpy(name, id, (size_t)(dot - id));
     name[dot - id] = '\0';
     st->model_step = recipe_find(p->r, name);
-    st->model_stage = stage;
+    st->model_stage = stage ? stage : UINT64_MAX; /* there is no stage 0 */
     return st->model_step >= 0;
 }
 
@@ -248,6 +248,7 @@ int step_check_targets(const struct point *p, const struct step *steps, const st
     if (st->static_step >= 0 && steps[st->static_step].kind->id != KIND_SELECT)
         return no_maker(p, st, st->kind->id == KIND_SEARCH ? "starts" : "static",
                         &steps[st->static_step], "chooses no paths; name a select step", err);
-    int rc = st->labels_step >= 0 ? check_labels(p, steps, st, err) : 0;
+    int rc = step_think_target(p, steps, st, err);
+    rc = rc || st->labels_step < 0 ? rc : check_labels(p, steps, st, err);
     return rc || st->results_len == 0 ? rc : check_results(p, steps, st, err);
 }

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A pretrain step that teaches written reasoning: what the job would refuse is refused here. */
+/* A pretrain step that teaches written reasoning, and steps that ask for it: what the jobs would
+ * refuse is refused here. */
+#include <string.h>
+
+#include "common/tasks/think.h"
 #include "common/tasks/trace.h"
 #include "experiments/plan/step.h"
 
@@ -12,7 +16,7 @@ static int take_weights(const struct point *p, const struct step *st, double wei
 
     if (v && v->len != TRACE_STYLES)
         return step_error(p, st->from, err, ERR_INVALID, "traces",
-                          "%zu weights; verbose, merged, sparse and direct make %d", v->len,
+                          "%zu weights; verbose, mixed, merged, sparse and direct make %d", v->len,
                           TRACE_STYLES);
     for (size_t i = 0; i < TRACE_STYLES; i++)
         sum += weight[i] = v ? v->reals[i] : 1;
@@ -58,4 +62,29 @@ int step_think(const struct point *p, struct step *st, struct err *err)
                               trace_longest(weight), err);
     }
     return rc;
+}
+
+int step_think_target(const struct point *p, const struct step *steps, const struct step *st,
+                      struct err *err)
+{
+    const struct step *from = st;
+
+    if (!think_prompts(st->prompts))
+        return 0;
+    /* a circle of models is found later */
+    for (size_t i = 0; i < p->r->steps_len && from->model_step >= 0; i++)
+        from = &steps[from->model_step];
+    if (from->kind->id != KIND_PRETRAIN)
+        return 0;
+    if (st->prompts == PROMPTS_THINK_CHAT)
+        return step_error(p, st->from, err, ERR_INVALID, "prompts",
+                          "\"think_chat\" needs a model with a chat template, which that of step "
+                          "\"%s\" has not; say prompts = \"think\"",
+                          from->from->id);
+    if (strcmp(kind_text(from->kind, &from->params, "prompts"), "think") == 0)
+        return 0;
+    return step_error(p, st->from, err, ERR_INVALID, "model",
+                      "step \"%s\" teaches no visible reasoning, which is asked for here; say "
+                      "prompts = \"think\" there",
+                      from->from->id);
 }

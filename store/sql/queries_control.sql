@@ -136,5 +136,7 @@ WHERE run.experiment = :experiment ORDER BY job.id LIMIT :max
 -- The steps under which experiments want a job: who runs what, for people.
 
 -- name: control_claims
-SELECT DISTINCT run.experiment, run_job.step FROM run_job JOIN run ON run.id = run_job.run
-WHERE run_job.job = :job ORDER BY run.experiment LIMIT 64
+SELECT run.experiment, min(run_job.step), min(CASE WHEN run.superseded = 0 THEN run.id END), sum(run.superseded = 0),
+       job.kind, job.params_text
+FROM run_job JOIN run ON run.id = run_job.run JOIN job ON job.id = run_job.job
+WHERE run_job.job = :job GROUP BY run.experiment ORDER BY run.experiment LIMIT 64

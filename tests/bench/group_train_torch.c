@@ -3,10 +3,12 @@
  * of GRPO's groups against PyTorch: the same weights, tokens and number of threads, its best thread
  * setting. Losses and greedy texts are compared first: a peer that computes something else is no
  * peer. */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -19,16 +21,19 @@
 
 enum {
     PAIRS = 9,
-    PAIRS_QUICK = 5,
-    TRIES = 3, /* runs that choose among the peer's settings */
+    PAIRS_QUICK = 3,
+    TRIES = 4, /* runs that choose among the peer's settings, the first of several warms up */
+    TRIES_QUICK = 1,
     ROWS = 48, /* of a training sequence */
     BATCH = 32,
     CHECKED = 4, /* steps whose last loss is compared */
+    CHECKED_QUICK = 2,
     GROUPS = 32, /* prompts of a rollout */
     GROUP = 8,   /* completions of each */
     PROMPT = 16, /* tokens */
     NEW = 48,    /* tokens sampled per completion */
     GREEDY = 16, /* tokens compared */
+    BARE_TIMES = 10,
     SETTLE_US = 100000,
 };
 
@@ -90,31 +95,50 @@ static double ask(struct peer *p, const char *question, double *ret)
     return seconds;
 }
 
-/* The peer with its best setting for QUESTION; NULL when there is none. */
-static struct peer *best_peer(const struct big *big, const char *question)
+/* Seconds that P takes for QUESTION at best. */
+static double trial(const struct side *s, struct peer *p, const char *question)
+{
+    const size_t tries = s->b->quick ? TRIES_QUICK : TRIES;
+    double least = INFINITY;
+
+    for (size_t k = 0; k < tries; k++) {
+        const double seconds = ask(p, question, NULL);
+
+        if (isnan(seconds))
+            return NAN;
+        if (k > 0 || tries == 1)
+            least = fmin(least, seconds);
+    }
+    return least;
+}
+
+/* The peer with its best setting for QUESTION, in s->peer; false, with a note, when there is none
+ * or the first one does not compute the SAME. */
+static bool best_peer(struct side *s, const char *question, bool (*same)(struct side *s))
 {
     double best = INFINITY;
-    size_t choice = ARRAY_LEN(SETTINGS);
 
     for (size_t i = 0; i < ARRAY_LEN(SETTINGS); i++) {
-        struct peer *p = start(big, i);
-        double least = INFINITY;
+        struct peer *p = start(s->big, i), *worse = p;
 
-        if (!p)
-            return NULL;
-        for (size_t k = 0; k < TRIES + 1; k++) {
-            double seconds = ask(p, question, NULL);
+        if (p && !s->peer) { /* the first: nobody has asked it anything yet */
+            s->peer = p;
+            worse = NULL;
+            if (!same(s))
+                return false;
+        }
+        const double least = p ? trial(s, p, question) : NAN;
 
-            if (k > 0) /* the first warms up */
-                least = fmin(least, seconds);
+        if (least < best && worse) {
+            worse = s->peer;
+            s->peer = p;
         }
-        if (least < best) {
-            best = least;
-            choice = i;
-        }
-        peer_stop(p);
+        best = fmin(best, least);
+        peer_stop(worse);
     }
-    return choice < ARRAY_LEN(SETTINGS) ? start(big, choice) : NULL;
+    if (!isfinite(best))
+        bench_note(s->b, "the PyTorch peer does not start, or fails");
+    return isfinite(best);
 }
 
 /* A name of figures beside NAME, which ends in ".vs_torch". */
@@ -179,11 +203,16 @@ static bool same_loss(struct side *s)
 {
     char question[64];
     double theirs;
+    const size_t times = s->b->quick ? CHECKED_QUICK : CHECKED;
 
-    snprintf(question, sizeof(question), "step %d %d %d", BATCH, ROWS, CHECKED);
+    snprintf(question, sizeof(question), "step %d %d %zu", BATCH, ROWS, times);
     (void)ask(s->peer, question, &theirs);
-    (void)step_seconds(s, CHECKED);
-    return fabs(theirs - s->loss) <= 1e-3 * s->loss;
+    (void)step_seconds(s, times);
+    if (fabs(theirs - s->loss) <= 1e-3 * s->loss)
+        return true;
+    snprintf(question, sizeof(question), "no figure: loss %.6f, PyTorch's %.6f", s->loss, theirs);
+    bench_note(s->b, question);
+    return false;
 }
 
 static void measure_steps(struct side *s, const struct step_case *c)
@@ -209,12 +238,7 @@ static void bench_steps(struct bench *b, const struct step_case *c)
 
     snprintf(question, sizeof(question), "step %d %d 1", BATCH, ROWS);
     trainer_begin(&s);
-    s.peer = best_peer(s.big, question);
-    if (!s.peer)
-        bench_note(b, "the PyTorch peer does not start");
-    else if (!same_loss(&s))
-        bench_note(b, "PyTorch's loss after some steps differs by more than 1e-3: no figure");
-    else
+    if (best_peer(&s, question, same_loss))
         measure_steps(&s, c);
     peer_stop(s.peer);
     trainer_free(s.trainer);
@@ -248,6 +272,7 @@ static double generate(struct side *s, size_t n, size_t size, size_t tokens, dou
                "rollout");
     seconds = (double)(clock_ns() - begin) * 1e-9;
     for (size_t i = 0; i < n * size; i++) {
+        assert(g[i].ids_len == tokens);
         if (ids && i == 0)
             memcpy(ids, g[i].ids, tokens * sizeof(*ids));
         generation_release(&g[i]);
@@ -263,75 +288,121 @@ static bool same_text(struct side *s)
     (void)generate(s, 1, 1, GREEDY, 0, ours);
     snprintf(question, sizeof(question), "greedy %d %d", PROMPT, GREEDY);
     at = (char *)peer_ask(s->peer, question);
-    for (size_t i = 0; at && i < GREEDY; i++)
-        if (strtoul(at, &at, 10) != ours[i])
-            return false;
-    return at;
+    for (size_t i = 0; i < GREEDY; i++) {
+        if (at && strtoul(at, &at, 10) == ours[i])
+            continue;
+        bench_note(s->b, "no figure: PyTorch's greedy text is another");
+        return false;
+    }
+    return true;
 }
 
-/* Flops per second of the products of one decode step of all completions, with nothing between
- * them, on one thread. */
-static double bare_rate(struct side *s, size_t rows, float *x, float *y)
+static uint64_t thread_ns(void)
 {
-    const struct model *m = s->big->model;
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Rows of the products' inputs and outputs, for bare_rate(). */
+struct bare {
+    const struct model *m;
+    size_t rows;
+    float *x, *y;
+};
+
+/* Flops per second of the products of one decode step of all completions, with nothing between
+ * them, on this thread. */
+static double bare_once(const struct bare *b)
+{
+    const struct model *m = b->m;
     double flop = 0;
-    uint64_t begin = clock_ns();
+    uint64_t begin = thread_ns();
 
     for (size_t i = 0; i <= 4 * m->conf.layers; i++) {
         const struct model_layer *l = &m->layer[MIN(i / 4, m->conf.layers - 1)];
         const struct packed *w[] = { &l->wqkv, &l->wo, &l->w13, &l->w2 };
         const struct packed *p = i == 4 * m->conf.layers ? &m->head : w[i % 4];
 
-        m->kern->gemm(y, p->n, x, p->k, p, rows, 0, p->n);
-        flop += 2.0 * (double)(rows * p->k * p->n);
+        m->kern->gemm(b->y, p->n, b->x, p->k, p, b->rows, 0, p->n);
+        flop += 2.0 * (double)(b->rows * p->k * p->n);
     }
-    return flop * 1e9 / (double)(clock_ns() - begin);
+    return flop * 1e9 / (double)(thread_ns() - begin);
 }
 
-/* The share of a whole rollout that its products would take at the bare kernel's rate: one thread,
- * sampling and everything else counted. */
+/* The best of several: the one that nobody disturbed. */
+static double bare_rate(const struct bare *b)
+{
+    double most = 0;
+
+    for (size_t k = 0; k < BARE_TIMES; k++)
+        most = fmax(most, bare_once(b));
+    return most;
+}
+
+/* The rate of the products inside a rollout over their bare rate, as search.gemm_share has it: what
+ * their neighbours (attention, norms, sampling) cost them in the caches. Their part of the time is
+ * another figure. One thread, on the CPU. */
 static void measure_share(struct side *s)
 {
     const size_t n = s->b->quick ? PAIRS_QUICK : PAIRS, rows = GROUPS * GROUP;
     const struct model_conf *c = &s->big->model->conf;
+    const size_t widest = MAX(2 * c->hidden, MAX(c->vocab, 3 * c->dim));
     CLEANUP(mem_cleanup) float *x = mem_aligned(rows * c->hidden, sizeof(float));
-    CLEANUP(mem_cleanup) float *y = mem_aligned(rows * 2 * MAX(c->hidden, c->vocab), sizeof(float));
+    CLEANUP(mem_cleanup) float *y = mem_aligned(rows * widest, sizeof(float));
+    const struct bare bare_of = { s->big->model, rows, x, y };
     struct sweep *both = s->big->sweep;
-    double share[PAIRS], inside[PAIRS], bare[PAIRS];
+    double share[PAIRS], inside[PAIRS], bare[PAIRS], part[PAIRS], tokens[PAIRS];
 
+    for (size_t i = 0; i < rows * c->hidden; i++)
+        x[i] = (float)(i % 17) * 0.1f - 0.8f;
     s->big->sweep = sweep_new(s->big->model, NULL);
     for (size_t i = 0; i < n; i++) {
-        sweep_measure(s->big->sweep, true);
-        const double seconds = generate(s, GROUPS, GROUP, NEW, 1, NULL);
+        const double before = bare_rate(&bare_of);
+        const uint64_t begin = thread_ns();
 
-        inside[i] = (double)sweep_stats(s->big->sweep).gemm_flop / seconds * 1e-9;
-        bare[i] = 0;
-        for (size_t k = 0; k < 20; k++) /* the best is the one not interrupted */
-            bare[i] = fmax(bare[i], bare_rate(s, rows, x, y) * 1e-9);
+        sweep_measure(s->big->sweep, true);
+        (void)generate(s, GROUPS, GROUP, NEW, 1, NULL);
+        const double ns = (double)(thread_ns() - begin);
+        const struct sweep_stats stats = sweep_stats(s->big->sweep);
+
+        bare[i] = fmax(before, bare_rate(&bare_of)) * 1e-9;
+        inside[i] = (double)stats.gemm_flop / (double)stats.gemm_ns;
         share[i] = inside[i] / bare[i];
+        part[i] = (double)stats.gemm_ns / ns;
+        tokens[i] = (double)(rows * NEW) * 1e9 / ns;
     }
     sweep_free(s->big->sweep);
     s->big->sweep = both;
     bench_report(s->b, "train.rollout.gemm_share", "ratio", bench_figure(share, n), BETTER_HIGHER,
                  0.6);
+    bench_report(s->b, "train.rollout.gemm_time", "ratio", bench_figure(part, n), BETTER_HIGHER,
+                 NAN);
     bench_report(s->b, "train.rollout.gemm.inside", "GFLOP/s", bench_figure(inside, n),
                  BETTER_HIGHER, NAN);
     bench_report(s->b, "train.rollout.gemm.bare", "GFLOP/s", bench_figure(bare, n), BETTER_HIGHER,
                  NAN);
+    bench_report(s->b, "train.rollout.tokens_per_cpu_s", "tokens/s", bench_figure(tokens, n),
+                 BETTER_HIGHER, NAN);
 }
 
 static void measure_rollout(struct side *s, const char *question)
 {
     const size_t n = s->b->quick ? PAIRS_QUICK : PAIRS;
     const double tokens = GROUPS * GROUP * NEW;
-    double ratio[PAIRS], ours[PAIRS], theirs[PAIRS];
+    double ratio[PAIRS], ours[PAIRS], theirs[PAIRS], sampled = 0;
 
     (void)generate(s, GROUPS, GROUP, NEW, 1, NULL);
     for (size_t i = 0; i < n; i++) {
         (void)usleep(SETTLE_US);
         ours[i] = tokens / generate(s, GROUPS, GROUP, NEW, 1, NULL);
-        theirs[i] = tokens / ask(s->peer, question, NULL);
+        theirs[i] = tokens / ask(s->peer, question, &sampled);
         ratio[i] = ours[i] / theirs[i];
+    }
+    if (sampled != tokens) {
+        bench_note(s->b, "no figure: PyTorch sampled another number of tokens");
+        return;
     }
     report(s, "train.rollout.b256.vs_torch", 3.0, n, ratio, ours, theirs);
 }
@@ -347,12 +418,7 @@ static void bench_rollout(struct bench *b, bool torch)
         measure_share(&s);
     snprintf(question, sizeof(question), "sample %d %d %d %d", GROUPS, GROUP, PROMPT, NEW);
     if (torch && bench_wants(b, "train.rollout.b256.vs_torch")) {
-        s.peer = best_peer(s.big, question);
-        if (!s.peer)
-            bench_note(b, "the PyTorch peer does not start");
-        else if (!same_text(&s))
-            bench_note(b, "PyTorch's greedy text is another: no figure");
-        else
+        if (best_peer(&s, question, same_text))
             measure_rollout(&s, question);
         peer_stop(s.peer);
     }
@@ -361,10 +427,12 @@ static void bench_rollout(struct bench *b, bool torch)
 
 void bench_train_torch(struct bench *b)
 {
-    const bool torch =
-        peer_run((const char *const[]){ "/usr/bin/python3", "-c", "import torch, numpy", NULL });
+    const bool wanted = bench_wants(b, STEPS[0].name) || bench_wants(b, STEPS[1].name) ||
+                        bench_wants(b, "train.rollout.b256.vs_torch");
+    const bool torch = wanted && peer_run((const char *const[]){ "/usr/bin/python3", "-c",
+                                                                 "import torch, numpy", NULL });
 
-    if (!torch)
+    if (wanted && !torch)
         bench_note(b, "train.*.vs_torch: no PyTorch here; ./dev setup bench installs it");
     for (size_t i = 0; i < ARRAY_LEN(STEPS) && torch; i++)
         if (bench_wants(b, STEPS[i].name))

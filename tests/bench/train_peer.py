@@ -6,7 +6,7 @@ train_peer.py FOLDER THREADS reads a Hugging Face folder (F32) and then obeys li
 answering each with one line:
   ready                              -> "ready" once the weights are loaded
   step BATCH TOKENS TIMES            -> mean seconds of a step (forward, backward, clipping, AdamW), loss of the last
-  sample GROUPS SIZE PROMPT NEW      -> seconds to sample NEW tokens for GROUPS x SIZE prompts of PROMPT tokens
+  sample GROUPS SIZE PROMPT NEW      -> seconds to sample NEW tokens for GROUPS x SIZE prompts of PROMPT, tokens in all
   greedy PROMPT NEW                  -> the NEW most likely tokens behind prompt 0
 Token i of sequence b is (7 * i + 3 + 5 * b) % vocab, and every row's target is the token that follows.
 """
@@ -119,8 +119,8 @@ def main():
             print("%.9f %.9f" % ((time.perf_counter() - start) / times, loss), flush=True)
         elif words[0] == "sample":
             groups, size, prompt, new = numbers
-            model.sample(tokens_of(model.vocab, 0, groups, prompt).repeat_interleave(size, 0), new)
-            print("%.9f" % (time.perf_counter() - start), flush=True)
+            found = model.sample(tokens_of(model.vocab, 0, groups, prompt).repeat_interleave(size, 0), new)
+            print("%.9f %d" % (time.perf_counter() - start, found.numel()), flush=True)
         else:
             found = model.sample(tokens_of(model.vocab, 0, 1, numbers[0]), numbers[1], greedy=True)
             print(" ".join(str(v) for v in found[0].tolist()), flush=True)

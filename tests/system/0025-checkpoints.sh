@@ -21,7 +21,7 @@ S=$TMP/killed.db
 start_coordinator "$S"
 start_worker a
 VICTIM=$WORKER
-drover run "$TMP/train.cfg" --coordinator "$ENDPOINT" >"$TMP/run.log" 2>&1 &
+"$BIN/drover" run "$TMP/train.cfg" --coordinator "$ENDPOINT" >"$TMP/run.log" 2>&1 &
 RUN=$!
 PIDS="$PIDS $RUN"
 within 120 at_least "$S" "select count(*) from checkpoint where step >= 100" 1 || fail "no checkpoint came"

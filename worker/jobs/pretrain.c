@@ -101,7 +101,8 @@ static int check_task(struct pretrain *p, const char *name, struct err *err)
 
 static int read_traces(struct pretrain *p, struct err *err)
 {
-    static const double usual[TRACE_STYLES] = { 0.7, 0.14, 0.08, 0.08 }; /* the table's default */
+    /* the table's default */
+    static const double usual[TRACE_STYLES] = { 0.05, 0.7, 0, 0.2, 0.05 };
     const struct kind *k = p->job->kind;
     const struct param_value *traces = kind_list(k, &p->job->params, "traces");
     const struct param_value *budgets = kind_list(k, &p->job->params, "budgets");
@@ -109,8 +110,8 @@ static int read_traces(struct pretrain *p, struct err *err)
 
     if (traces && traces->len != TRACE_STYLES)
         return err_set(err, ERR_INVALID,
-                       "traces has %zu weights; verbose, merged, sparse and direct make "
-                       "%d",
+                       "traces has %zu weights; verbose, mixed, merged, sparse and direct "
+                       "make %d",
                        traces->len, TRACE_STYLES);
     for (size_t i = 0; i < TRACE_STYLES; i++)
         sum += p->problems.trace[i] = traces ? traces->reals[i] : usual[i];

@@ -139,7 +139,10 @@ static int draw_trace(struct problems *p, const struct problems_conf *c, size_t 
     enum trace_style style = draw_style(c, r);
 
     think_compact(e->question, draw_budget(c, task, e->level, r), &prompt);
-    trace_completion(task, e->question, style, &completion);
+    if (style == TRACE_MIXED)
+        trace_mixed(task, e->question, trace_draw_brief(r), &completion);
+    else
+        trace_completion(task, e->question, style, &completion);
     return add_trace(p, s, tok, buf_str(&prompt), buf_str(&completion), err);
 }
 

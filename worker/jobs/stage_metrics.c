@@ -30,11 +30,12 @@ static void send_step(const struct sender *s, const struct stage_update *u)
 {
     send(s, "groups_used", (double)u->groups_used);
     send(s, "learning_rate", u->rate);
-    if (!u->stepped)
-        return;
-    send(s, "entropy", u->report.entropy);
-    send(s, "clip_fraction", u->clipped);
-    send(s, "gradient_norm", u->report.grad_norm);
+    if (u->stepped || u->measured)
+        send(s, "entropy", u->report.entropy);
+    if (u->stepped) {
+        send(s, "clip_fraction", u->clipped);
+        send(s, "gradient_norm", u->report.grad_norm);
+    }
     if (u->measured)
         send(s, "kl", u->report.kl_reference);
 }

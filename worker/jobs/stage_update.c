@@ -232,13 +232,53 @@ static int check_bounds(const struct work *w, struct err *err)
     return 0;
 }
 
+/* Where there is nothing to learn from, a policy that has collapsed would go unseen. */
+static bool wants_look(const struct work *w)
+{
+    const uint64_t next = w->u->update + 1;
+
+    return (w->c->kl_max > 0 || w->c->entropy_min > 0) &&
+           (next % STAGE_MEASURE_EVERY == 0 || next == w->c->first + w->c->updates);
+}
+
+/* Entropy and divergence of all that was sampled first. */
+static int look(struct work *w, struct err *err)
+{
+    const struct turn *t = &w->turn[0];
+    struct stage_batch *b = &w->batch;
+    struct policy_report *r = &w->u->report;
+    double *entropy CLEANUP(mem_cleanup) = NULL;
+    size_t group = w->c->group;
+
+    for (size_t i = 0; i < t->groups; i++)
+        stage_batch_add(b, w->c, t->answer + i * group, t->reward + i * group, group);
+    stage_batch_finish(b, w->c);
+    entropy = mem_calloc(b->rows, sizeof(*entropy));
+    int rc = trainer_logprobs(stage_learner_trainer(w->l), &b->batch, w->c->policy.temperature,
+                              b->old, entropy, err);
+    rc = rc ? rc : stage_learner_reference(w->l, &b->batch, b->reference, err);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < b->rows; i++) {
+        if (b->target[i] == TRAIN_NO_TARGET)
+            continue;
+        r->targets++;
+        r->entropy += entropy[i];
+        r->kl_reference += policy_k3(b->reference[i] - b->old[i]);
+    }
+    r->entropy /= (double)r->targets;
+    r->kl_reference /= (double)r->targets;
+    w->u->measured = true;
+    return check_bounds(w, err);
+}
+
 static int learn(struct work *w, struct err *err)
 {
     int rc = 0;
 
     w->u->rate = stage_conf_rate(w->c, w->u->update);
     if (w->u->groups_used == 0)
-        return 0;
+        return wants_look(w) ? look(w, err) : 0;
     if (wants_reference(w)) {
         rc = stage_learner_reference(w->l, &w->batch.batch, w->batch.reference, err);
         w->u->measured = rc == 0;

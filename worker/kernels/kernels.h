@@ -48,10 +48,13 @@ void packed_fill_transposed(struct packed *p, const float *wt, size_t ldw);
 
 /* Keys and values of one sequence in pages of PAGE positions: key j is LD floats times j % PAGE
  * behind k[j / PAGE], its value likewise. PAGE is a multiple of 16, or >= T with one page:
- * &(struct kv_view){ &k, &v, t, ld }. */
+ * &(struct kv_view){ &k, &v, t, ld }. TURNED: number c of key j is at k[j / PAGE][c * PAGE + j %
+ * PAGE] instead, so that neighbouring keys are scored at once as they lie; PAGE is a multiple of 16
+ * and each page is readable to its end. It changes no bit. */
 struct kv_view {
     const float *const *k, *const *v;
     size_t page, ld;
+    bool turned;
 };
 
 /* Floats of scratch for attention and attention_back over T keys: a block of score rows. */

@@ -115,7 +115,7 @@ void LEVEL(attention)(float *out, size_t ldo, float *att, const float *q, size_t
                       size_t kv_heads, size_t e)
 {
     assert(rows >= 1 && rows <= t && e <= WIDTH_MAX && heads % kv_heads == 0);
-    assert(kv->page >= t || (kv->page > 0 && kv->page % 16 == 0));
+    assert((kv->page >= t && !kv->turned) || (kv->page > 0 && kv->page % 16 == 0));
     const size_t group = heads / kv_heads, all = rows * group;
     const float scale = 1.0f / sqrtf((float)e);
     struct lines l = { .score = scratch, .stride = (t + 15) / 16 * 16 };
@@ -133,14 +133,14 @@ void LEVEL(attention)(float *out, size_t ldo, float *att, const float *q, size_t
                 l.x[i] = q + at.row * ldq + head * e;
                 l.out[i] = out + at.row * ldo + head * e;
             }
-            scores(&l, each, (struct keys){ kv->k, kv->page, kv->ld, g * e }, e);
+            scores(&l, each, (struct keys){ kv->k, kv->page, kv->ld, g * e, kv->turned }, e);
             softmax_lines(&l, scale);
             for (size_t i = 0; att != NULL && i < l.n; i++, place_next(&again, rows, group)) {
                 float *to = att + ((again.g * group + again.member) * rows + again.row) * t;
                 memcpy(to, l.score + i * l.stride, l.reach[i] * sizeof(float));
                 memset(to + l.reach[i], 0, (t - l.reach[i]) * sizeof(float));
             }
-            mix(&l, each, (struct keys){ kv->v, kv->page, kv->ld, g * e }, e);
+            mix(&l, each, (struct keys){ kv->v, kv->page, kv->ld, g * e, false }, e);
         }
     }
 }

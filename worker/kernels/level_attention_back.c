@@ -99,10 +99,10 @@ void LEVEL(attention_back)(float *dq, size_t lddq, float *dk, float *dv, size_t 
                 to_v.weight[i] = att + (head * t + row) * t;
                 to_k.weight[i] = l.score + i * l.stride;
             }
-            scores(&l, l.n, (struct keys){ &v, t, ldv, g * e }, e);
+            scores(&l, l.n, (struct keys){ &v, t, ldv, g * e, false }, e);
             for (size_t i = 0; i < l.n; i++)
                 softmax_back(l.score + i * l.stride, to_v.weight[i], l.reach[i], l.stride, scale);
-            mix(&l, l.n, (struct keys){ &k, t, ldk, g * e }, e);
+            mix(&l, l.n, (struct keys){ &k, t, ldk, g * e, false }, e);
             flow_back(&to_k, &l, e);
             flow_back(&to_v, &l, e);
         }

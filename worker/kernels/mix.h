@@ -6,6 +6,8 @@
 
 #include "worker/kernels/scores.h"
 
+enum { HEAD_SUMS = 4 * TILE_VECS }; /* of heads together */
+
 /* SUM[r][w] of COUNT lines from I += weight * value over keys [j, end) of one page, columns C..;
  * EACH: only of the lines that see the key. */
 ALWAYS_INLINE void mix_keys(struct v16 *sum, const struct lines *l, size_t i, const size_t count,
@@ -109,6 +111,8 @@ ALWAYS_INLINE void mix_few(const struct lines *l, size_t i, const size_t count, 
     size_t c = 0;
     for (; e - c >= 16 * vecs; c += 16 * vecs)
         mix_tile(l, i, count, vecs, v, range, c, 16);
+    for (; vecs > 2 && e - c >= 32; c += 32)
+        mix_tile(l, i, count, 2, v, range, c, 16);
     for (; e - c >= 16; c += 16)
         mix_tile(l, i, count, 1, v, range, c, 16);
     if (c < e)
@@ -141,6 +145,52 @@ static void mix_range(const struct lines *l, size_t begin, size_t end, const str
         mix_few(l, i, 1, MIX_VECS, v, range, e);
 }
 
+/* The outputs, VECS vectors each, of COUNT lines from I, of as many neighbouring heads, further by
+ * the keys of RANGE: more chains than a head alone has. */
+ALWAYS_INLINE void mix_heads(const struct lines *l, size_t i, const size_t count, const size_t vecs,
+                             const struct keys *v, struct range range)
+{
+    struct v16 sum[HEAD_SUMS];
+    const float *p = l->score + i * l->stride;
+    const size_t stride = l->stride, ldv = v->ld;
+    UNROLL for (size_t r = 0; r < count * vecs; r++) sum[r] =
+        range.from == 0 ? v_set1(0.0f) : v_load(l->out[i + r / vecs] + 16 * (r % vecs));
+    for (size_t j = range.from, end; j < range.to; j = end) {
+        const float *value = key_at(v, j);
+        end = MIN(range.to, page_end(v, j));
+        for (; j < end; j++, value += ldv) {
+            UNROLL for (size_t r = 0; r < count; r++)
+            {
+                const struct v16 weight = v_set1(p[r * stride + j]);
+                UNROLL for (size_t w = 0; w < vecs; w++)
+                {
+                    const float *at = value + 16 * (r * vecs + w);
+                    __builtin_prefetch(at + AHEAD * ldv, 0, 2);
+                    sum[r * vecs + w] = v_fma(weight, v_load(at), sum[r * vecs + w]);
+                }
+            }
+        }
+    }
+    UNROLL for (size_t r = 0; r < count * vecs; r++)
+        v_store(l->out[i + r / vecs] + 16 * (r % vecs), sum[r]);
+}
+
+/* As many lines from I on, of one head each, as go together. */
+static size_t mix_some_heads(const struct lines *l, size_t i, const struct keys *v,
+                             struct range range, size_t e)
+{
+    if (e == 32 && l->n - i >= HEAD_SUMS / 2) {
+        mix_heads(l, i, HEAD_SUMS / 2, 2, v, range);
+        return HEAD_SUMS / 2;
+    }
+    if (e == 16 && l->n - i >= HEAD_SUMS / 2) {
+        mix_heads(l, i, HEAD_SUMS / 2, 1, v, range);
+        return HEAD_SUMS / 2;
+    }
+    mix_range(l, i, i + 1, v, range, e);
+    return 1;
+}
+
 /* out = sum of score * V row, for EACH lines to a head. The sums wait in OUT from one run of keys
  * to the next. */
 static void mix(const struct lines *l, size_t each, struct keys v, size_t e)
@@ -149,8 +199,12 @@ static void mix(const struct lines *l, size_t each, struct keys v, size_t e)
     for (struct range range = { 0, 0 }; range.to < keys; range.from = range.to) {
         range.to = MIN(keys, range.from + MIX_KEYS);
         v.at = at;
-        for (size_t i = 0; i < l->n; i += each, v.at += e)
-            mix_range(l, i, i + each, &v, range, e);
+        for (size_t i = 0, done = each; i < l->n; i += done, v.at += done / each * e) {
+            if (each == 1)
+                done = mix_some_heads(l, i, &v, range, e);
+            else
+                mix_range(l, i, i + each, &v, range, e);
+        }
     }
 }
 

@@ -31,6 +31,7 @@ static float *page_new(const struct kv *kv)
     if (!head)
         return NULL;
     atomic_init(&head->owners, 1);
+    memset(head + 1, 0, KV_PAGE * kv->width * sizeof(float)); /* keys are read beyond the last */
     return (float *)(void *)(head + 1);
 }
 
@@ -140,7 +141,7 @@ static int own_page(struct kv *kv, size_t s, size_t p, struct err *err)
     own = page_new(kv);
     if (!own)
         return err_set(err, ERR_NOMEM, "a page of %zu bytes for a cache", page_bytes(kv));
-    memcpy(own, shared, floats * sizeof(float));
+    memcpy(own, shared, KV_PAGE * kv->width * sizeof(float)); /* held keys are in all of it */
     memcpy(own + KV_PAGE * kv->width, shared + KV_PAGE * kv->width, floats * sizeof(float));
     set_page(kv, s, p, own);
     page_drop(shared);

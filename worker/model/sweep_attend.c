@@ -12,6 +12,9 @@
 enum {
     SPLIT_FLOATS_MIN = 1 << 15, /* multiply-adds of attention: about 5 us */
     ROWS_MIN = 16,              /* per part of a step that is cut by rows */
+    FETCH_BYTES = 128 << 10,    /* of a cache: a share of the second-level cache */
+    FETCH_ROWS = 4,             /* with more rows per key, computing takes longer than reading */
+    LINE_FLOATS = 16,           /* of a cache line */
 };
 
 /* Heads [g0, g1) of piece P: to be rotated its rows [from, to), to attend its live rows [row0,
@@ -65,23 +68,23 @@ static void add_biases(const struct run *r, const struct item *t)
     }
 }
 
-/* Where the key of row I of a piece's sequence is kept, its value in *RET_VALUE; NULL: nowhere but
- * in r->qkv. */
-static float *kept(const struct run *r, const struct piece *p, size_t i, float **ret_value)
+/* The key and value of T's row I to where they are kept: in a cache, or beside a long text; else
+ * they stay in r->qkv alone. */
+static void keep(const struct run *r, const struct item *t, size_t i)
 {
     const struct sweep *s = r->s;
-    const struct place *place = &s->place[p->seq];
-    const struct kv *kv = s->seq[p->seq].kv;
-    size_t row = p->from + i;
+    const struct place *place = &s->place[t->p->seq];
+    const struct sweep_seq *q = &s->seq[t->p->seq];
+    size_t e = s->m->conf.head_dim, from = t->g0 * e, n = (t->g1 - t->g0) * e;
+    const float *key = qkv_row(r, t->p, i) + s->wide.q + from, *value = key + s->wide.kv;
+    size_t row = t->p->from + i;
 
-    if (kv) {
-        *ret_value = kv_at(kv, kv->v, place->slot + r->slots_ahead, place->base + row);
-        return kv_at(kv, kv->k, place->slot + r->slots_ahead, place->base + row);
+    if (q->kv) {
+        kv_keep(q->kv, place->slot + r->slots_ahead, place->base + row, from, n, key, value);
+    } else if (place->keys) {
+        memcpy(place->keys + row * s->wide.kv + from, key, n * sizeof(float));
+        memcpy(place->keys + (q->rows + row) * s->wide.kv + from, value, n * sizeof(float));
     }
-    if (!place->keys)
-        return NULL;
-    *ret_value = place->keys + (s->seq[p->seq].rows + row) * s->wide.kv;
-    return place->keys + row * s->wide.kv;
 }
 
 /* Rows [from, to) of T's piece: their keys and, where they are LIVE, their queries. */
@@ -108,23 +111,13 @@ static void rotate_some(const struct run *r, const struct item *t, size_t from, 
 
 static void rotate(const struct run *r, const struct item *t)
 {
-    const struct sweep *s = r->s;
-    const struct piece *p = t->p;
-    size_t e = s->m->conf.head_dim, heads = t->g1 - t->g0, rows = t->to - t->from;
-    size_t live = MIN(MAX(p->dead, t->from), t->to);
-    const float *k = qkv_row(r, p, t->from) + s->wide.q + t->g0 * e;
+    size_t live = MIN(MAX(t->p->dead, t->from), t->to);
 
     add_biases(r, t);
     rotate_some(r, t, t->from, live, false);
     rotate_some(r, t, live, t->to, true);
-    for (size_t i = 0; i < rows; i++) {
-        float *value, *key = kept(r, p, t->from + i, &value);
-
-        if (!key)
-            break;
-        memcpy(key + t->g0 * e, k + i * s->wide.qkv, heads * e * sizeof(float));
-        memcpy(value + t->g0 * e, k + i * s->wide.qkv + s->wide.kv, heads * e * sizeof(float));
-    }
+    for (size_t i = t->from; i < t->to; i++)
+        keep(r, t, i);
 }
 
 /* Keys and values that a piece sees, from head G0 on, in *RET; page pointers are in C, the first
@@ -144,10 +137,11 @@ static void view_keys(const struct run *r, const struct item *t, size_t seen, st
         const float **k = c->page, **v = c->page + pages;
 
         for (size_t p = 0; p < pages; p++) {
-            k[p] = kv->k[place->slot * kv->room + p] + head;
+            k[p] = kv->k[place->slot * kv->room + p] + head * KV_PAGE;
             v[p] = kv->v[place->slot * kv->room + p] + head;
         }
-        *ret = (struct kv_view){ .k = k, .v = v, .page = KV_PAGE, .ld = s->wide.kv };
+        *ret =
+            (struct kv_view){ .k = k, .v = v, .page = KV_PAGE, .ld = s->wide.kv, .turned = true };
     } else if (place->keys) {
         one[0] = place->keys + head;
         one[1] = place->keys + s->seq[t->p->seq].rows * s->wide.kv + head;
@@ -175,6 +169,38 @@ static void attend(const struct run *r, const struct item *t, struct scratch *c)
                           NULL, qkv_row(r, t->p, t->p->dead + t->row0) + first, s->wide.qkv, &view,
                           c->score, rows, seen, (t->g1 - t->g0) * share, t->g1 - t->g0,
                           m->head_dim);
+}
+
+/* Of FLOATS the first cache line of each STEP floats. */
+static void fetch_floats(const float *from, size_t floats, size_t step)
+{
+    for (size_t i = 0; i < floats; i += step)
+        __builtin_prefetch(from + i, 0, 2);
+}
+
+/* Have the cached keys and values of piece I of all, which comes next, brought near: with many
+ * short texts each is new to the CPU's caches and too short for the CPU to foresee what it reads.
+ */
+static void fetch_piece(const struct run *r, size_t i)
+{
+    const struct sweep *s = r->s;
+    const struct piece *p = &s->piece[i];
+    const struct place *place;
+    const struct kv *kv;
+    size_t seen;
+
+    if (i >= r->b->last || p->rows > FETCH_ROWS || !s->seq[p->seq].kv)
+        return;
+    kv = s->seq[p->seq].kv;
+    place = &s->place[p->seq];
+    seen = MIN(place->base + p->from + p->rows, FETCH_BYTES / (2 * sizeof(float) * kv->width));
+    for (size_t at = 0; at < seen; at += KV_PAGE) {
+        size_t page = place->slot * kv->room + at / KV_PAGE, rows = MIN(seen - at, (size_t)KV_PAGE);
+
+        /* turned keys: the first half of each run, or all of it */
+        fetch_floats(kv->k[page], KV_PAGE * kv->width, rows > LINE_FLOATS ? LINE_FLOATS : KV_PAGE);
+        fetch_floats(kv->v[page], rows * kv->width, LINE_FLOATS);
+    }
 }
 
 static void do_item(void *arg, size_t i, size_t thread)
@@ -210,8 +236,10 @@ void sweep_attend(struct run *r)
     struct cut c = { .r = r, .groups = 1, .chunks = 1, .rotate = true, .attend = true };
 
     if (!r->inner || work(r) < SPLIT_FLOATS_MIN) {
-        for (size_t i = 0; i < pieces; i++)
+        for (size_t i = 0; i < pieces; i++) {
+            fetch_piece(r, r->b->first + i + 1);
             do_item(&c, i, 0);
+        }
         return;
     }
     c.groups = MIN(heads, (2 * threads + pieces - 1) / pieces);

@@ -29,8 +29,9 @@ static void attend(struct micro *m, const struct micro_model *mm, const struct m
         size_t t = p->length[s];
         const float *q = p->qkv + at * ld, *k = q + nq, *v = k + nk;
 
-        mm->kern->attention(ctx + at * nq, nq, att, q, ld, &(struct kv_view){ &k, &v, t, ld },
-                            m->scores, t, t, c->heads, c->kv_heads, e);
+        mm->kern->attention(ctx + at * nq, nq, att, q, ld,
+                            &(struct kv_view){ &k, &v, t, ld, false }, m->scores, t, t, c->heads,
+                            c->kv_heads, e);
         att += c->heads * t * t;
         at += t;
     }

@@ -91,8 +91,7 @@ static double exp_wide(double x)
     return x >= 690.0 ? HUGE_VAL : x <= -690.0 ? 0.0 : x;
 }
 
-/* k3, Schulman's estimate: e^x - x - 1 >= 0. */
-static double k3(double x)
+double policy_k3(double x)
 {
     return exp_wide(x) - x - 1.0;
 }
@@ -111,7 +110,7 @@ static double loss_of_row(const struct policy *p, size_t row, double l, struct m
     if (a != 0 && !low && !high) /* an infinite ratio without an advantage is nothing */
         slope = -ratio * a;
     if (p->reference) {
-        kl = k3(p->reference[row] - l);
+        kl = policy_k3(p->reference[row] - l);
         sum->kl_reference += kl;
         if (c->kl > 0)
             slope += c->kl * (1.0 - exp_wide(p->reference[row] - l));

@@ -50,6 +50,10 @@ struct policy_report {
     size_t targets, rows;
 };
 
+/* Schulman's estimate e^x - x - 1 >= 0 of the KL divergence from a reference, of one token; X: its
+ * log-probability under the reference minus that under the policy that drew it. NaN stays. */
+double policy_k3(double x);
+
 /* One step, as trainer_step. ERR_DIVERGED: the loss or the gradient is not finite, weights
  * unchanged. ERR_INVALID also: a number of P that is not finite, a negative weight, a
  * log-probability above 0, kl without a reference. */

@@ -75,8 +75,10 @@ static void expected(const char *task, const char *problem, enum trace_style s, 
         size_t last = n - 2; /* the last value is left to the answer */
 
         for (size_t i = 0; i <= last; i++)
-            if (s == TRACE_MERGED || (last - i) % 2 == 0)
+            if (s == TRACE_MERGED)
                 buf_printf(out, "%c;", value[i]);
+            else if ((last - i) % 2 == 0)
+                buf_printf(out, "%d:%c;", (int)i + 1, value[i]);
     }
     out->data[--out->len] = '\0'; /* the last ';' */
 }
@@ -120,7 +122,8 @@ static void check_task(const char *task)
             assert_int_equal(task_draw(task, level, &r, &e, NULL), 0);
             think_ask(task_find(task), &e, PROMPTS_THINK, 0);
             for (int s = 0; s < TRACE_STYLES; s++)
-                check_one(task, level, &e, (enum trace_style)s);
+                if (s != TRACE_MIXED)
+                    check_one(task, level, &e, (enum trace_style)s);
             example_release(&e);
         }
 }
@@ -140,14 +143,16 @@ static void logic_traces_are_right_in_every_style_and_level(void **state)
 static void traces_of_known_problems(void **state)
 {
     static const char *const want[2][TRACE_STYLES] = {
-        { "1:3+5=8;2:8>2=8;3:8-4=4", "8;8", "8", "" },
-        { "?a:ab;?b:bc;?c:cA", "b;c", "c", "" },
+        { "1:3+5=8;2:8>2=8;3:8-4=4", NULL, "8;8", "2:8", "" },
+        { "?a:ab;?b:bc;?c:cA", NULL, "b;c", "2:c", "" },
     };
 
     (void)state;
     for (int s = 0; s < TRACE_STYLES; s++) {
         struct buf math CLEANUP(buf_release) = { 0 }, logic CLEANUP(buf_release) = { 0 };
 
+        if (s == TRACE_MIXED)
+            continue;
         trace_think("math", "3+5>2-4=", (enum trace_style)s, &math);
         trace_think("logic", "bc,de,ab,cAeBbCdD?a=", (enum trace_style)s, &logic);
         assert_string_equal(buf_str(&math), want[0][s]);
@@ -158,13 +163,57 @@ static void traces_of_known_problems(void **state)
     assert_false(trace_task("lists"));
 }
 
-/* Reference for budgets: seven operators, nearly four times a final budget of 16. */
+/* Bit i is step i; the last value alone is the answer's to say. */
+static void mixed_traces_shorten_the_steps_that_are_asked_for(void **state)
+{
+    static const char *const math[] = {
+        "1:3+5=8;2:8>2=8;3:8-4=4", "8;2:8>2=8;3:8-4=4", "1:3+5=8;8;3:8-4=4", "8;8;3:8-4=4",
+        "1:3+5=8;2:8>2=8",         "8;2:8>2=8",         "1:3+5=8;8",         "8;8",
+    };
+
+    (void)state;
+    for (uint64_t brief = 0; brief < 16; brief++) {
+        struct buf got CLEANUP(buf_release) = { 0 }, want CLEANUP(buf_release) = { 0 };
+
+        trace_mixed("math", "3+5>2-4=", brief, &got);
+        buf_printf(&want, "<think>%s</think><answer>4</answer>", math[brief & 7]);
+        assert_string_equal(buf_str(&got), buf_str(&want));
+        buf_clear(&got);
+        trace_mixed("logic", "bc,de,ab,cAeBbCdD?a=", brief, &got);
+        assert_int_equal(strstr(buf_str(&got), "?b:bc") == NULL, brief >> 1 & 1);
+        assert_int_equal(strstr(buf_str(&got), "?c:cA") == NULL, brief >> 2 & 1);
+        assert_non_null(strstr(buf_str(&got), "<answer>A</answer>"));
+    }
+}
+
+/* The rate is the trace's, not the step's: how many of 64 steps are brief varies far more than 64
+ * draws of one rate would, and is never as many as merged traces have. */
+static void drawn_traces_differ_in_how_brief_they_are(void **state)
+{
+    struct rng r = rng_stream("test traces", 0, 0);
+    size_t none = 0, many = 0, most = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 1000; i++) {
+        size_t n = (size_t)__builtin_popcountll(trace_draw_brief(&r));
+
+        none += n < 4;
+        many += n > 16;
+        most = MAX(most, n);
+    }
+    assert_in_range(none, 50, 400);
+    assert_in_range(many, 50, 700);
+    assert_in_range(most, 17, 60);
+}
+
+/* Reference for budgets: seven operators, nearly four times a final budget of 16, which two styles
+ * keep: one that writes every value, and one that leaves out every second. */
 static void lengths_at_seven_operators(void **state)
 {
     (void)state;
     assert_int_equal(trace_completion_tokens("math", 5, TRACE_VERBOSE), 60);
     assert_int_equal(trace_completion_tokens("math", 5, TRACE_MERGED), 16);
-    assert_int_equal(trace_completion_tokens("math", 5, TRACE_SPARSE), 10);
+    assert_int_equal(trace_completion_tokens("math", 5, TRACE_SPARSE), 16);
     assert_int_equal(trace_completion_tokens("math", 5, TRACE_DIRECT), 5);
 }
 
@@ -174,6 +223,8 @@ int main(void)
         cmocka_unit_test(math_traces_are_right_in_every_style_and_level),
         cmocka_unit_test(logic_traces_are_right_in_every_style_and_level),
         cmocka_unit_test(traces_of_known_problems),
+        cmocka_unit_test(mixed_traces_shorten_the_steps_that_are_asked_for),
+        cmocka_unit_test(drawn_traces_differ_in_how_brief_they_are),
         cmocka_unit_test(lengths_at_seven_operators),
     };
 

@@ -17,16 +17,25 @@ static void impossible_thinking_is_refused_at_its_line(void **state)
     } cases[] = {
         { MODEL("tasks = [\"lists\"];") ");", "t.cfg:3: steps[0].tasks: lists has no written" },
         { MODEL("tasks = [\"math\"];\n traces = [1.0, 1.0];") ");",
-          "t.cfg:4: steps[0].traces: 2 weights; verbose, merged, sparse and direct make 4" },
-        { MODEL("tasks = [\"math\"];\n traces = [0.0, 0.0, 0.0, 0.0];") ");",
+          "t.cfg:4: steps[0].traces: 2 weights; verbose, mixed, merged, sparse and direct make 5" },
+        { MODEL("tasks = [\"math\"];\n traces = [0.0, 0.0, 0.0, 0.0, 0.0];") ");",
           "t.cfg:4: steps[0].traces: all weights are 0" },
-        { MODEL("tasks = [\"math\"];\n traces = [0.5, 0.5, -0.1, 0.0];") ");", "t.cfg:4" },
+        { MODEL("tasks = [\"math\"];\n traces = [0.5, 0.5, -0.1, 0.0, 0.0];") ");", "t.cfg:4" },
         { MODEL("tasks = [\"math\", \"logic\"];\n positions = 94;") ");",
           "t.cfg:4: steps[0].positions: a problem of logic level 6 and its verbose trace take 98 "
           "tokens, more than 94" },
         { MODEL("tasks = [\"math\"]; levels = [5];\n positions = 32;") ");", "t.cfg:4" },
         { MODEL("tasks = [\"math\"];") SCORE("tasks = [\"lists\"];") ");", "lists has no think" },
         { MODEL("tasks = [\"math\"];") SCORE("tasks = [\"math\"]; budget = -1;") ");", "t.cfg:5" },
+        { "name = \"t\"; steps = ({ id = \"m\"; job = \"pretrain\"; tasks = [\"math\"]; }" SCORE(
+              "tasks = [\"math\"];") ");",
+          "t.cfg:2: steps[1].model: step \"m\" teaches no visible reasoning" },
+        { "name = \"t\"; steps = ({ id = \"m\"; job = \"pretrain\"; tasks = [\"math\"]; },\n"
+          "{ id = \"c\"; job = \"stage\"; model = \"m\"; tasks = [\"math\"]; });",
+          "t.cfg:2: steps[1].model: step \"m\" teaches no visible reasoning" },
+        { MODEL("tasks = [\"math\"];") ",\n{ id = \"c\"; job = \"stage\"; model = \"m\"; tasks = "
+                                       "[\"math\"];\n prompts = \"think_chat\"; });",
+          "t.cfg:5: steps[1].prompts: \"think_chat\" needs a model with a chat template" },
     };
 
     (void)state;
@@ -52,10 +61,11 @@ static bool same_first_key(const char *a, const char *b)
 static void traces_and_budgets_matter_to_thinking_alone(void **state)
 {
     (void)state;
-    assert_true(same_first_key(PLAIN(""), PLAIN("traces = [1.0, 0.0, 0.0, 0.0]; budgets = [15];")));
+    assert_true(
+        same_first_key(PLAIN(""), PLAIN("traces = [1.0, 0.0, 0.0, 0.0, 0.0]; budgets = [15];")));
     assert_false(same_first_key(PLAIN(""), PLAIN("prompts = \"think\";")));
     assert_false(same_first_key(PLAIN("prompts = \"think\";"),
-                                PLAIN("prompts = \"think\"; traces = [1.0, 0.0, 0.0, 0.0];")));
+                                PLAIN("prompts = \"think\"; traces = [1.0, 0.0, 0.0, 0.0, 0.0];")));
     assert_false(same_first_key(PLAIN("prompts = \"think\";"),
                                 PLAIN("prompts = \"think\"; budgets = [15];")));
 }

@@ -303,6 +303,24 @@ divergence_beyond_a_bound_is_found_and_its_model_is_the_same_behind_a_checkpoint
     fake_job_release(&f);
 }
 
+/* Groups whose answers are all alike teach nothing, and no step measures anything: it is looked at
+ * the policy all the same, at the latest with the stage's last update. */
+static void a_collapse_that_leaves_nothing_to_learn_from_is_found(void **state)
+{
+    struct fake_job f;
+    struct err err = { 0 };
+
+    (void)state;
+    stage_start(&f, 0, 2);
+    fake_job_real(&f, "temperature", 0.01);
+    fake_job_real(&f, "entropy_min", 1);
+    assert_int_equal(fake_job_run(&f, &err), ERR_DIVERGED);
+    assert_non_null(strstr(err.text, "update 1: the entropy"));
+    assert_true(stage_metric(&f, "groups_used", 1)->value == 0);
+    assert_int_equal(f.job.outputs_len, 2);
+    fake_job_release(&f);
+}
+
 /* ---- what it tells -------------------------------------------------------------------------- */
 
 static double value(const struct fake_job *f, const char *name, uint64_t step)
@@ -453,6 +471,7 @@ int main(void)
         cmocka_unit_test(checkpoints_that_are_not_understood_are_passed_over),
         cmocka_unit_test(cancelled_stage_saves_nothing),
         cmocka_unit_test(divergence_leaves_the_last_good_model_and_later_stages_pass_it_on),
+        cmocka_unit_test(a_collapse_that_leaves_nothing_to_learn_from_is_found),
         cmocka_unit_test(
             divergence_beyond_a_bound_is_found_and_its_model_is_the_same_behind_a_checkpoint),
         cmocka_unit_test(metrics_are_those_of_each_update),

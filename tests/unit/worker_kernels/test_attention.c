@@ -54,7 +54,7 @@ static void run(struct problem *p, const struct kernels *kern, float *out, float
     const size_t ldq = p->s.heads * p->s.e, ldk = p->s.kv_heads * p->s.e;
     const float *k = p->k.f, *v = p->v.f;
     kern->attention(out + from * ldq, ldq, att, p->q.f + from * ldq, ldq,
-                    &(struct kv_view){ &k, &v, p->s.t, ldk }, p->scratch, to - from,
+                    &(struct kv_view){ &k, &v, p->s.t, ldk, false }, p->scratch, to - from,
                     p->s.t - p->s.rows + to, p->s.heads, p->s.kv_heads, p->s.e);
 }
 
@@ -62,7 +62,8 @@ static const struct shape SHAPES[] = {
     { 1, 1, 1, 1, 16 },    { 20, 20, 4, 4, 16 },  { 32, 32, 4, 4, 16 },   { 33, 33, 2, 1, 32 },
     { 5, 17, 4, 2, 8 },    { 1, 40, 8, 2, 64 },   { 16, 100, 2, 2, 128 }, { 70, 70, 3, 3, 48 },
     { 7, 90, 8, 2, 64 },   { 3, 300, 12, 2, 32 }, { 1, 77, 14, 2, 64 },   { 9, 9, 1, 1, 2 },
-    { 40, 200, 6, 2, 24 }, { 3, 1030, 2, 1, 80 }, { 17, 19, 2, 2, 256 },
+    { 40, 200, 6, 2, 24 }, { 3, 1030, 2, 1, 80 }, { 17, 19, 2, 2, 256 },  { 1, 50, 4, 4, 32 },
+    { 1, 70, 5, 5, 16 },   { 1, 33, 6, 6, 32 },   { 1, 96, 9, 9, 48 },
 };
 
 static void agrees_with_the_twin_and_on_all_levels(void **state)
@@ -131,9 +132,10 @@ static void row_by_row_with_a_cache_equals_the_full_pass(void **state)
     }
 }
 
-/* The keys or values of P in pages of PAGE positions, each its own array; what is behind the last
- * key is NaN. */
-static const float **pages_new(const struct problem *p, const float *x, size_t page, size_t count)
+/* The keys or values of P in pages of PAGE positions, each its own array, TURNED if so asked; what
+ * is behind the last key is NaN. */
+static const float **pages_new(const struct problem *p, const float *x, size_t page, size_t count,
+                               bool turned)
 {
     const size_t width = p->s.kv_heads * p->s.e;
     const float **ret = mem_calloc(count, sizeof(*ret));
@@ -141,7 +143,8 @@ static const float **pages_new(const struct problem *p, const float *x, size_t p
         const size_t held = MIN(page, p->s.t - i * page);
         float *copy = mem_aligned(page * width, sizeof(*copy));
         for (size_t j = 0; j < page * width; j++)
-            copy[j] = j < held * width ? x[i * page * width + j] : NAN;
+            copy[turned ? j % width * page + j / width : j] =
+                j < held * width ? x[i * page * width + j] : NAN;
         ret[i] = copy;
     }
     return ret;
@@ -154,9 +157,8 @@ static void pages_free(const float **page, size_t count)
     free(page);
 }
 
-static void keys_and_values_in_pages_change_no_bit(void **state)
+static void check_pages(bool turned)
 {
-    (void)state;
     static const size_t size[] = { 16, 48, 64, 2048 };
     const struct kernels *level[KERNELS_LEVELS];
     const size_t levels = runnable_levels(level);
@@ -166,20 +168,32 @@ static void keys_and_values_in_pages_change_no_bit(void **state)
         const size_t ldq = s.heads * s.e;
         CLEANUP(problem_free) struct problem p = problem_new(s);
         BOTH other = both_zero(p.out.n);
-        const float **k = pages_new(&p, p.k.f, page, count);
-        const float **v = pages_new(&p, p.v.f, page, count);
+        const float **k = pages_new(&p, p.k.f, page, count, turned);
+        const float **v = pages_new(&p, p.v.f, page, count, false);
         run(&p, level[0], p.out.f, NULL, 0, s.rows);
         for (size_t l = 0; l < levels; l++) {
             level[l]->attention(other.f, ldq, p.att.f, p.q.f, ldq,
-                                &(struct kv_view){ k, v, page, s.kv_heads * s.e }, p.scratch,
-                                s.rows, s.t, s.heads, s.kv_heads, s.e);
+                                &(struct kv_view){ k, v, page, s.kv_heads * s.e, turned },
+                                p.scratch, s.rows, s.t, s.heads, s.kv_heads, s.e);
             if (memcmp(other.f, p.out.f, other.n * sizeof(float)) != 0)
-                fail_msg("level %s, shape %zu, pages of %zu", level[l]->name, i / ARRAY_LEN(size),
-                         page);
+                fail_msg("level %s, shape %zu, pages of %zu, turned: %d", level[l]->name,
+                         i / ARRAY_LEN(size), page, turned);
         }
         pages_free(k, count);
         pages_free(v, count);
     }
+}
+
+static void keys_and_values_in_pages_change_no_bit(void **state)
+{
+    (void)state;
+    check_pages(false);
+}
+
+static void turned_keys_change_no_bit(void **state)
+{
+    (void)state;
+    check_pages(true);
 }
 
 static void keys_that_a_row_does_not_see_may_be_anything(void **state)
@@ -215,6 +229,7 @@ int main(void)
         cmocka_unit_test(asking_for_probabilities_changes_no_bit),
         cmocka_unit_test(row_by_row_with_a_cache_equals_the_full_pass),
         cmocka_unit_test(keys_and_values_in_pages_change_no_bit),
+        cmocka_unit_test(turned_keys_change_no_bit),
         cmocka_unit_test(keys_that_a_row_does_not_see_may_be_anything),
         cmocka_unit_test(huge_scores_do_not_overflow),
     };

@@ -242,8 +242,8 @@ static void attention_back_agrees(void **state)
         for (size_t l = 0; l < levels; l++) {
             const float *keys = k.f, *values = v.f;
             level[l]->attention(y.f, heads * e, att.f, q.f, heads * e,
-                                &(struct kv_view){ &keys, &values, t, kv * e }, scratch.f, t, t,
-                                heads, kv, e);
+                                &(struct kv_view){ &keys, &values, t, kv * e, false }, scratch.f, t,
+                                t, heads, kv, e);
             level[l]->attention_back(dq.f, heads * e, dk.f, dv.f, kv * e, dy.f, heads * e, att.f,
                                      q.f, heads * e, k.f, kv * e, v.f, kv * e, scratch.f, t, heads,
                                      kv, e);

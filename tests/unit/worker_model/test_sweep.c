@@ -52,8 +52,8 @@ static void plain_layer(const struct plain *p, size_t l)
                c->heads, c->head_dim);
     kern->rope(p->k, kv, p->position, p->rope.cos, p->rope.sin, 1, c->rope_interleaved, ROWS,
                c->kv_heads, c->head_dim);
-    kern->attention(p->att, q, NULL, p->q, q, &(struct kv_view){ &keys, &values, ROWS, kv }, score,
-                    ROWS, ROWS, c->heads, c->kv_heads, c->head_dim);
+    kern->attention(p->att, q, NULL, p->q, q, &(struct kv_view){ &keys, &values, ROWS, kv, false },
+                    score, ROWS, ROWS, c->heads, c->kv_heads, c->head_dim);
     plain_gemm(p, p->norm, p->att, w->wo[l], c->dim, q);
     kern->add(p->x, p->norm, ROWS * c->dim);
     kern->rmsnorm(p->norm, NULL, p->x, w->norm2[l], c->rms_eps, ROWS, c->dim);
