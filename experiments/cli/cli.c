@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/base/buf.h"
+#include "common/base/mem.h"
 #include "common/base/nearest.h"
 #include "experiments/cli/git.h"
 #include "experiments/cli/tables.h"
@@ -88,10 +89,14 @@ static const struct embedded_recipe *find_embedded(const char *name)
 
 static int no_recipe(const char *name, struct err *err)
 {
-    const char *names[16] = { NULL };
+    const char **names CLEANUP(mem_cleanup) = NULL;
     struct buf list CLEANUP(buf_release) = { 0 };
+    size_t len = 0;
 
-    for (size_t i = 0; embedded_recipes[i].name && i + 1 < ARRAY_LEN(names); i++) {
+    while (embedded_recipes[len].name)
+        len++;
+    names = mem_calloc(len + 1, sizeof(*names));
+    for (size_t i = 0; i < len; i++) {
         names[i] = embedded_recipes[i].name;
         buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
     }

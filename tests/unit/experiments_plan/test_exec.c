@@ -187,7 +187,8 @@ static void what_cannot_be_is_refused_at_its_line(void **state)
         { GO("command = [\"cat\"]; outputs = [\"x\", \"y\"];") THEN("\ninputs = { a = \"go\"; };")
               END,
           "makes not one thing" },
-        { GO("command = [\"cat\"];") THEN("\ninputs = { a = \"then\"; };") END, "t.cfg:3: steps[1]: the steps need each other in a cycle" },
+        { GO("command = [\"cat\"];") THEN("\ninputs = { a = \"then\"; };") END,
+          "t.cfg:3: steps[1]: the steps need each other in a cycle" },
         { GO("command = [\"cat\"]; outputs = [\"x\"];")
               THEN("\ninputs = { a = \"./nowhere/at.all\"; };") END,
           "t.cfg:4: steps[1].inputs.a" },
