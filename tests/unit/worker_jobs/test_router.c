@@ -99,9 +99,7 @@ static void begin(struct fake_job *f, const struct set_options *o)
 
 static void end(struct fake_job *f)
 {
-    params_release(&f->job.params);
-    buf_release(&f->bytes);
-    assert_int_equal(folder_remove(f->scratch), 0);
+    fake_job_release(f);
 }
 
 static const struct set_options plain = { .model = tiny_dir, .layers = LAYERS };
