@@ -4,7 +4,7 @@
 # killed inside a stage, when it is sent away (SIGTERM), and when the coordinator is killed and comes back.
 . "$(dirname "$0")/lib.sh"
 
-LONG="--set train.updates=240"
+LONG="--set train.updates=240 --set train.problems=32"
 run_long() { drover run "$HERE/tiny-stage.cfg" $LONG "$@"; }
 # Digests of all outputs by step and stage, and all metrics but the time.
 made() {
