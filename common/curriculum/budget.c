@@ -119,12 +119,19 @@ static uint64_t equal_pieces(const struct budget_schedule *s)
     return 1;
 }
 
+/* Does a drop come every so many updates? */
+static bool by_interval(const struct budget_schedule *s)
+{
+    return s->interval > 0 &&
+           (s->kind == BUDGET_LINEAR || s->kind == BUDGET_EXPONENTIAL || s->kind == BUDGET_COSINE);
+}
+
 static uint64_t piece_of(const struct budget_schedule *s, uint64_t update)
 {
     uint64_t k = 0;
 
-    if (s->kind == BUDGET_EXPONENTIAL && s->gamma > 0)
-        return update / s->interval;
+    if (by_interval(s))
+        return s->gamma > 0 ? update / s->interval : MIN(update / s->interval, s->drops);
     if (s->kind == BUDGET_STEPS && s->steps_at) {
         while (k + 1 < s->steps_len && (uint64_t)s->steps_at[k + 1] <= update)
             k++;
@@ -138,8 +145,8 @@ static uint64_t piece_of(const struct budget_schedule *s, uint64_t update)
 /* The first update of piece K. */
 static uint64_t piece_start(const struct budget_schedule *s, uint64_t k)
 {
-    if (s->kind == BUDGET_EXPONENTIAL && s->gamma > 0)
-        return k * s->interval;
+    if (by_interval(s))
+        return s->gamma > 0 || k <= s->drops ? k * s->interval : s->updates;
     if (s->kind == BUDGET_STEPS && s->steps_at)
         return k < s->steps_len ? (uint64_t)s->steps_at[k] : s->updates;
     const uint64_t pieces = equal_pieces(s);

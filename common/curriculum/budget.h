@@ -2,9 +2,10 @@
 /* budget.h - token budgets over the updates of a curriculum: pure functions of the update.
  *
  * A schedule is piecewise constant: drops cut the UPDATES into drops + 1 equal parts (part k starts
- * at the first update t with t * (drops + 1) >= k * updates) and the budget falls between them from
- * FIRST to LAST: linear by equal amounts, exponential by equal factors, cosine along half a wave;
- * an exponential by gamma and interval instead has max(last, first * gamma^floor(t / interval)).
+ * at the first update t with t * (drops + 1) >= k * updates), or come one every INTERVAL updates,
+ * and the budget falls between them from FIRST to LAST: linear by equal amounts, exponential by
+ * equal factors, cosine along half a wave; an exponential by gamma and interval instead has
+ * max(last, first * gamma^floor(t / interval)).
  * Formulas and sources: docs/curricula.md. */
 #ifndef COMMON_CURRICULUM_BUDGET_H
 #define COMMON_CURRICULUM_BUDGET_H
@@ -34,7 +35,7 @@ struct budget_schedule {
     int64_t first, last;     /* tokens */
     uint64_t drops;          /* linear, cosine, and exponential without gamma */
     double gamma;            /* exponential by a factor; 0: by drops */
-    uint64_t interval;       /* with gamma: updates between two drops */
+    uint64_t interval;       /* updates between two drops; 0: equal parts (not with gamma) */
     const int64_t *steps;    /* BUDGET_STEPS: the budgets... */
     const int64_t *steps_at; /* ...and the update each begins at; NULL: spread evenly */
     size_t steps_len;

@@ -40,6 +40,12 @@ static int check_drops(const struct budget_schedule *s, const char **field, stru
                        "%" PRIu64 " drops do not fit into %" PRIu64
                        " update%s; have fewer drops or more updates",
                        s->drops, s->updates, s->updates == 1 ? "" : "s");
+    *field = "interval";
+    if (s->drops * s->interval >= s->updates) /* at most 1e6 each */
+        return err_set(err, ERR_INVALID,
+                       "%" PRIu64 " drops, one every %" PRIu64 " updates, do not fit into %" PRIu64
+                       "; say at most %" PRIu64 ", or leave it out for equal parts",
+                       s->drops, s->interval, s->updates, (s->updates - 1) / s->drops);
     return 0;
 }
 
@@ -120,7 +126,7 @@ static int check_exponential(const struct budget_schedule *s, const char **field
 
     if (rc)
         return rc;
-    return s->gamma != 0 || s->interval ? check_gamma(s, field, err) : check_drops(s, field, err);
+    return s->gamma != 0 ? check_gamma(s, field, err) : check_drops(s, field, err);
 }
 
 static int (*const checks[BUDGET_KINDS])(const struct budget_schedule *s, const char **field,
@@ -155,6 +161,9 @@ static void describe_drops(const struct budget_schedule *s, struct buf *out)
                    dmath_exp(dmath_log((double)s->last / (double)s->first) / (double)s->drops));
     if (s->kind == BUDGET_LINEAR && s->drops)
         buf_printf(out, " of %.1f tokens", (double)(s->first - s->last) / (double)s->drops);
+    if (s->interval)
+        buf_printf(out, ", one every %" PRIu64 " update%s", s->interval,
+                   s->interval == 1 ? "" : "s");
 }
 
 static void describe_steps(const struct budget_schedule *s, struct buf *out)

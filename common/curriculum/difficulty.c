@@ -43,20 +43,6 @@ bool difficulty_adapts(enum difficulty_rule rule)
     return difficulty_row(rule)->tell != NULL;
 }
 
-double difficulty_up(const struct difficulty_conf *c)
-{
-    if (c->up > 0)
-        return c->up;
-    return c->rule == DIFFICULTY_RLVE ? 0.9 : 0.7;
-}
-
-uint64_t difficulty_window(const struct difficulty_conf *c)
-{
-    if (c->window > 0)
-        return c->window;
-    return c->rule == DIFFICULTY_DUMP ? 12 : 4;
-}
-
 /* ---- checks ---- */
 
 static int check_range(const char *name, double v, double min, double max, const char **field,

@@ -9,6 +9,20 @@
 /* RLVE judges a level after 8 problems. */
 enum { RLVE_PROBLEMS = 8 };
 
+double difficulty_up(const struct difficulty_conf *c)
+{
+    if (c->up > 0)
+        return c->up;
+    return c->rule == DIFFICULTY_RLVE ? 0.9 : 0.7;
+}
+
+uint64_t difficulty_window(const struct difficulty_conf *c)
+{
+    if (c->window > 0)
+        return c->window;
+    return c->rule == DIFFICULTY_DUMP ? 12 : 4;
+}
+
 /* ---- fixed ---- */
 
 static void mixture(const struct difficulty_conf *c, const struct difficulty_state *s,

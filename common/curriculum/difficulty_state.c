@@ -67,7 +67,8 @@ int difficulty_load(const struct difficulty_conf *c, const char *text, struct di
     ret->samples = exact_take_count(&e, UINT64_MAX);
     ret->correct = exact_take_count(&e, ret->samples);
     take_bandit(c, &e, ret);
-    if (exact_end(&e) && ret->low <= ret->high)
+    /* Only RLVE's window leaves the easiest level, and never its hardest one. */
+    if (exact_end(&e) && ret->low <= (c->rule == DIFFICULTY_RLVE ? ret->high : 0))
         return 0;
     return err_set(err, ERR_INVALID,
                    "the state of difficulty = \"%s\" over %zu levels cannot be read: \"%.60s\"",

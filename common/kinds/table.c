@@ -38,6 +38,45 @@ static const char *const visits_words[] = { "parent", "total", NULL };
         "examples", PARAM_INT, LIMITS(1, 1e6), "examples", NULL, NULL, false, EXAMPLES_HELP        \
     }
 
+/* What kinds that train have in common: the optimiser, and how a job computes. */
+#define BETA2_PARAM                                                                                \
+    {                                                                                              \
+        "beta2", PARAM_REAL, LIMITS(0.5, 0.99999), "", "0.99", NULL, true,                         \
+            "Decay of AdamW's second moment."                                                      \
+    }
+#define WEIGHT_DECAY_PARAM(DEFAULT)                                                                \
+    {                                                                                              \
+        "weight_decay", PARAM_REAL, LIMITS(0, 1), "", DEFAULT, NULL, true,                         \
+            "Decoupled weight decay of matrices."                                                  \
+    }
+#define CLIP_PARAM                                                                                 \
+    {                                                                                              \
+        "clip", PARAM_REAL, LIMITS(0, 1e6), "", "1", NULL, true,                                   \
+            "Largest global gradient norm; 0: no clipping."                                        \
+    }
+#define MICRO_BATCHES_PARAM                                                                        \
+    {                                                                                              \
+        "micro_batches", PARAM_INT, LIMITS(1, 256), "", "8", NULL, true,                           \
+            "Parts of a step whose gradients are summed in a fixed order."                         \
+    }
+#define GEMM_PARAM                                                                                 \
+    {                                                                                              \
+        "gemm", PARAM_TEXT, NO_LIMITS, "", "openblas", gemm_words, true,                           \
+            "Matrix products of the backward pass: openblas, or packed for the same bits on "      \
+            "every CPU."                                                                           \
+    }
+#define THREADS_PARAM                                                                              \
+    {                                                                                              \
+        "threads", PARAM_INT, LIMITS(0, 256), "threads", "0", NULL, false,                         \
+            "Threads of the training slot; 0: the slot's own. Changes no bit."                     \
+    }
+#define CHECKPOINT_PARAM                                                                           \
+    {                                                                                              \
+        "checkpoint_s", PARAM_REAL, LIMITS(0, 1e6), "s", "60", NULL, false,                        \
+            "Time between checkpoints inside the job, from which a later attempt goes on; 0: "     \
+            "none. Changes no bit."                                                                \
+    }
+
 static const struct param_spec pretrain_params[] = {
     { "layers", PARAM_INT, LIMITS(1, 64), "layers", "8", NULL, true, "Depth of the model." },
     { "dim", PARAM_INT, LIMITS(16, 2048), "floats", "64", NULL, true, "Width of the model." },
@@ -60,19 +99,15 @@ static const struct param_spec pretrain_params[] = {
     { "steps", PARAM_INT, LIMITS(1, 1e6), "steps", "1500", NULL, true, "Optimiser steps." },
     { "batch", PARAM_INT, LIMITS(1, 65536), "examples", "256", NULL, true,
       "Training problems per step." },
-    { "micro_batches", PARAM_INT, LIMITS(1, 256), "", "8", NULL, true,
-      "Parts of a step whose gradients are summed in a fixed order." },
+    MICRO_BATCHES_PARAM,
     { "learning_rate", PARAM_REAL, LIMITS(1e-7, 1), "", "0.001", NULL, true,
       "Peak rate of AdamW." },
     { "final_rate", PARAM_REAL, LIMITS(0, 1), "share of peak", "0.05", NULL, true,
       "Rate at the end of the cosine." },
     { "warmup", PARAM_INT, LIMITS(0, 1e6), "steps", "50", NULL, true, "Steps of linear warm-up." },
-    { "beta2", PARAM_REAL, LIMITS(0.5, 0.99999), "", "0.99", NULL, true,
-      "Decay of AdamW's second moment." },
-    { "weight_decay", PARAM_REAL, LIMITS(0, 1), "", "0.01", NULL, true,
-      "Decoupled weight decay of matrices." },
-    { "clip", PARAM_REAL, LIMITS(0, 1e6), "", "1", NULL, true,
-      "Largest global gradient norm; 0: no clipping." },
+    BETA2_PARAM,
+    WEIGHT_DECAY_PARAM("0.01"),
+    CLIP_PARAM,
     { "layer_skip", PARAM_REAL, LIMITS(0, 0.9), "probability", "0", NULL, true,
       "Stochastic depth: each sequence skips each layer with this probability, never more than two "
       "in a row." },
@@ -90,15 +125,10 @@ static const struct param_spec pretrain_params[] = {
       "and direct." },
     { "budgets", PARAM_INTS, LIMITS(0, 4096), "tokens", "[]", NULL, true,
       "With prompts = \"think\": half of the prompts state one of these budgets at random, "
-      "whatever "
-      "the trace; []: budgets over the range of the traces' lengths." },
-    { "gemm", PARAM_TEXT, NO_LIMITS, "", "openblas", gemm_words, true,
-      "Matrix products of the backward pass: openblas, or packed for the same bits on every CPU." },
-    { "threads", PARAM_INT, LIMITS(0, 256), "threads", "0", NULL, false,
-      "Threads of the training slot; 0: the slot's own. Changes no bit." },
-    { "checkpoint_s", PARAM_REAL, LIMITS(0, 1e6), "s", "60", NULL, false,
-      "Time between checkpoints inside the job, from which a later attempt goes on; 0: none. "
-      "Changes no bit." },
+      "whatever the trace; []: budgets over the range of the traces' lengths." },
+    GEMM_PARAM,
+    THREADS_PARAM,
+    CHECKPOINT_PARAM,
 };
 
 static const struct param_spec search_params[] = {
@@ -252,8 +282,7 @@ static const struct param_spec router_params[] = {
       "Examples per optimiser step." },
     { "learning_rate", PARAM_REAL, LIMITS(1e-7, 1), "", "0.001", NULL, true,
       "Peak rate of AdamW." },
-    { "weight_decay", PARAM_REAL, LIMITS(0, 1), "", "0.01", NULL, true,
-      "Decoupled weight decay of matrices." },
+    WEIGHT_DECAY_PARAM("0.01"),
     { "dropout", PARAM_REAL, LIMITS(0, 0.9), "share", "0", NULL, true,
       "Share of the hidden layers' outputs that is set to 0 at random in training." },
     { "noise", PARAM_REAL, LIMITS(0, 10), "deviations", "0", NULL, true,
@@ -269,8 +298,7 @@ static const struct param_spec router_params[] = {
       "(success)." },
     { "patience", PARAM_INT, LIMITS(0, 10000), "epochs", "0", NULL, true,
       "Stop after so many epochs without a better one; 0: never." },
-    { "threads", PARAM_INT, LIMITS(0, 256), "threads", "0", NULL, false,
-      "Threads of the training slot; 0: the slot's own. Changes no bit." },
+    THREADS_PARAM,
 };
 
 static const char *const better_words[] = { "higher", "lower", NULL };
@@ -345,12 +373,13 @@ static const struct param_spec stage_params[] = {
     { "budget_last", PARAM_INT, LIMITS(1, 65536), "tokens", "87", NULL, false,
       "Budget of the last updates, and the floor of an exponential schedule." },
     { "drops", PARAM_INT, LIMITS(0, 1000), "drops", "3", NULL, false,
-      "How often the budget falls, at equal distances; the last part of the updates has "
-      "budget_last." },
+      "How often the budget falls, every interval updates or at equal distances; the last part of "
+      "the updates has budget_last." },
     { "gamma", PARAM_REAL, LIMITS(0, 1), "", "0", NULL, false,
       "Exponential by a factor instead of drops: budget_first * gamma^(updates / interval)." },
     { "interval", PARAM_INT, LIMITS(0, 1e6), "updates", "0", NULL, false,
-      "With gamma: updates between two drops." },
+      "Updates between two drops, of linear, exponential and cosine; 0: drops at equal distances "
+      "(gamma needs it)." },
     { "steps", PARAM_INTS, LIMITS(1, 65536), "tokens", "[]", NULL, false,
       "With schedule = \"steps\": the budgets, one after the other." },
     { "steps_at", PARAM_INTS, LIMITS(0, 1e6), "updates", "[]", NULL, false,
@@ -439,16 +468,14 @@ static const struct param_spec stage_params[] = {
       "Diverged when the mean entropy of the sampled tokens falls below it; 0: never." },
     { "learning_rate", PARAM_REAL, LIMITS(1e-9, 1), "", "0.0002", NULL, true,
       "Rate of AdamW, behind the warm-up." },
+    { "final_rate", PARAM_REAL, LIMITS(0, 1), "share of learning_rate", "1", NULL, true,
+      "Rate at the end of the curriculum, along a cosine; 1: constant." },
     { "warmup", PARAM_INT, LIMITS(0, 1e6), "updates", "10", NULL, true,
       "Updates of linear warm-up, counted from the first stage." },
-    { "weight_decay", PARAM_REAL, LIMITS(0, 1), "", "0", NULL, true,
-      "Decoupled weight decay of matrices." },
-    { "beta2", PARAM_REAL, LIMITS(0.5, 0.99999), "", "0.99", NULL, true,
-      "Decay of AdamW's second moment." },
-    { "clip", PARAM_REAL, LIMITS(0, 1e6), "", "1", NULL, true,
-      "Largest global gradient norm; 0: no clipping." },
-    { "micro_batches", PARAM_INT, LIMITS(1, 256), "", "8", NULL, true,
-      "Parts of a step whose gradients are summed in a fixed order." },
+    WEIGHT_DECAY_PARAM("0"),
+    BETA2_PARAM,
+    CLIP_PARAM,
+    MICRO_BATCHES_PARAM,
     { "validation_examples", PARAM_INT, LIMITS(0, 1e6), "examples", "0", NULL, true,
       "Validation problems of each task and level, answered greedily at the stage's start and end, "
       "with budget_last in the prompt and without a budget." },
@@ -457,20 +484,15 @@ static const struct param_spec stage_params[] = {
       "stage's own last budget." },
     { "validation_every", PARAM_INT, LIMITS(0, 1e6), "updates", "0", NULL, true,
       "And every so many updates; 0: only at both ends." },
-    { "gemm", PARAM_TEXT, NO_LIMITS, "", "openblas", gemm_words, true,
-      "Matrix products of the backward pass: openblas, or packed for the same bits on every CPU." },
-    { "threads", PARAM_INT, LIMITS(0, 256), "threads", "0", NULL, false,
-      "Threads of the training slot; 0: the slot's own. Changes no bit." },
-    { "checkpoint_s", PARAM_REAL, LIMITS(0, 1e6), "s", "60", NULL, false,
-      "Time between checkpoints inside the stage, from which a later attempt goes on; 0: none. "
-      "Changes no bit." },
+    GEMM_PARAM,
+    THREADS_PARAM,
+    CHECKPOINT_PARAM,
 };
 
 static const struct param_spec exec_params[] = {
     { "command", PARAM_TEXTS, NO_LIMITS, "", NULL, NULL, true,
       "The program and its arguments; {input.NAME}, {output.NAME}, {seed} and {PARAMETER} stand "
-      "for "
-      "paths and values." },
+      "for paths and values." },
     { "parameters", PARAM_TEXTS, NO_LIMITS, "", "[]", NULL, true,
       "Its own parameters, \"NAME=VALUE\": environment variables and a JSON file." },
     { "outputs", PARAM_TEXTS, NO_LIMITS, "", "[]", NULL, true,

@@ -54,6 +54,28 @@ struct stats_difference stats_paired_t(const double *a, const double *b, size_t 
     return ret;
 }
 
+struct stats_interval stats_paired_ratio(const double *a, const double *b, size_t n)
+{
+    double ma = stats_mean(a, n), mb = stats_mean(b, n), t, aa = 0.0, bb = 0.0, ab = 0.0;
+    double p, q, root;
+
+    if (n < 3)
+        return (struct stats_interval){ .valid = false };
+    for (size_t i = 0; i < n; i++) {
+        aa += (a[i] - ma) * (a[i] - ma);
+        bb += (b[i] - mb) * (b[i] - mb);
+        ab += (a[i] - ma) * (b[i] - mb);
+    }
+    t = stats_t_quantile(0.975, (double)n - 1.0);
+    t = t * t / ((double)n * ((double)n - 1.0)); /* times the sums above: t^2 (co)variance / n */
+    p = mb * mb - t * bb;
+    q = ma * mb - t * ab;
+    root = sqrt(fmax(0.0, q * q - p * (ma * ma - t * aa)));
+    return (struct stats_interval){ .valid = p > 0.0 && isfinite((q + root) / p),
+                                    .lo = (q - root) / p,
+                                    .hi = (q + root) / p };
+}
+
 struct place {
     double p;
     size_t at;

@@ -19,6 +19,10 @@ struct stats_difference stats_welch(const double *a, size_t a_len, const double 
 /* Paired t test: a[i] and b[i] come from the same seed. Not defined below two. */
 struct stats_difference stats_paired_t(const double *a, const double *b, size_t n);
 
+/* Paired ratio of means, mean(a) / mean(b), by Fieller's theorem (1954): the ratios r at which the
+ * paired t test of a[i] - r b[i] says nothing. None below three seeds, and where B may be 0. */
+struct stats_interval stats_paired_ratio(const double *a, const double *b, size_t n);
+
 /* Holm's step-down correction (1979) over N p values of one table: ADJUSTED[i] = max over the
  * j-th smallest p up to its place of (m - j + 1) p, at most 1; reject where adjusted <= alpha. NaN:
  * no test; stays NaN and is not counted in m. ADJUSTED may be P. */

@@ -28,19 +28,21 @@ static uint64_t update_of(const struct plan_curriculum *c, int x)
 
 struct rows {
     int64_t floor[ROWS_MAX]; /* descending; a budget is in the first row whose floor it reaches */
-    int len;
+    int len;                 /* above ROWS_MAX: too many */
 };
 
 static void add_row(struct rows *r, int64_t budget)
 {
     int at = 0;
 
+    if (r->len > ROWS_MAX)
+        return;
     while (at < r->len && r->floor[at] > budget)
         at++;
-    if ((at < r->len && r->floor[at] == budget) || r->len > ROWS_MAX)
+    if (at < r->len && r->floor[at] == budget)
         return;
     if (r->len == ROWS_MAX) {
-        r->len++; /* too many */
+        r->len++;
         return;
     }
     memmove(&r->floor[at + 1], &r->floor[at], (size_t)(r->len - at) * sizeof(r->floor[0]));
@@ -114,7 +116,7 @@ static void draw_adaptive(const struct plan_curriculum *c, struct buf *out)
 static void draw_axis(const struct plan_curriculum *c, struct buf *out)
 {
     char line[WIDTH + 1], numbers[WIDTH + 24];
-    int free_from = 0;
+    int free_from = 0, before = 0;
 
     memset(line, '-', WIDTH);
     memset(numbers, ' ', sizeof(numbers));
@@ -127,8 +129,9 @@ static void draw_axis(const struct plan_curriculum *c, struct buf *out)
         if (x < free_from && k < c->stages)
             continue;
         if (x < free_from) /* the last number matters more than its neighbour */
-            memset(numbers, ' ', sizeof(numbers));
+            memset(numbers + before, ' ', sizeof(numbers) - (size_t)before);
         memcpy(numbers + x, text, (size_t)len);
+        before = x;
         free_from = x + len + 2;
     }
     line[WIDTH] = '\0';

@@ -128,7 +128,8 @@ static int set_slice(const struct step *s, uint64_t k, struct params *to, struct
 
     rc = rc ? rc : params_set_int(to, "updates", (int64_t)updates, err);
     rc = rc ? rc : params_set_int(to, "first", (int64_t)(k * updates), err);
-    if (!rc && d.levels > 1 && difficulty_needs_total(d.rule))
+    if (!rc && ((d.levels > 1 && difficulty_needs_total(d.rule)) ||
+                kind_real(s->kind, &s->params, "final_rate") < 1))
         rc = params_set_int(to, "total", (int64_t)b.updates, err);
     rc = rc ? rc
             : params_set_text(to, "schedule",

@@ -196,13 +196,11 @@ static int check_decay(const struct point *p, const struct step *st, struct err 
     if (gamma && !interval)
         return step_error(p, st->from, err, ERR_INVALID, "gamma",
                           "needs interval, the updates between two drops; or say drops = N "
-                          "instead of both");
-    if (interval && !gamma)
-        return step_error(p, st->from, err, ERR_INVALID, "interval",
-                          "needs gamma, the factor of a drop; or say drops = N instead of both");
+                          "instead of it");
     if (gamma && params_get(&st->params, "drops"))
         return step_error(p, st->from, err, ERR_INVALID, "drops",
-                          "gamma and interval say already how the budget falls; leave one out");
+                          "gamma and interval say already how the budget falls; leave gamma or "
+                          "drops out");
     return 0;
 }
 

@@ -17,7 +17,8 @@ static double printed(const struct table_head *h, const struct table_cell *c)
 
 static bool shown(const struct table_head *h, const struct table_cell *c)
 {
-    return c->known && (!column_of_differences(h->column) || c->compared.made);
+    return c->known && !c->bound && /* nobody knows how much greater */
+           (!column_of_differences(h->column) || c->compared.made);
 }
 
 struct contest {

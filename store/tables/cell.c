@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cell.c - the number in a cell, its interval and its text. */
+/* cell.c - the number in a cell and its interval (making.h). */
 #include <assert.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +82,7 @@ static bool applies(const struct unit *u, enum table_stat stat)
     case TABLE_METRIC_SE:
     case TABLE_TIME:
     case TABLE_TRAINING:
+    case TABLE_COST:
     case TABLE_SECONDS:
     case TABLE_STATS_LEN:
         break;
@@ -138,6 +138,7 @@ const char *vector_name(const struct table_column *c, const struct sums *x)
     case TABLE_SEEDS:
     case TABLE_REPEATS:
     case TABLE_TRAINING:
+    case TABLE_COST:
     case TABLE_SECONDS:
     case TABLE_ACCURACY_CI:
     case TABLE_ACCURACY_NORM_CI:
@@ -166,7 +167,7 @@ static double number_value(const struct table_column *c, const struct unit *u)
 {
     double ret = NAN, sum = 0.0, finite = 0.0;
 
-    if (c->stat == TABLE_SECONDS || c->take == TABLE_LAST)
+    if (c->stat != TABLE_TRAINING || c->take == TABLE_LAST)
         return number_last(c, u)->last;
     for (size_t i = 0; i < u->facts; i++) {
         const struct sums *x = u->fact[i];
@@ -460,6 +461,18 @@ static void fill_values(struct making *m, struct table_cell *cell, const struct 
     cell->hi = i.hi;
 }
 
+/* Runs that did not reach the target make the value a lower bound, which has no spread. */
+static void fill_reached(struct table_cell *cell, const struct table_column *c,
+                         const struct backing *s)
+{
+    for (size_t i = 0; i < s->units; i++)
+        cell->reached += !number_last(c, &s->unit[i])->censored;
+    if (cell->reached == cell->seeds)
+        return;
+    cell->bound = TABLE_AT_LEAST;
+    cell->interval = cell->has_sd = cell->has_error = false;
+}
+
 void cell_fill(struct making *m, struct table_cell *cell, const struct table_column *c,
                const struct backing *s)
 {
@@ -484,116 +497,6 @@ void cell_fill(struct making *m, struct table_cell *cell, const struct table_col
         return;
     }
     fill_values(m, cell, c, s);
-}
-
-/* ---- text ---- */
-
-static bool counts(const struct table_column *c)
-{
-    return c->stat == TABLE_N || c->stat == TABLE_SEEDS || c->stat == TABLE_REPEATS ||
-           c->aggregate == TABLE_COUNT || c->aggregate == TABLE_RUNS;
-}
-
-int column_digits(const struct table_column *c)
-{
-    if (c->digits >= 0 || counts(c))
-        return MAX(c->digits, 0);
-    if (stat_is_percent(c->stat) || c->stat == TABLE_TOKENS || c->stat == TABLE_GENERATED ||
-        c->stat == TABLE_SECONDS || c->stat == TABLE_EVALUATIONS || c->stat == TABLE_ROWS ||
-        (c->stat >= TABLE_RESPONSE_TOKENS && c->stat <= TABLE_WELL_FORMED))
-        return 1;
-    return c->stat == TABLE_TRAINING ? 3 : 2;
-}
-
-double column_scale(const struct table_column *c)
-{
-    if (c->scale > 0.0)
-        return c->scale;
-    return stat_is_percent(c->stat) && !counts(c) ? 100.0 : 1.0;
-}
-
-int column_better(const struct table_column *c)
-{
-    if (c->better || counts(c) || c->aggregate == TABLE_SD || c->aggregate == TABLE_SE)
-        return c->better;
-    return stat_better(c->stat);
-}
-
-void cell_number(const struct table_head *h, double value, char *out, size_t size)
-{
-    snprintf(out, size, "%.*f", h->digits, h->scale * value);
-}
-
-bool column_of_differences(const struct table_column *c)
-{
-    return c->show && !(c->show & TABLE_SHOW_VALUE);
-}
-
-/* "+3.4 [+1.2, +5.6]" */
-static void add_difference(const struct table_cell *cell, const struct table_head *h,
-                           struct buf *out)
-{
-    const struct table_comparison *c = &cell->compared;
-
-    buf_printf(out, "%+.*f", h->digits, h->scale * c->difference);
-    if (c->bracket != TABLE_BRACKET_NONE)
-        buf_printf(out, " [%+.*f, %+.*f]", h->digits, h->scale * c->lo, h->digits,
-                   h->scale * c->hi);
-}
-
-static void add_counts(const struct table_cell *cell, const struct table_column *c, struct buf *out)
-{
-    unsigned shows = column_shows(c);
-
-    if (stat_is_number(c->stat))
-        shows &= ~(unsigned)TABLE_SHOW_N; /* there are no examples */
-    if (shows & TABLE_SHOW_N && shows & TABLE_SHOW_SEEDS)
-        buf_printf(out, " (n %llu, %u seeds)", (unsigned long long)cell->n, cell->seeds);
-    else if (shows & TABLE_SHOW_N)
-        buf_printf(out, " (n %llu)", (unsigned long long)cell->n);
-    else if (shows & TABLE_SHOW_SEEDS)
-        buf_printf(out, " (%u seeds)", cell->seeds);
-}
-
-static void difference_text(const struct table_cell *cell, const struct table_head *h,
-                            struct buf *out)
-{
-    if (!cell->compared.made) {
-        buf_adds(out, NO_CELL);
-        return;
-    }
-    add_difference(cell, h, out);
-    add_counts(cell, h->column, out);
-}
-
-void cell_text(struct table_cell *cell, const struct table_head *h)
-{
-    unsigned shows = column_shows(h->column);
-    struct buf b = { 0 };
-
-    free(cell->text);
-    if (!cell->known) {
-        cell->text = mem_strdup(NO_CELL);
-        return;
-    }
-    if (column_of_differences(h->column)) {
-        difference_text(cell, h, &b);
-        cell->text = buf_detach(&b);
-        return;
-    }
-    buf_printf(&b, "%.*f", h->digits, h->scale * cell->value);
-    if (cell->has_sd)
-        buf_printf(&b, " \xc2\xb1 %.*f", h->digits, h->scale * cell->sd);
-    else if (cell->has_error)
-        buf_printf(&b, " \xc2\xb1 %.*f", h->digits, h->scale * cell->error);
-    if (cell->interval)
-        buf_printf(&b, " [%.*f, %.*f]", h->digits, h->scale * cell->lo, h->digits,
-                   h->scale * cell->hi);
-    if (shows & TABLE_SHOW_DIFFERENCE && cell->compared.made) {
-        buf_adds(&b, " (");
-        add_difference(cell, h, &b);
-        buf_addc(&b, ')');
-    }
-    add_counts(cell, h->column, &b);
-    cell->text = buf_detach(&b);
+    if (c->targets > 0)
+        fill_reached(cell, c, s);
 }

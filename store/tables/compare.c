@@ -11,6 +11,7 @@
 #include "common/conf/cond.h"
 #include "common/stats/stats.h"
 #include "store/pairing.h"
+#include "store/tables/cost.h"
 #include "store/tables/making.h"
 #include "store/tables/spec_private.h"
 
@@ -25,10 +26,21 @@ static bool comparable(const struct table_column *c)
            c->aggregate != TABLE_COUNT && c->aggregate != TABLE_RUNS;
 }
 
+static bool same_target(const struct table_column *a, const struct table_column *b)
+{
+    CLEANUP(buf_release) struct buf x = { 0 }, y = { 0 };
+
+    if (a->stat != TABLE_COST || b->stat != TABLE_COST)
+        return true;
+    cost_print_target(a, &x);
+    cost_print_target(b, &y);
+    return a->sum_stages == b->sum_stages && strcmp(buf_str(&x), buf_str(&y)) == 0;
+}
+
 static bool same_measure(const struct table_column *a, const struct table_column *b)
 {
     return comparable(a) && stat_plain(a->stat) == stat_plain(b->stat) &&
-           strcmp(a->metric, b->metric) == 0 && a->take == b->take &&
+           strcmp(a->metric, b->metric) == 0 && a->take == b->take && same_target(a, b) &&
            (a->aggregate == b->aggregate ||
             (a->aggregate == TABLE_MEAN && b->aggregate == TABLE_CI) ||
             (a->aggregate == TABLE_CI && b->aggregate == TABLE_MEAN));
@@ -193,6 +205,15 @@ static bool test_seeds(struct making *m, const struct table_column *c, const str
     return !isnan(ret->p);
 }
 
+/* CELL and BASE are greater than they show, or are what they show. */
+static enum table_bound bound_of(const struct table_cell *cell, const struct table_cell *base)
+{
+    return cell->bound && base->bound ? TABLE_EITHER
+           : cell->bound              ? TABLE_AT_LEAST
+           : base->bound              ? TABLE_AT_MOST
+                                      : TABLE_EXACT;
+}
+
 static void compare(struct making *m, size_t row, size_t flat, size_t base_row, size_t base_flat)
 {
     struct table_cell *cell = cell_at(m, row, flat);
@@ -209,6 +230,9 @@ static void compare(struct making *m, size_t row, size_t flat, size_t base_row, 
     to->made = true;
     to->base = (size_t)(base - m->table->cell);
     to->difference = cell->value - base->value;
+    to->has_ratio = base->value > 0.0;
+    to->ratio = to->has_ratio ? cell->value / base->value - 1.0 : 0.0;
+    to->bound = bound_of(cell, base);
     to->adjusted = to->p = NAN;
     if (c->aggregate != TABLE_MEAN && c->aggregate != TABLE_CI)
         return;
@@ -219,6 +243,8 @@ static void compare(struct making *m, size_t row, size_t flat, size_t base_row, 
         test_seeds(m, c, d, &a, &b, to);
     if (c->show & TABLE_SHOW_DIFFERENCE_CI)
         difference_interval(m, (struct side){ c, &a }, (struct side){ d, &b }, to);
+    if (c->show & TABLE_SHOW_RATIO_CI && to->has_ratio)
+        ratio_interval(m, (struct side){ c, &a }, (struct side){ d, &b }, to);
 }
 
 static bool same_families(const struct table_cell *a, const struct table_cell *b)

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "store/metric.h"
 #include "store/store.h"
 #include "store/tables/making.h"
 #include "store/tables/spec_private.h"
@@ -111,104 +110,6 @@ static void nest_searches(struct table_spec *t)
             c->depth = 1;
         }
     }
-}
-
-/* ---- experiments without examples: what their training steps reported ---- */
-
-enum { TOGETHER_MAX = 8 }; /* more columns than this: a table for each step */
-
-struct reported {
-    char step[TABLE_WORD_MAX], metric[TABLE_WORD_MAX];
-    uint64_t job; /* the first of the step: steps stand in the recipe's order */
-};
-
-struct report_list {
-    struct reported *one;
-    size_t len, steps;
-};
-
-static int keep_reported(const struct store_run_metric *m, void *arg)
-{
-    struct report_list *l = arg;
-    struct reported *known = NULL;
-    uint64_t job = m->job;
-    bool first = true;
-
-    if (strlen(m->step) >= TABLE_WORD_MAX || strlen(m->metric) >= TABLE_WORD_MAX)
-        return 0;
-    for (size_t i = 0; i < l->len; i++) {
-        if (strcmp(l->one[i].step, m->step) != 0)
-            continue;
-        first = false;
-        job = l->one[i].job = MIN(l->one[i].job, job);
-        if (strcmp(l->one[i].metric, m->metric) == 0)
-            known = &l->one[i];
-    }
-    if (known)
-        return 0;
-    l->steps += first;
-    l->one = mem_realloc(l->one, l->len + 1, sizeof *l->one);
-    l->one[l->len] = (struct reported){ .job = job };
-    snprintf(l->one[l->len].step, sizeof l->one->step, "%s", m->step);
-    snprintf(l->one[l->len++].metric, sizeof l->one->metric, "%s", m->metric);
-    return 0;
-}
-
-static int by_place(const void *a, const void *b)
-{
-    const struct reported *x = a, *y = b;
-    int order;
-
-    if (x->job != y->job)
-        return x->job < y->job ? -1 : 1;
-    order = strcmp(x->step, y->step);
-    return order ? order : strcmp(x->metric, y->metric);
-}
-
-static void add_reported(struct table_spec *t, const struct reported *r, bool nested)
-{
-    struct table_column *c;
-
-    add_column(t, r->metric, r->step, TABLE_TRAINING);
-    c = &t->column[t->columns_len - 1];
-    c->aggregate = TABLE_CI;
-    memcpy(c->metric, r->metric, sizeof c->metric);
-    if (nested) {
-        memcpy(c->above[0], r->step, sizeof r->step);
-        c->depth = 1;
-    }
-}
-
-/* Their last values over seeds, by the parameters that vary. */
-static int specs_of_training(struct store *s, uint64_t experiment, struct table_spec **ret,
-                             size_t *ret_len, struct err *err)
-{
-    struct report_list l = { 0 };
-    struct table_spec *list = NULL;
-    size_t n = 0;
-    int rc = store_list_run_metrics(s, experiment, NULL, NULL, keep_reported, &l, err);
-    bool together = l.len <= TOGETHER_MAX;
-
-    if (rc == 0 && l.len == 0)
-        rc = err_set(err, ERR_NOT_FOUND,
-                     "no step of this experiment has examples to show, and none has reported a "
-                     "training metric yet");
-    if (l.len > 0)
-        qsort(l.one, l.len, sizeof *l.one, by_place);
-    for (size_t i = 0; rc == 0 && i < l.len; i++) {
-        if (n == 0 || (!together && strcmp(l.one[i - 1].step, l.one[i].step) != 0) ||
-            list[n - 1].columns_len == TABLE_COLUMNS_MAX) {
-            list = mem_realloc(list, ++n, sizeof *list);
-            list[n - 1] = (struct table_spec){ .best_per = "column" };
-            snprintf(list[n - 1].title, sizeof list->title, "%s",
-                     together && l.steps > 1 ? "Training, last values" : l.one[i].step);
-        }
-        add_reported(&list[n - 1], &l.one[i], together && l.steps > 1);
-    }
-    free(l.one);
-    *ret = list;
-    *ret_len = n;
-    return rc;
 }
 
 int table_specs_default(struct store *s, uint64_t experiment, struct table_spec **ret,

@@ -282,3 +282,29 @@ void difference_interval(struct making *m, struct side a, struct side b,
     if (ret->bracket == TABLE_BRACKET_NONE)
         by_seeds(m, a, b, paired ? &p : NULL, ret);
 }
+
+void ratio_interval(struct making *m, struct side a, struct side b, struct table_comparison *ret)
+{
+    CLEANUP(pairs_release) struct pairs p = { 0 };
+    bool known = true;
+    CLEANUP(mem_cleanup) double *x = unit_values(m, a, &known);
+    CLEANUP(mem_cleanup) double *y = unit_values(m, b, &known);
+    CLEANUP(mem_cleanup) double *u = mem_calloc(MAX(1, a.s->units + b.s->units), sizeof *u);
+    CLEANUP(mem_cleanup) double *v = mem_calloc(MAX(1, a.s->units + b.s->units), sizeof *v);
+    struct stats_interval i;
+    double least = INFINITY;
+
+    if (!known || a.s->units == 0 || b.s->units == 0 || !pair_seeds(m, a.s, b.s, &p))
+        return;
+    for (size_t k = 0; k < p.len; k++) {
+        u[k] = x[p.a[k]];
+        v[k] = y[p.b[k]];
+        least = fmin(least, u[k]);
+    }
+    i = stats_paired_ratio(u, v, p.len);
+    if (least >= 0.0)
+        i.lo = fmax(i.lo, 0.0); /* nothing is less than nothing */
+    ret->ratio_interval = i.valid && i.lo - 1.0 <= ret->ratio && ret->ratio <= i.hi - 1.0;
+    ret->ratio_lo = i.lo - 1.0;
+    ret->ratio_hi = i.hi - 1.0;
+}

@@ -194,6 +194,8 @@ struct side {
 /* The paired interval of RET->difference, of A minus B, into RET; NONE where there is none. */
 void difference_interval(struct making *m, struct side a, struct side b,
                          struct table_comparison *ret);
+/* The same of RET->ratio; over seeds only. */
+void ratio_interval(struct making *m, struct side a, struct side b, struct table_comparison *ret);
 
 int compare_all(struct making *m, struct err *err) MUST_CHECK;
 void mark_best(struct making *m);

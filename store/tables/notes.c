@@ -8,6 +8,7 @@
 
 #include "common/base/mem.h"
 #include "store/store.h"
+#include "store/tables/cost.h"
 #include "store/tables/making.h"
 
 static void note_oracles(struct making *m)
@@ -116,14 +117,14 @@ static void note_baselines(struct making *m)
         const struct table_column *first = &spec->column[c];
         const char *last = NULL;
 
-        if (!first->baseline[0] || !(column_shows(first) & TABLE_SHOW_DIFFERENCE))
+        if (!first->baseline[0] || !(column_shows(first) & TABLE_SHOW_COMPARED))
             continue;
         for (size_t i = 0; i < spec->columns_len; i++) {
             const struct table_column *x = &spec->column[i];
             const char *head = x->depth ? x->above[0] : x->head;
 
             if (strcmp(x->baseline, first->baseline) != 0 ||
-                !(column_shows(x) & TABLE_SHOW_DIFFERENCE) || (last && strcmp(last, head) == 0))
+                !(column_shows(x) & TABLE_SHOW_COMPARED) || (last && strcmp(last, head) == 0))
                 continue;
             if (i < c) { /* was said there */
                 buf_clear(&text);
@@ -181,6 +182,72 @@ static void note_differences(struct making *m)
             table_note(m->table, buf_str(&text));
         buf_release(&columns[i]);
     }
+}
+
+static void note_ratios(struct making *m)
+{
+    bool shown = false, brackets = false, none = false;
+
+    for (size_t i = 0; i < m->table->rows * m->table->columns; i++) {
+        const struct table_head *h = &m->table->head[i % m->table->columns];
+        const struct table_comparison *x = &m->table->cell[i].compared;
+
+        if (h->key || !x->has_ratio)
+            continue;
+        shown = shown || h->column->show & TABLE_SHOW_RATIO;
+        brackets = brackets || (h->column->show & TABLE_SHOW_RATIO_CI && x->ratio_interval);
+        none = none || (h->column->show & TABLE_SHOW_RATIO_CI && !x->ratio_interval);
+    }
+    if (shown)
+        table_note(m->table, "Signed percentages: the value relative to the baseline's, less 1.");
+    if (brackets)
+        table_note(m->table, "Brackets behind percentages: paired 95 % interval over seeds, "
+                             "Fieller's theorem.");
+    if (none)
+        table_note(m->table, "No bracket behind a percentage: it needs three seeds, the same on "
+                             "both sides, and a baseline that is not about 0.");
+}
+
+/* What a cost is the cost of, and what stands where runs never got there. */
+static void note_costs(struct making *m)
+{
+    const struct table *t = m->table;
+    bool censored = false, either = false, most = false;
+
+    for (size_t c = 0; c < m->spec->columns_len; c++) {
+        const struct table_column *column = &m->spec->column[c];
+        CLEANUP(buf_release) struct buf text = { 0 };
+
+        if (column->targets == 0)
+            continue;
+        buf_adds(&text, "Cost: up to the first check with ");
+        cost_print_target(column, &text);
+        for (size_t k = 0; k < column->targets; k++)
+            if (amount_has_first(&column->target[k].bound)) {
+                buf_adds(&text, "; first: at the run's first check");
+                break;
+            }
+        buf_addc(&text, '.');
+        table_note(m->table, buf_str(&text));
+    }
+    for (size_t i = 0; i < t->rows * t->columns; i++) {
+        const struct table_column *column = t->head[i % t->columns].column;
+
+        censored = censored || t->cell[i].bound != TABLE_EXACT;
+        if (!column || !(column->show & TABLE_SHOW_COMPARED) || !t->cell[i].compared.made)
+            continue;
+        either = either || t->cell[i].compared.bound == TABLE_EITHER;
+        most = most || t->cell[i].compared.bound == TABLE_AT_MOST;
+    }
+    if (censored)
+        table_note(m->table, "> x (k of n): k of n runs met the target; the others never did and "
+                             "count with their whole cost, so that the mean is greater than x.");
+    if (most)
+        table_note(m->table, "< in front of a comparison: runs of the baseline never met the "
+                             "target, so that it is less than what stands there.");
+    if (either)
+        table_note(m->table, "~ in front of a comparison: runs of both sides never met the target; "
+                             "costs are cut at the end of training.");
 }
 
 static void note_missing(struct making *m)
@@ -412,10 +479,14 @@ static void note_truncated(struct making *m)
 
 int notes_make(struct making *m, struct err *err)
 {
+    if (m->spec->note)
+        table_note(m->table, m->spec->note);
     note_oracles(m);
     note_signs(m);
     note_baselines(m);
     note_differences(m);
+    note_ratios(m);
+    note_costs(m);
     note_missing(m);
     note_unequal(m);
     note_marks(m);

@@ -8,6 +8,7 @@
 #include "common/base/mem.h"
 #include "common/base/nearest.h"
 #include "store/store.h"
+#include "store/tables/cost.h"
 #include "store/tables/making.h"
 #include "store/tables/spec_private.h"
 
@@ -39,14 +40,15 @@ static void list_names(const char *const *names, struct buf *out)
 }
 
 /* A training metric that no step has reported. */
-static int check_metric(const struct making *m, const struct table_column *c, struct err *err)
+static int check_metric(const struct making *m, const struct table_column *c, const char *metric,
+                        struct err *err)
 {
     const char *names[256], *near;
     CLEANUP(buf_release) struct buf list = { 0 };
     size_t n = 0;
 
     for (; n < m->pivot.trainings && n + 1 < ARRAY_LEN(names); n++) {
-        if (strcmp(m->pivot.training[n], c->metric) == 0)
+        if (strcmp(m->pivot.training[n], metric) == 0)
             return 0;
         names[n] = m->pivot.training[n];
     }
@@ -55,11 +57,11 @@ static int check_metric(const struct making *m, const struct table_column *c, st
     for (int i = 0; i < TABLE_STATS_LEN && n + 1 < ARRAY_LEN(names); i++)
         names[n++] = table_stat_words()[i];
     names[n] = NULL;
-    near = nearest_find(c->metric, names);
+    near = nearest_find(metric, names);
     return spec_error(err, ERR_INVALID, c->source,
                       "column \"%s\": no task has a metric \"%s\" and no step of this experiment "
                       "reported one%s%s%s (reported: %s)",
-                      c->head, c->metric, near ? "; did you mean \"" : "", near ? near : "",
+                      c->head, metric, near ? "; did you mean \"" : "", near ? near : "",
                       near ? "\"?" : "", list.len ? buf_str(&list) : "nothing");
 }
 
@@ -125,7 +127,11 @@ int check_names(struct making *m, struct err *err)
         if (rc == 0)
             rc = check_condition(m, c->where, c->source, err);
         if (rc == 0 && c->stat == TABLE_TRAINING)
-            rc = check_metric(m, c, err);
+            rc = check_metric(m, c, c->metric, err);
+        if (rc == 0 && c->stat == TABLE_COST && strcmp(c->metric, COST_STEPS) != 0)
+            rc = check_metric(m, c, c->metric, err);
+        for (size_t k = 0; rc == 0 && k < c->targets; k++)
+            rc = check_metric(m, c, c->target[k].metric, err);
         if (rc == 0)
             rc = check_step(m, c, err);
     }
@@ -172,6 +178,8 @@ static struct digest checksum(const struct table *t)
         digest_add_double(&d, c->has_sd ? c->sd : 0.0);
         digest_add_u64(&d, c->n);
         digest_add_u64(&d, c->seeds);
+        if (t->head[i % t->columns].column->stat == TABLE_COST)
+            digest_add_u64(&d, c->reached);
     }
     return digest_end(&d);
 }

@@ -43,7 +43,7 @@ void names_free(struct names *n)
     }
 }
 
-static size_t run_index(const struct pivot *p, uint64_t id)
+size_t pivot_run_index(const struct pivot *p, uint64_t id)
 {
     size_t lo = 0, hi = p->runs;
 
@@ -118,7 +118,7 @@ static const char *tidy_value(struct pivot *p, const char *value)
 static int keep_param(uint64_t run, const char *name, const char *value, void *arg)
 {
     struct pivot *p = arg;
-    size_t at = run_index(p, run), param = 0;
+    size_t at = pivot_run_index(p, run), param = 0;
 
     if (at == SIZE_MAX || strcmp(name, "seed") == 0)
         return 0;
@@ -139,7 +139,7 @@ static int keep_param(uint64_t run, const char *name, const char *value, void *a
     return 0;
 }
 
-static struct sums *new_sums(struct pivot *p)
+struct sums *pivot_new_sums(struct pivot *p)
 {
     if (p->sums_len == p->sums_cap) {
         p->sums_cap = MAX(64, 2 * p->sums_cap);
@@ -152,12 +152,12 @@ static struct sums *new_sums(struct pivot *p)
 static int keep_sums(const struct store_sums *from, void *arg)
 {
     struct pivot *p = arg;
-    size_t run = run_index(p, from->run);
+    size_t run = pivot_run_index(p, from->run);
     struct sums *to;
 
     if (run == SIZE_MAX)
         return 0;
-    to = new_sums(p);
+    to = pivot_new_sums(p);
     *to = (struct sums){ .level = from->level,
                          .search = from->search,
                          .run = run,
@@ -235,7 +235,7 @@ static int keep_series(const struct store_run_metric *m, void *arg)
     struct training *t = arg;
     struct pivot *p = t->p;
     const char *name = names_intern(&p->names, m->metric), *step = names_intern(&p->names, m->step);
-    size_t run = run_index(p, m->run), i = p->sums_len;
+    size_t run = pivot_run_index(p, m->run), i = p->sums_len;
     struct sums *x = NULL;
 
     keep_name(p, name);
@@ -248,7 +248,7 @@ static int keep_series(const struct store_run_metric *m, void *arg)
                 x = &p->sums[i];
         }
         if (!x) {
-            x = new_sums(p);
+            x = pivot_new_sums(p);
             x->run = run;
             x->step = step;
             x->number = name;
@@ -281,7 +281,7 @@ struct waiting {
 static int keep_claim(uint64_t id, const char *step_text, uint64_t job, void *arg)
 {
     const struct waiting *w = arg;
-    size_t run = run_index(w->p, id);
+    size_t run = pivot_run_index(w->p, id);
     const char *step = names_intern(&w->p->names, step_text);
 
     for (size_t i = 0; run != SIZE_MAX && i < w->kinds; i++) {
@@ -289,7 +289,7 @@ static int keep_claim(uint64_t id, const char *step_text, uint64_t job, void *ar
 
         if (w->kind[i].step != step)
             continue;
-        x = new_sums(w->p);
+        x = pivot_new_sums(w->p);
         x->run = run;
         x->step = step;
         x->number = w->kind[i].number;
@@ -332,7 +332,7 @@ static void add_seconds(struct pivot *p, size_t experiment)
 
         if (p->run[i].experiment != experiment)
             continue;
-        x = new_sums(p);
+        x = pivot_new_sums(p);
         x->run = i;
         x->number = name;
         x->last = x->least = x->most = x->average = p->run[i].seconds;
@@ -401,10 +401,14 @@ static int load_facts(struct pivot *p, const struct pivot_wants *w, size_t at, s
     }
     if (rc == 0)
         rc = store_list_summaries(p->s, id, keep_summary, p, err);
-    if (rc == 0 && w->metrics[0])
+    if (rc == 0 && (w->metrics[0] || w->cost))
         rc = store_list_run_metrics(p->s, id, NULL, NULL, keep_series, &t, err);
-    if (rc == 0 && w->metrics[0])
+    if (rc == 0 && w->cost)
+        rc = cost_load(p, id, w->cost, err);
+    if (rc == 0 && (w->metrics[0] || w->cost))
         rc = add_waiting(p, id, from, err);
+    if (rc == 0 && w->cost)
+        cost_wait(p, from);
     if (rc == 0 && w->seconds)
         add_seconds(p, at);
     return rc;

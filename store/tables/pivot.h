@@ -25,6 +25,7 @@ struct sums {
     uint64_t reads; /* the first so many results of the family; PROMISED may be of a subset */
     double layers_label, layers_all, layers_base;
     double last, least, most, average; /* NUMBER; n = 0: has not been reported (yet) */
+    bool censored;                     /* of COST: LAST is all of it, no target was met */
     struct digest family;              /* NUMBER: what it is of, for telling shared ones */
 };
 
@@ -71,14 +72,25 @@ struct pivot {
 };
 
 /* SUBSETS: sums per subset. SECONDS: runs' times are facts. METRICS: NULL-terminated names of
- * training metrics that are facts. */
+ * training metrics that are facts. COST: NULL-terminated columns of cost, or NULL. */
 struct pivot_wants {
     bool subsets, seconds;
     const char **metrics;
+    const struct table_column **cost;
 };
 int pivot_load(struct pivot *p, struct store *s, const uint64_t *experiments, size_t len,
                const struct pivot_wants *w, struct err *err) MUST_CHECK;
 void pivot_release(struct pivot *p);
+size_t pivot_run_index(const struct pivot *p, uint64_t id); /* SIZE_MAX: there is none */
+struct sums *pivot_new_sums(struct pivot *p);               /* behind the others, empty */
+
+/* The facts of columns COST of an experiment (cost.c); their waiting ones come later. */
+int cost_load(struct pivot *p, uint64_t experiment, const struct table_column *const *cost,
+              struct err *err) MUST_CHECK;
+/* What a run's stages that are still to come might reach is not known: from fact FROM on. */
+void cost_wait(struct pivot *p, size_t from);
+/* The number of such facts: columns of one cost share them. */
+const char *cost_name(struct pivot *p, const struct table_column *c);
 
 /* Keys: parameters by their index, and these. */
 enum {

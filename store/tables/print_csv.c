@@ -5,11 +5,41 @@
 #include "store/tables/print.h"
 
 /* What a column of the table becomes, where some cell has it. */
-enum part { VALUE, STDERR, SD, LOW, HIGH, DIFFERENCE, DIFFERENCE_LOW, DIFFERENCE_HIGH, P, PARTS };
+enum part {
+    VALUE,
+    STDERR,
+    SD,
+    LOW,
+    HIGH,
+    REACHED,
+    DIFFERENCE,
+    DIFFERENCE_LOW,
+    DIFFERENCE_HIGH,
+    RATIO,
+    RATIO_LOW,
+    RATIO_HIGH,
+    P,
+    PARTS
+};
 
-static bool part_of(const struct table_cell *c, enum part part, double *ret)
+static bool part_of(const struct table_head *h, const struct table_cell *c, enum part part,
+                    double *ret)
 {
+    bool ratio = !h->key && h->column->show & TABLE_SHOW_RATIO && c->compared.has_ratio;
+
     switch (part) {
+    case REACHED:
+        *ret = c->reached;
+        return !h->key && h->column->targets > 0 && c->known;
+    case RATIO:
+        *ret = c->compared.ratio;
+        return ratio;
+    case RATIO_LOW:
+        *ret = c->compared.ratio_lo;
+        return ratio && c->compared.ratio_interval;
+    case RATIO_HIGH:
+        *ret = c->compared.ratio_hi;
+        return ratio && c->compared.ratio_interval;
     case VALUE:
         *ret = c->value;
         return c->known;
@@ -48,7 +78,7 @@ static bool has_part(const struct table *t, size_t column, enum part part)
     double ignored;
 
     for (size_t r = 0; r < t->rows && part != VALUE; r++) {
-        if (part_of(cell_at(t, r, column), part, &ignored))
+        if (part_of(&t->head[column], cell_at(t, r, column), part, &ignored))
             return true;
     }
     return part == VALUE;
@@ -76,9 +106,13 @@ static void print_heads(const struct table *t, struct buf *out)
                                              " sd",
                                              " low",
                                              " high",
+                                             " reached",
                                              " difference",
                                              " difference low",
                                              " difference high",
+                                             " ratio",
+                                             " ratio low",
+                                             " ratio high",
                                              " p" };
 
     for (size_t c = 0; c < t->columns; c++) {
@@ -116,7 +150,7 @@ void print_csv(const struct table *t, const struct table_options *o, struct buf 
                 buf_adds(out, c || part ? "," : "");
                 if (t->head[c].key)
                     add_csv(out, cell->text);
-                else if (part_of(cell, part, &value))
+                else if (part_of(&t->head[c], cell, part, &value))
                     buf_printf(out, "%.10g", value);
             }
         }

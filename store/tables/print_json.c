@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/base/json.h"
+#include "store/tables/cost.h"
 #include "store/tables/making.h"
 #include "store/tables/print.h"
 
@@ -27,6 +28,12 @@ static struct json *json_head(const struct table_head *h)
                      : json_new_text(column_better(h->column) > 0 ? "higher" : "lower"));
         if (h->column->metric[0])
             json_set(o, "metric", json_new_text(h->column->metric));
+        if (h->column->targets > 0) {
+            CLEANUP(buf_release) struct buf target = { 0 };
+
+            cost_print_target(h->column, &target);
+            json_set(o, "target", json_new_text(buf_str(&target)));
+        }
     }
     return o;
 }
@@ -49,6 +56,8 @@ static struct json *json_place(const struct table *t, size_t cell)
     return o;
 }
 
+static const char *const bounds[] = { NULL, "at_least", "at_most", "either" };
+
 struct json *print_json_comparison(const struct table *t, const struct table_comparison *c)
 {
     static const char *const brackets[TABLE_BRACKETS] = { [TABLE_BRACKET_EXAMPLES] = "bca_examples",
@@ -69,6 +78,10 @@ struct json *print_json_comparison(const struct table *t, const struct table_com
     json_set(o, "low", known_or_null(known, c->lo));
     json_set(o, "high", known_or_null(known, c->hi));
     json_set(o, "interval", known ? json_new_text(brackets[c->bracket]) : json_new_null());
+    json_set(o, "ratio", known_or_null(c->has_ratio, c->ratio));
+    json_set(o, "ratio_low", known_or_null(c->ratio_interval, c->ratio_lo));
+    json_set(o, "ratio_high", known_or_null(c->ratio_interval, c->ratio_hi));
+    json_set(o, "bound", bounds[c->bound] ? json_new_text(bounds[c->bound]) : json_new_null());
     json_set(o, "test", c->tested ? json_new_text(tests[c->method]) : json_new_null());
     json_set(o, "p", known_or_null(c->tested, c->p));
     json_set(o, "p_adjusted", known_or_null(c->tested, c->adjusted));
@@ -76,13 +89,14 @@ struct json *print_json_comparison(const struct table *t, const struct table_com
     return o;
 }
 
-static struct json *json_cell(const struct table *t, const struct table_cell *c, bool key)
+static struct json *json_cell(const struct table *t, const struct table_cell *c,
+                              const struct table_head *h)
 {
     struct json *o = json_new_object(), *list;
     char hex[DIGEST_HEX];
 
     json_set(o, "text", json_new_text(c->text));
-    if (key)
+    if (h->key)
         return o;
     json_set(o, "value", known_or_null(c->known, c->value));
     if (c->interval) {
@@ -99,6 +113,10 @@ static struct json *json_cell(const struct table *t, const struct table_cell *c,
     json_set(o, "seeds", json_new_integer(c->seeds));
     json_set(o, "seeds_wanted", json_new_integer(c->wanted));
     json_set(o, "seeds_diverged", json_new_integer(c->diverged));
+    if (h->column->targets > 0) {
+        json_set(o, "reached", json_new_integer(c->reached));
+        json_set(o, "bound", bounds[c->bound] ? json_new_text(bounds[c->bound]) : json_new_null());
+    }
     json_set(o, "unequal", json_new_bool(c->unequal));
     json_set(o, "best", json_new_bool(c->best));
     json_set(o, "second", json_new_bool(c->second));
@@ -149,7 +167,7 @@ void print_json_table(const struct table *t, const struct table_options *o, stru
 
         json_set(row, "total", json_new_bool(t->total[r]));
         for (size_t c = 0; c < t->columns; c++)
-            json_push(cells, json_cell(t, cell_at(t, r, c), t->head[c].key));
+            json_push(cells, json_cell(t, cell_at(t, r, c), &t->head[c]));
         json_set(row, "cells", cells);
         json_push(rows, row);
     }

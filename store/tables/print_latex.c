@@ -158,9 +158,16 @@ static void add_plain_cell(const struct table *t, size_t row, size_t column, str
 
 /* ---- siunitx ---- */
 
-/* What is behind the number in a cell's text: " ± 1.2 [..]". */
+/* The number in a cell's text, behind the sign of a bound, "> ". */
+static const char *number_in(const char *text)
+{
+    return text + (strchr("<>~", text[0]) && text[1] == ' ' ? 2 : 0);
+}
+
+/* What is behind the number: " ± 1.2 [..]". */
 static const char *behind_number(const char *text)
 {
+    text = number_in(text);
     return text + strspn(text, "-+.0123456789");
 }
 
@@ -171,11 +178,13 @@ static void si_format(const struct table *t, size_t column, char *out, size_t si
 
     for (size_t r = 0; r < t->rows; r++) {
         const struct table_cell *c = cell_at(t, r, column);
+        const char *text;
 
         if (!c->known)
             continue;
-        minus = minus || c->text[0] == '-';
-        whole = MAX(whole, strcspn(c->text + (c->text[0] == '-'), ". "));
+        text = number_in(c->text);
+        minus = minus || text[0] == '-';
+        whole = MAX(whole, strcspn(text + (text[0] == '-'), ". "));
     }
     snprintf(out, size, "%s%zu.%d", minus ? "-" : "", whole, t->head[column].digits);
 }
@@ -221,7 +230,8 @@ static void add_si_cell(const struct table *t, size_t row, size_t column, struct
     const struct table_cell *c = cell_at(t, row, column);
     CLEANUP(buf_release) struct buf post = { 0 };
     char format[64];
-    int len = (int)(behind_number(c->text) - c->text);
+    const char *number = number_in(c->text);
+    int len = (int)(behind_number(c->text) - number);
 
     if (!c->known) {
         buf_adds(out, "{--}");
@@ -229,6 +239,13 @@ static void add_si_cell(const struct table *t, size_t row, size_t column, struct
     }
     si_post(t, row, column, &post);
     si_format(t, column, format, sizeof format);
+    if (number > c->text) { /* S knows no bounds: in braces, as what is underlined */
+        buf_addc(out, '{');
+        add_latex(out, c->text[0] == '>' ? ">" : c->text[0] == '<' ? "<" : "~");
+        buf_printf(out, " \\tablenum[table-format=%s]{%.*s}%s}", format, len, number,
+                   buf_str(&post));
+        return;
+    }
     if (is_bold(t, row, column))
         buf_printf(out, "\\bfseries %.*s", len, c->text);
     else if (c->second) /* braces hide it from S: it aligns itself */

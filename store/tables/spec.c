@@ -81,9 +81,11 @@ int spec_condition(const struct conf_value *v, struct cond **ret, struct err *er
 {
     const char *text;
     struct err inner = { 0 };
+    CLEANUP(buf_release) struct buf filled = { 0 };
     int rc = conf_text(v, &text, err);
 
-    if (rc == 0 && cond_parse(text, ret, &inner) < 0)
+    if (rc == 0 && (spec_fill_in(v, text, &filled, &inner) < 0 ||
+                    cond_parse(buf_str(&filled), ret, &inner) < 0))
         rc = spec_error(err, inner.code, v, "%s", inner.text);
     return rc;
 }
@@ -327,7 +329,7 @@ static int read_table(const struct conf_value *group, bool root, struct table_sp
     static const char *const known[] = {
         "title",           "caption",  "label",        "rows",  "spread",   "columns",
         "where",           "baseline", "baseline_row", "marks", "best_per", "latex",
-        "allow_unequal_n", "total",    NULL,           NULL,    NULL
+        "allow_unequal_n", "total",    NULL,           NULL,    NULL,       NULL
     };
     const char *keys[ARRAY_LEN(known)];
     const struct conf_value *v;
@@ -337,6 +339,7 @@ static int read_table(const struct conf_value *group, bool root, struct table_sp
     if (root) {
         keys[14] = "experiment";
         keys[15] = "experiments";
+        keys[16] = "vars";
     }
     *t = (struct table_spec){ .total = true, .source = group };
     if (rc == 0)
@@ -371,11 +374,14 @@ void table_specs_free(struct table_spec *list, size_t len)
             free(t->rows[k].value);
         for (size_t k = 0; k < t->spread_len; k++)
             free(t->spread[k].value);
-        for (size_t k = 0; k < t->columns_len; k++)
+        for (size_t k = 0; k < t->columns_len; k++) {
             cond_free(t->column[k].where);
+            free(t->column[k].target);
+        }
         cond_free(t->where);
         cond_free(t->baseline_row);
         free(t->caption);
+        free(t->note);
     }
     free(list);
 }
@@ -428,7 +434,7 @@ static int read_experiments(const struct conf_value *root, const char **names, s
 int table_file_read(const struct conf_value *root, const char *names[TABLE_EXPERIMENTS_MAX],
                     size_t *ret_names, struct table_spec **ret, size_t *ret_len, struct err *err)
 {
-    static const char *const known[] = { "experiment", "experiments", "tables", NULL };
+    static const char *const known[] = { "experiment", "experiments", "tables", "vars", NULL };
     const struct conf_value *tables = conf_get(root, "tables");
     int rc = read_experiments(root, names, ret_names, err);
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
+#include "store/tables/amount.h"
 
 struct store;
 struct conf;
@@ -70,6 +71,8 @@ struct cond;
     X(TABLE_WELL_FORMED, "well_formed", true, 1,                                                   \
       "evaluate with visible reasoning: share of one think span, one answer span, no more")        \
     X(TABLE_TRAINING, "training", false, 0, "a number that a training step reported")              \
+    X(TABLE_COST, "cost", false, -1,                                                               \
+      "what training had cost (metric) at the first check that met the target")                    \
     X(TABLE_SECONDS, "seconds", false, -1, "wall time of the step's jobs per run")
 
 /* Those of visible reasoning, for switches. */
@@ -99,7 +102,8 @@ enum {
     TABLE_HEAD_MAX = TABLE_WORD_MAX + 16,
     TABLE_STEPS_MAX = 256,
     TABLE_TITLE_MAX = 256,
-    TABLE_EXPERIMENTS_MAX = 64
+    TABLE_EXPERIMENTS_MAX = 64,
+    TABLE_TARGETS_MAX = 8
 };
 
 enum table_aggregate { /* over the values of seeds */
@@ -135,10 +139,21 @@ enum {
     TABLE_SHOW_N = 16,
     TABLE_SHOW_SEEDS = 32,
     TABLE_SHOW_DIFFERENCE = 64,
-    TABLE_SHOW_DIFFERENCE_CI = 128
+    TABLE_SHOW_DIFFERENCE_CI = 128,
+    TABLE_SHOW_RATIO = 256, /* relative difference from the baseline */
+    TABLE_SHOW_RATIO_CI = 512,
+    TABLE_SHOW_REACHED = 1024, /* of COST: "4 of 5" */
+    TABLE_SHOW_COMPARED = TABLE_SHOW_DIFFERENCE | TABLE_SHOW_RATIO
 };
 /* marks */
 enum { TABLE_MARK_BEST = 1, TABLE_MARK_SECOND = 2, TABLE_MARK_SIGNIFICANCE = 4 };
+
+/* What a check must show: its number of METRIC at least, or at most, BOUND. */
+struct table_target {
+    char metric[TABLE_WORD_MAX];
+    bool most;
+    struct amount bound;
+};
 
 struct table_column {
     char head[TABLE_WORD_MAX];
@@ -146,8 +161,8 @@ struct table_column {
                                    "": every step */
     enum table_stat stat;
     int digits; /* behind the point; -1: 1 for percentages, 2 for layers and means, 0 for counts */
-    char metric[TABLE_WORD_MAX]; /* of METRIC and METRIC_SE ("": the main one of each task), and of
-                                    TRAINING */
+    char metric[TABLE_WORD_MAX]; /* of METRIC and METRIC_SE ("": the main one of each task), of
+                                    TRAINING and COST */
     char above[TABLE_DEPTH_MAX][TABLE_WORD_MAX]; /* heads above, outermost first */
     size_t depth;
     enum table_aggregate aggregate;
@@ -160,7 +175,10 @@ struct table_column {
     double scale;                             /* 0: 100 for shares, else 1 */
     char experiment[TABLE_WORD_MAX * 2];      /* "": any of the table's */
     struct cond *where;                       /* NULL: all */
-    const struct conf_value *source;          /* for errors; NULL: made by hand */
+    struct table_target *target;              /* of COST: all of them hold at the check */
+    size_t targets;
+    bool sum_stages;                 /* of COST: the number begins anew in every stage */
+    const struct conf_value *source; /* for errors; NULL: made by hand */
 };
 
 struct table_key {
@@ -177,6 +195,7 @@ struct table_key {
 struct table_spec {
     char title[TABLE_TITLE_MAX], label[TABLE_WORD_MAX];
     char *caption; /* NULL: none */
+    char *note;    /* a sentence below the table; NULL: none */
     struct table_key rows[TABLE_KEYS_MAX];
     size_t rows_len;
     struct table_key spread[TABLE_KEYS_MAX];
@@ -205,7 +224,8 @@ int table_file_read(const struct conf_value *root, const char *names[TABLE_EXPER
 /* What to show when the recipe names no tables: by task and level, for every search step n, base
  * accuracy, oracle, layers, preserved and improved, for every evaluate step its accuracy. Steps on
  * the same examples share a table. Where no step has examples: the last values of what training
- * steps reported, by the parameters that vary. ERR_NOT_FOUND: nothing of either. */
+ * steps reported, by the parameters that vary; of steps that reported a lot a handful.
+ * ERR_NOT_FOUND: nothing of either. */
 int table_specs_default(struct store *s, uint64_t experiment, struct table_spec **ret,
                         size_t *ret_len, struct err *err) MUST_CHECK;
 void table_specs_free(struct table_spec *list, size_t len); /* NULL is fine */

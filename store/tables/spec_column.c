@@ -77,10 +77,12 @@ static int read_metric(const struct conf_value *v, struct table_column *c, struc
     size_t n = 0;
     int rc = spec_word(v, c->metric, sizeof c->metric, err);
 
-    if (rc < 0 || c->stat == TABLE_TRAINING)
+    if (rc < 0 || c->stat == TABLE_TRAINING || c->stat == TABLE_COST)
         return rc;
     if (c->stat != TABLE_METRIC && c->stat != TABLE_METRIC_SE)
-        return conf_error(err, v, "goes with stat = \"metric\", \"metric_se\" or \"training\"");
+        return conf_error(err, v,
+                          "goes with stat = \"metric\", \"metric_se\", \"training\" or "
+                          "\"cost\"");
     if (is_metric(c->metric))
         return 0;
     for (size_t i = 0; (t = task_at(i)) != NULL; i++)
@@ -127,15 +129,17 @@ static int read_stat(const struct conf_value *group, struct table_column *c, str
 
 static int read_show(const struct conf_value *v, unsigned *ret, struct err *err)
 {
-    static const char *const words[] = { "mean",       "value", "median", "sd", "se",
-                                         "ci",         "lo",    "hi",     "n",  "seeds",
-                                         "difference", "diff",  NULL };
+    static const char *const words[] = { "mean",       "value", "median", "sd",      "se",
+                                         "ci",         "lo",    "hi",     "n",       "seeds",
+                                         "difference", "diff",  "ratio",  "reached", NULL };
+    static const unsigned compared = TABLE_SHOW_COMPARED;
     bool alone = false;
-    static const unsigned bits[] = {
-        TABLE_SHOW_VALUE, TABLE_SHOW_VALUE, TABLE_SHOW_VALUE,      TABLE_SHOW_SD,
-        TABLE_SHOW_SE,    TABLE_SHOW_CI,    TABLE_SHOW_CI,         TABLE_SHOW_CI,
-        TABLE_SHOW_N,     TABLE_SHOW_SEEDS, TABLE_SHOW_DIFFERENCE, TABLE_SHOW_DIFFERENCE
-    };
+    static const unsigned bits[] = { TABLE_SHOW_VALUE, TABLE_SHOW_VALUE,      TABLE_SHOW_VALUE,
+                                     TABLE_SHOW_SD,    TABLE_SHOW_SE,         TABLE_SHOW_CI,
+                                     TABLE_SHOW_CI,    TABLE_SHOW_CI,         TABLE_SHOW_N,
+                                     TABLE_SHOW_SEEDS, TABLE_SHOW_DIFFERENCE, TABLE_SHOW_DIFFERENCE,
+                                     TABLE_SHOW_RATIO, TABLE_SHOW_REACHED };
+    unsigned last = 0; /* of a difference and a ratio the one that was named last */
     const char *s;
     int rc = conf_text(v, &s, err);
 
@@ -159,14 +163,17 @@ static int read_show(const struct conf_value *v, unsigned *ret, struct err *err)
             return conf_error(err, v,
                               "no \"%s\" can be shown%s%s%s; a text such as \"mean ± sd\", \"mean "
                               "± se\", \"mean [lo, hi]\", \"mean (n)\", \"mean, difference [lo, "
-                              "hi]\" is expected",
+                              "hi]\", \"mean, ratio [lo, hi]\" is expected",
                               word, near ? ", did you mean \"" : "", near ? near : "",
                               near ? "\"" : "");
         }
-        alone = alone || (*ret == 0 && bits[at] == TABLE_SHOW_DIFFERENCE);
-        /* brackets behind the difference are the difference's */
-        *ret |= bits[at] == TABLE_SHOW_CI && *ret & TABLE_SHOW_DIFFERENCE ? TABLE_SHOW_DIFFERENCE_CI
-                                                                          : bits[at];
+        alone = alone || (*ret == 0 && bits[at] & compared);
+        last = bits[at] & compared ? bits[at] : last;
+        /* brackets behind the difference are the difference's, those behind the ratio the ratio's
+         */
+        *ret |= bits[at] != TABLE_SHOW_CI || last == 0 ? bits[at]
+                : last == TABLE_SHOW_RATIO             ? TABLE_SHOW_RATIO_CI
+                                                       : TABLE_SHOW_DIFFERENCE_CI;
         s += len;
     }
     *ret |= alone ? 0 : TABLE_SHOW_VALUE;
@@ -227,7 +234,7 @@ static int read_making(const struct conf_value *group, struct table_column *c, s
 struct inherited {
     char above[TABLE_DEPTH_MAX][TABLE_WORD_MAX];
     size_t depth;
-    const struct conf_value *step, *experiment, *baseline;
+    const struct conf_value *step, *experiment, *baseline, *target;
     const struct conf_value *where[TABLE_DEPTH_MAX + 2]; /* all of them hold */
     size_t wheres;
 };
@@ -251,7 +258,10 @@ static int read_where(const struct inherited *from, struct table_column *c, stru
         cond_free(alone);
         rc = conf_text(from->where[i], &one, err);
         if (rc == 0)
-            buf_printf(&text, "%s(%s)", i ? " and " : "", one);
+            buf_printf(&text, "%s(", i ? " and " : "");
+        if (rc == 0)
+            rc = spec_fill_in(from->where[i], one, &text, err);
+        buf_addc(&text, ')');
     }
     return rc || from->wheres == 0 ? rc : cond_parse(buf_str(&text), &c->where, err);
 }
@@ -273,6 +283,27 @@ static int read_steps(const struct inherited *from, const struct conf_value *gro
     return spec_word(from->step, c->step, sizeof c->step, err);
 }
 
+/* What goes with stat = "cost". */
+static int read_cost(const struct conf_value *group, const struct inherited *from,
+                     struct table_column *c, struct err *err)
+{
+    static const char *const own[] = { "target", "sum_stages" };
+    const struct conf_value *v = NULL;
+
+    if (c->stat != TABLE_COST) {
+        for (size_t i = 0; i < ARRAY_LEN(own) && !v; i++)
+            v = conf_get(group, own[i]);
+        return v ? conf_error(err, v, "goes with stat = \"cost\"") : 0;
+    }
+    c->sum_stages = strcmp(c->metric, "core_seconds") == 0;
+    v = conf_get(group, "sum_stages");
+    if (v && conf_bool(v, &c->sum_stages, err) < 0)
+        return ERR_INVALID;
+    if (!from->target && strcmp(c->metric, "at_step") == 0)
+        return conf_need(group, "target", CONF_LIST, &v, err);
+    return from->target ? spec_target(from->target, c, err) : 0;
+}
+
 static int read_column(const struct conf_value *group, const struct inherited *from,
                        struct table_spec *t, struct err *err)
 {
@@ -280,7 +311,7 @@ static int read_column(const struct conf_value *group, const struct inherited *f
                                          "aggregate", "metric",     "take",    "digits",
                                          "better",    "scale",      "show",    "interval",
                                          "where",     "experiment", "columns", "baseline",
-                                         NULL };
+                                         "target",    "sum_stages", NULL };
     struct table_column *c = &t->column[t->columns_len++];
     const struct conf_value *v;
     int64_t digits = -1;
@@ -299,8 +330,10 @@ static int read_column(const struct conf_value *group, const struct inherited *f
     c->digits = (int)digits;
     if (rc == 0 && (v = conf_get(group, "metric")))
         rc = read_metric(v, c, err);
-    if (rc == 0 && c->stat == TABLE_TRAINING && !c->metric[0])
+    if (rc == 0 && (c->stat == TABLE_TRAINING || c->stat == TABLE_COST) && !c->metric[0])
         rc = conf_need(group, "metric", CONF_TEXT, &v, err);
+    if (rc == 0)
+        rc = read_cost(group, from, c, err);
     if (rc == 0)
         rc = read_making(group, c, err);
     if (rc == 0 && from->baseline)
@@ -314,8 +347,8 @@ static int read_column(const struct conf_value *group, const struct inherited *f
 static int read_columns(const struct conf_value *list, const struct inherited *from,
                         struct table_spec *t, struct err *err)
 {
-    static const char *const known[] = { "head",    "step",     "where", "experiment",
-                                         "columns", "baseline", NULL };
+    static const char *const known[] = { "head",    "step",     "where",  "experiment",
+                                         "columns", "baseline", "target", NULL };
     int rc = conf_len(list) ? 0 : conf_error(err, list, "there is no column");
 
     for (size_t i = 0; rc == 0 && i < conf_len(list); i++) {
@@ -330,6 +363,7 @@ static int read_columns(const struct conf_value *list, const struct inherited *f
         here.step = (v = conf_get(group, "step")) ? v : here.step;
         here.experiment = (v = conf_get(group, "experiment")) ? v : here.experiment;
         here.baseline = (v = conf_get(group, "baseline")) ? v : here.baseline;
+        here.target = (v = conf_get(group, "target")) ? v : here.target;
         if ((v = conf_get(group, "where")))
             here.where[here.wheres++] = v;
         inner = conf_get(group, "columns");

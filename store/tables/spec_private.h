@@ -16,9 +16,25 @@ int spec_condition(const struct conf_value *v, struct cond **ret, struct err *er
 int spec_columns(const struct conf_value *columns, struct table_spec *t,
                  struct err *err) MUST_CHECK;
 
+/* The list TARGET of a column of cost into C. */
+int spec_target(const struct conf_value *list, struct table_column *c, struct err *err) MUST_CHECK;
+/* vars.NAME of the file that V is from. */
+int spec_variable(const struct conf_value *v, const char *name, const struct conf_value **ret,
+                  struct err *err) MUST_CHECK;
+/* TEXT with ${vars.NAME} filled in, appended to OUT. */
+int spec_fill_in(const struct conf_value *v, const char *text, struct buf *out,
+                 struct err *err) MUST_CHECK;
+/* A store's text of a recipe ends in lines "# --set vars.NAME=VALUE": that variable's value is put
+ * where ${vars.NAME} stands. */
+void spec_override(struct buf *recipe);
+
 /* "file:line: key: text" when V is known, else the text alone. Returns CODE. */
 int spec_error(struct err *err, enum err_code code, const struct conf_value *v, const char *format,
                ...) PRINTF_LIKE(4, 5);
+
+/* Default tables of an experiment without examples (default_training.c). */
+int specs_of_training(struct store *s, uint64_t experiment, struct table_spec **ret,
+                      size_t *ret_len, struct err *err) MUST_CHECK;
 
 bool stat_is_percent(enum table_stat stat);
 int stat_better(enum table_stat stat);

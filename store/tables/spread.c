@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "store/tables/cost.h"
 #include "store/tables/making.h"
 #include "store/tables/spec_private.h"
 
@@ -31,7 +32,7 @@ size_t step_place(const char *list, const char *step)
 
 bool stat_is_number(enum table_stat stat)
 {
-    return stat == TABLE_TRAINING || stat == TABLE_SECONDS;
+    return stat == TABLE_TRAINING || stat == TABLE_COST || stat == TABLE_SECONDS;
 }
 
 static int takes(struct making *m, const struct table_column *c, const struct sums *x, bool *ret,
@@ -44,6 +45,9 @@ static int takes(struct making *m, const struct table_column *c, const struct su
     if (stat_is_number(c->stat) != (x->number != NULL))
         return 0;
     if (c->stat == TABLE_TRAINING && strcmp(x->number, c->metric) != 0)
+        return 0;
+    if (c->stat == TABLE_COST && (strncmp(x->number, COST_NAME, strlen(COST_NAME)) != 0 ||
+                                  cost_name(&m->pivot, c) != x->number))
         return 0;
     if (c->stat == TABLE_SECONDS && strcmp(x->number, "seconds") != 0)
         return 0;

@@ -259,9 +259,10 @@ static int make_heads(struct making *m, struct err *err)
 
 static void choose_wants(const struct table_spec *spec, struct pivot_wants *w)
 {
-    size_t n = 0;
+    size_t n = 0, costs = 0;
 
     w->metrics = mem_calloc(spec->columns_len + 1, sizeof *w->metrics);
+    w->cost = mem_calloc(spec->columns_len + 1, sizeof(*w->cost));
     for (size_t i = 0; i < spec->rows_len; i++)
         w->subsets = w->subsets || strcmp(spec->rows[i].name, "subset") == 0;
     for (size_t i = 0; i < spec->spread_len; i++)
@@ -270,6 +271,12 @@ static void choose_wants(const struct table_spec *spec, struct pivot_wants *w)
         w->seconds = w->seconds || spec->column[i].stat == TABLE_SECONDS;
         if (spec->column[i].stat == TABLE_TRAINING)
             w->metrics[n++] = spec->column[i].metric;
+        if (spec->column[i].stat == TABLE_COST)
+            w->cost[costs++] = &spec->column[i];
+    }
+    if (costs == 0) {
+        free(w->cost);
+        w->cost = NULL;
     }
 }
 
@@ -297,13 +304,16 @@ static void widen_digits(struct making *m)
         struct table_head *h = &m->table->head[m->keys + f];
         double most = 0.0;
 
-        if (h->column->stat != TABLE_TRAINING || h->column->digits >= 0)
+        if (!(h->column->stat == TABLE_TRAINING || h->column->stat == TABLE_COST) ||
+            h->column->digits >= 0)
             continue;
         for (size_t r = 0; r < m->rows_len; r++)
             most = fmax(most,
                         fabs(h->scale * m->table->cell[r * m->table->columns + m->keys + f].value));
         if (most > 0.0 && most < 0.1)
             h->digits = (int)fmin(9.0, 2.0 - floor(log10(most)));
+        else if (h->column->stat == TABLE_COST)
+            h->digits = most < 10.0 ? 2 : most < 10000.0 ? 1 : 0;
     }
 }
 
@@ -315,6 +325,7 @@ int making_run(struct making *m, struct err *err)
     choose_wants(m->spec, &w);
     rc = pivot_load(&m->pivot, m->s, m->experiments, m->experiments_len, &w, err);
     free(w.metrics);
+    free(w.cost);
     if (rc == 0)
         rc = check_names(m, err);
     if (rc == 0)

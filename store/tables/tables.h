@@ -27,6 +27,14 @@
 
 struct store;
 
+/* What a number says of the one that is not known, where some runs did not reach a target. */
+enum table_bound {
+    TABLE_EXACT,
+    TABLE_AT_LEAST, /* the true one is greater: "> 12.3" */
+    TABLE_AT_MOST,  /* less */
+    TABLE_EITHER    /* both sides have such runs */
+};
+
 struct table_comparison {
     bool made;                  /* the cell was compared with its baseline */
     double difference;          /* value - value of the baseline, unscaled */
@@ -38,6 +46,12 @@ struct table_comparison {
     bool again;                 /* an earlier cell of the row says the same: Holm counts it once */
     enum table_bracket bracket; /* NONE: there is no interval */
     double lo, hi;              /* paired 95 % interval of DIFFERENCE, unscaled */
+    bool has_ratio;             /* the baseline is above 0 */
+    double ratio;               /* value / value of the baseline - 1 */
+    bool ratio_interval;        /* ratio_lo, ratio_hi valid: paired 95 % interval over seeds */
+    double ratio_lo, ratio_hi;
+    enum table_bound
+        bound; /* what DIFFERENCE and RATIO say of runs that did not reach the target */
 };
 struct table_cell {
     char *text;   /* "83.3 [78.1, 87.9]" without marks; an en dash when there is nothing */
@@ -52,6 +66,8 @@ struct table_cell {
     uint64_t n;             /* examples per seed */
     uint32_t seeds, wanted; /* seeds with results; runs that should have some */
     uint32_t diverged;      /* of WANTED */
+    uint32_t reached;       /* of SEEDS; of costs: the others never met the target */
+    enum table_bound bound; /* of VALUE */
     bool missing;           /* nothing, where the column has something in other rows */
     bool unequal;           /* rests on other numbers of examples than its row, or than asked for */
     bool is_baseline, best, second;

@@ -108,6 +108,7 @@ static int open_recipe(struct request *r, struct store *s, const char *experimen
         rc = store_recipe(s, r->experiment[0], &text, err);
     if (rc < 0)
         return rc;
+    spec_override(&text);
     snprintf(name, sizeof name, "recipe of %s",
              experiment && experiment[0] ? experiment : "the last experiment");
     rc = conf_open_text(&r->conf, name, buf_str(&text), text.len, err);

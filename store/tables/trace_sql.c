@@ -10,6 +10,7 @@
 #include "common/base/mem.h"
 #include "common/tasks/task.h"
 #include "store/tables/agreement.h"
+#include "store/tables/cost.h"
 
 void trace_release(struct trace *t)
 {
@@ -174,13 +175,12 @@ static const char *simple_value(enum table_stat stat, bool search)
         return "json_extract(score.metrics, '$.\"exact_path\"')";
     CASES_OF_THOUGHT:
         return of_thought(stat);
+    case TABLE_TIME:
+        return search ? "label.wall_us / 1000.0" : "score.wall_us / 1000.0";
     case TABLE_F1_SKIP: /* agreement.h */
     case TABLE_F1_EXECUTE:
     case TABLE_F1_REPEAT:
     case TABLE_MACRO_F1:
-        break;
-    case TABLE_TIME:
-        return search ? "label.wall_us / 1000.0" : "score.wall_us / 1000.0";
     case TABLE_N:
     case TABLE_SEEDS:
     case TABLE_ACCURACY_CI:
@@ -189,6 +189,7 @@ static const char *simple_value(enum table_stat stat, bool search)
     case TABLE_METRIC:
     case TABLE_METRIC_SE:
     case TABLE_TRAINING:
+    case TABLE_COST:
     case TABLE_SECONDS:
     case TABLE_STATS_LEN:
         break;
@@ -306,6 +307,10 @@ static void add_number(const struct table_column *c, struct buf *out)
                  "WHERE run_job.run = part.run) AS x\n  FROM part");
         return;
     }
+    if (c->stat == TABLE_COST) {
+        cost_select_sql(c, out);
+        return;
+    }
     buf_printf(out,
                "SELECT part.run, part.task, (SELECT %s%s%s FROM curriculum\n"
                "    WHERE curriculum.run = part.run AND curriculum.step = part.step AND "
@@ -392,6 +397,8 @@ static void add_value(const struct making *m, const struct table_column *c, cons
                    aggregate_sql(c));
         return;
     }
+    if (c->stat == TABLE_COST)
+        cost_tables_sql(c, out);
     buf_adds(out, ",\ne(run, task, x) AS (\n  ");
     if (stat_is_number(c->stat))
         add_number(c, out);
@@ -420,6 +427,8 @@ static void add_rows(const struct making *m, const struct table_column *c, const
                      struct buf *out)
 {
     add_parts(m, c, s, out);
+    if (c->stat == TABLE_COST)
+        cost_tables_sql(c, out);
     buf_addc(out, '\n');
     if (stat_is_number(c->stat))
         add_number(c, out);

@@ -69,6 +69,33 @@ static inline void fake_job_real(struct fake_job *f, const char *name, double va
     assert_int_equal(params_set_real(&f->job.params, name, value, &err), 0);
 }
 
+static inline void fake_job_list(struct fake_job *f, const char *name, struct param_value v)
+{
+    struct err err = { 0 };
+
+    if (params_set(&f->job.params, name, &v, &err))
+        fail_msg("%s: %s", name, err.text);
+}
+
+static inline void fake_job_texts(struct fake_job *f, const char *name, const char *const *v,
+                                  size_t len)
+{
+    fake_job_list(f, name,
+                  (struct param_value){ .type = PARAM_TEXTS, .texts = (char **)v, .len = len });
+}
+
+static inline void fake_job_ints(struct fake_job *f, const char *name, const int64_t *v, size_t len)
+{
+    fake_job_list(f, name,
+                  (struct param_value){ .type = PARAM_INTS, .ints = (int64_t *)v, .len = len });
+}
+
+static inline void fake_job_reals(struct fake_job *f, const char *name, const double *v, size_t len)
+{
+    fake_job_list(f, name,
+                  (struct param_value){ .type = PARAM_REALS, .reals = (double *)v, .len = len });
+}
+
 static inline int fake_job_run(struct fake_job *f, struct err *err)
 {
     int rc = kind_check(f->job.kind, &f->job.params, err);
@@ -82,6 +109,28 @@ static inline void fake_job_run_or_fail(struct fake_job *f)
 
     if (fake_job_run(f, &err) < 0)
         fail_msg("%s", err.text);
+}
+
+/* The bytes of DIR's files NAME..., one after the other, appended to OUT. */
+static inline void fake_files_read(const char *dir, const char *const *name, size_t n,
+                                   struct buf *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct err err = { 0 };
+        char path[640];
+
+        snprintf(path, sizeof(path), "%s/%s", dir, name[i]);
+        if (buf_read_file(out, path, 1 << 24, &err))
+            fail_msg("%s", err.text);
+    }
+}
+
+/* The same of a model's folder. */
+static inline void fake_model_read(const char *dir, struct buf *out)
+{
+    static const char *const name[] = { "model.safetensors", "config.json", "tokenizer.json" };
+
+    fake_files_read(dir, name, ARRAY_LEN(name), out);
 }
 
 static inline void fake_job_release(struct fake_job *f)

@@ -14,7 +14,7 @@
 
 #include "common/base/clock.h"
 
-enum { METRICS_FD = 3, FOREVER_S = 600, CHUNK = 4 << 20 };
+enum { METRICS_FD = 3, FOREVER_S = 600, KILL_LIMIT_MS = 20000, CHUNK = 4 << 20 };
 
 static void say(const char *line)
 {
@@ -35,11 +35,15 @@ static void deaf(void)
     (void)signal(SIGINT, SIG_IGN);
 }
 
-/* The way of daemons: nothing ties it to who started it. */
+/* The way of daemons: nothing ties it to who started it. It lives when this returns. */
 static void leave_daemon(void)
 {
-    if (fork() != 0)
+    const pid_t leaver = fork();
+
+    if (leaver != 0) {
+        (void)waitpid(leaver, NULL, 0);
         return;
+    }
     (void)setsid();
     if (fork() != 0)
         _exit(0);
@@ -74,7 +78,6 @@ static int orphans(int argc, char **argv)
     (void)argc, (void)argv;
     leave_daemon();
     leave_daemon();
-    clock_sleep_ms(100);
     return 0;
 }
 
@@ -108,14 +111,16 @@ static int eat_memory(int argc, char **argv)
 {
     (void)argc, (void)argv;
     deaf();
-    if (fork() == 0) /* the tree counts, not the program alone */
-        for (unsigned i = 0; i < 512; i++) {
+    if (fork() == 0) { /* the tree counts, not the program alone */
+        for (unsigned i = 0; i < 128; i++) {
             char *p = malloc(CHUNK);
             if (p == NULL)
                 _exit(3);
             memset(p, 1, CHUNK);
             clock_sleep_ms(2);
         }
+        sleep_forever(); /* and keeps it, for who looks late */
+    }
     (void)wait(NULL);
     return 0;
 }
@@ -145,7 +150,6 @@ static int kill_keeper(int argc, char **argv)
 {
     (void)argc, (void)argv;
     leave_daemon();
-    clock_sleep_ms(100);
     (void)kill(getppid(), SIGKILL);
     sleep_forever();
     return 0;
@@ -223,15 +227,35 @@ static bool marked(const char *pid, const char *mark)
     return found;
 }
 
-unsigned unruly_marked(const char *mark)
+/* SIGNAL to all that hold MARK, 0: to none. Returns how many. */
+static unsigned each_marked(const char *mark, int signal)
 {
     unsigned n = 0;
     DIR *proc = opendir("/proc");
 
-    for (const struct dirent *d = proc ? readdir(proc) : NULL; d != NULL; d = readdir(proc))
-        if (isdigit((unsigned char)d->d_name[0]) && strtol(d->d_name, NULL, 10) != getpid())
-            n += marked(d->d_name, mark);
+    for (const struct dirent *d = proc ? readdir(proc) : NULL; d != NULL; d = readdir(proc)) {
+        const pid_t pid = (pid_t)strtol(d->d_name, NULL, 10);
+
+        if (!isdigit((unsigned char)d->d_name[0]) || pid == getpid() || !marked(d->d_name, mark))
+            continue;
+        n++;
+        if (signal != 0)
+            (void)kill(pid, signal);
+    }
     if (proc != NULL)
         (void)closedir(proc);
     return n;
+}
+
+unsigned unruly_marked(const char *mark)
+{
+    return each_marked(mark, 0);
+}
+
+void unruly_kill(const char *mark)
+{
+    const uint64_t begin_ms = clock_ms();
+
+    while (each_marked(mark, SIGKILL) > 0 && clock_ms() - begin_ms < KILL_LIMIT_MS)
+        clock_sleep_ms(10);
 }

@@ -8,5 +8,7 @@ int unruly_main(int argc, char **argv);
 
 /* Living processes whose environment holds MARK ("NAME=VALUE"), this one left out. */
 unsigned unruly_marked(const char *mark);
+/* SIGKILL to each of them, until none is left or some seconds are over. */
+void unruly_kill(const char *mark);
 
 #endif

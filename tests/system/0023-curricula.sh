@@ -30,19 +30,24 @@ done_attempts() {
 }
 # run_it [--set ...]: sets STAGES, SCORES and BASES to what this run executed.
 run_it() {
-    before=$(done_attempts "j.kind = 'stage'") || before=0
-    scores=$(done_attempts "j.kind = 'evaluate'") || scores=0
-    bases=$(done_attempts "j.kind = 'pretrain'") || bases=0
+    stages=$(done_attempts "j.kind = 'stage'")
+    scores=$(done_attempts "j.kind = 'evaluate'")
+    bases=$(done_attempts "j.kind = 'pretrain'")
     drover run chain.cfg --store "$S" --workers 2 --quiet "$@" >run.txt 2>>run.log || fail "run $*"
-    STAGES=$(($(done_attempts "j.kind = 'stage'") - ${before:-0}))
-    SCORES=$(($(done_attempts "j.kind = 'evaluate'") - ${scores:-0}))
-    BASES=$(($(done_attempts "j.kind = 'pretrain'") - ${bases:-0}))
+    STAGES=$(($(done_attempts "j.kind = 'stage'") - stages))
+    SCORES=$(($(done_attempts "j.kind = 'evaluate'") - scores))
+    BASES=$(($(done_attempts "j.kind = 'pretrain'") - bases))
 }
 # expect WHAT BASES STAGES SCORES
 expect() { [ "$BASES $STAGES $SCORES" = "$2 $3 $4" ] || fail "$1: ran $BASES $STAGES $SCORES, not $2 $3 $4"; }
 
 drover run chain.cfg --store "$S" --workers 2 --quiet >run.txt 2>run.log || fail "the first run"
-[ "$(done_attempts "1")" = 7 ] || fail "1 base, 4 stages and 2 evaluations expected"
+[ "$(done_attempts "1")" = 7 ] || fail "1 base, 4 stages and 2 evaluations expected, not $(rows "$S" "select j.step, a.outcome, a.text
+    from attempt a join job j on j.id = a.job")"
+# `train` is the last stage's model, `train.2` the second's.
+rows "$S" "select e.step, count(s.id) from job e join job_input i on i.job = e.id and i.name = 'model'
+    join job s on s.kind = 'stage' and s.id <= i.producer where e.kind = 'evaluate' group by e.step order by 1" >models.txt
+[ "$(tr '\n' ' ' <models.txt)" = "end,4 half,2 " ] || fail "the evaluations read the models of other stages: $(cat models.txt)"
 
 run_it
 expect "the same again" 0 0 0
@@ -56,32 +61,39 @@ run_it --set seed=1,2
 expect "a further seed" 1 4 2
 run_it --set seed=1,2 --set train.checkpoint_s=0 --set train.adapt_rate=0.5
 expect "what has no effect" 0 0 0
-run_it --set train.schedule=linear --set train.budget_first=30 --set train.budget_last=12 --set train.drops=3
+run_it --set seed=1,2 --set train.schedule=linear --set train.budget_first=30 --set train.budget_last=12 --set train.drops=3
 expect "the same budgets said otherwise" 0 0 0
 
-# Every update reported once, counted through the stages.
-n=$(rows "$S" "select count(distinct c.at_step) || ' ' || min(c.at_step) || ' ' || max(c.at_step) from curriculum c
-    where c.step = 'train' and c.metric = 'budget'")
-case $n in "8 "*) ;; *) fail "updates of all stages: $n" ;; esac
+# Both runs have a row for each update of all stages, counted through.
+rows "$S" "select run, count(*), count(distinct c.at_step), min(c.at_step), max(c.at_step) from curriculum c
+    where c.step = 'train' and c.metric = 'budget' group by run" >updates.txt
+[ "$(wc -l <updates.txt)" = 2 ] || fail "two runs expected: $(cat updates.txt)"
+! grep -v ',8,8,1,8$' updates.txt || fail "other updates than 1 to 8, once each"
 
-# refused TEXT --set ...: `drover plan` says TEXT with a place and exits with 1.
+# Both evaluations of both seeds count.
+for step in half end; do
+    [ "$(rows "$S" "select count(*) from accuracy where step = '$step' and n = 4")" = 2 ] || fail "$step: no accuracy of both seeds"
+done
+
+# refused TEXT KEYS: with KEYS in place of its schedule `drover plan` says file, line and TEXT, and exits with 1.
 refused() {
-    text=$1
-    shift
-    ! drover plan chain.cfg "$@" >plan.txt 2>&1 || fail "accepted: $*"
-    grep -q "steps\[1\].*$text" plan.txt || fail "$*: $(cat plan.txt)"
+    sed "s/schedule = \"steps\"; steps = .*; gemm/$2 gemm/" chain.cfg >bad.cfg
+    code=0
+    drover plan bad.cfg >plan.txt 2>&1 || code=$?
+    [ "$code" = 1 ] || fail "$2: exit code $code"
+    grep -q "bad.cfg:7: steps\[1\]\..*$1" plan.txt || fail "$2: $(cat plan.txt)"
 }
-refused 'above the first' --set 'train.steps=[12, 30]'
-refused 'above the first' --set train.schedule=linear --set train.budget_first=10 --set train.budget_last=20
-refused 'not between 0 and 1' --set train.schedule=exponential --set train.gamma=0
-refused 'is out of range' --set train.schedule=exponential --set train.gamma=1.5
-refused '0 updates between two drops' --set train.schedule=exponential --set train.interval=0
-refused 'is out of range' --set train.length_weight=-1
-refused 'is out of range' --set train.group=1
-refused 'do not fit into the model' --set train.max_new=1000
-sed 's/max_new = 12; micro_batches = 1;/max_new = 1000; micro_batches = 1;/' chain.cfg >long.cfg
-! drover plan long.cfg >plan.txt 2>&1 || fail "accepted: max_new = 1000"
-grep -q "long.cfg:6: steps\[1\].max_new" plan.txt || fail "no file and line: $(cat plan.txt)"
+refused 'above the first' 'schedule = "steps"; steps = [12, 30];'
+refused 'above the first' 'schedule = "linear"; budget_first = 10; budget_last = 20;'
+refused 'not between 0 and 1' 'schedule = "exponential"; gamma = 0;'
+refused 'is out of range' 'schedule = "exponential"; gamma = 1.5;'
+refused '0 updates between two drops' 'schedule = "exponential"; interval = 0;'
+refused 'is out of range' 'length_weight = -1.0;'
+! drover plan chain.cfg --set train.group=1 >plan.txt 2>&1 || fail "accepted: a group of one"
+grep -q -- '--set train.group=1: steps\[1\].group: 1 is out of range' plan.txt || fail "group: $(cat plan.txt)"
+sed 's/max_new = 12; micro_batches = 1;/max_new = 1000; micro_batches = 1;/' chain.cfg >bad.cfg
+! drover plan bad.cfg >plan.txt 2>&1 || fail "accepted: max_new = 1000"
+grep -q 'bad.cfg:6: steps\[1\].max_new: .*do not fit into the model' plan.txt || fail "max_new: $(cat plan.txt)"
 
 # The plan draws the schedule within 80 columns; --json has it.
 drover plan chain.cfg --store "$S" >plan.txt || fail "drover plan"

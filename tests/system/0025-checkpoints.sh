@@ -34,8 +34,7 @@ within 120 at_least "$S" "select count(*) from checkpoint where step >= $((first
 kill -TERM "$WORKER"
 within 30 at_least "$S" "select count(*) from attempt where outcome = 'PREEMPTED'" 1 || fail "the preempted worker did not leave in order"
 second=$(rows "$S" "select step from checkpoint")
-log=$(grep -c 'event=job_stop .*drain=1' "$TMP/worker-b.log") || true
-[ "$log" = 1 ] || fail "the drain did not reach the job"
+[ "$(grep -c 'event=job_stop .*drain=1' "$TMP/worker-b.log")" = 1 ] || fail "the drain did not reach the job"
 stopped=$(rows "$S" "select text from attempt where outcome = 'PREEMPTED'")
 case $stopped in *"stopped at step $second of 4000"*) ;; *) fail "preempted: \"$stopped\", but the checkpoint is of step $second" ;; esac
 note "preempted at step $second, which was saved first"

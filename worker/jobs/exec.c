@@ -4,14 +4,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "worker/jobs/exec_end.h"
 #include "worker/jobs/exec_lines.h"
 #include "worker/jobs/exec_setup.h"
 #include "worker/jobs/exec_tail.h"
@@ -21,8 +19,9 @@ enum {
     ROUND_MS = 100,        /* how soon a stop is seen; the progress counter rises every round */
     ROUND_BYTES = 1 << 20, /* of each pipe: with the rest of 2 ms, 0.5 GB/s at the very most */
     REST_MS = 2,
-    DRAIN_MS = 1000,   /* for what is left in the pipes, when nobody can write any more */
-    POINTS_MAX = 90000 /* of metrics: a result holds 100,000 */
+    DRAIN_MS = 1000,    /* for what is left in the pipes, when nobody can write any more */
+    POINTS_MAX = 90000, /* of metrics: a result holds 100,000 */
+    MEANS_MAX = 1000    /* more at the very end, for the means of scores */
 };
 
 struct exec {
@@ -32,7 +31,7 @@ struct exec {
     struct exec_tail tail;
     struct program program;
     struct spawn_end end;
-    uint64_t points, dropped; /* of metrics */
+    uint64_t points, dropped, points_max; /* of metrics */
     bool stopped;
 };
 
@@ -40,7 +39,7 @@ static void on_metric(void *arg, const char *name, uint64_t step, double value)
 {
     struct exec *x = arg;
 
-    if (x->points >= POINTS_MAX) {
+    if (x->points >= x->points_max) {
         x->dropped++;
         return;
     }
@@ -109,96 +108,9 @@ static int follow(struct exec *x, struct err *err)
         if (take(x, &p->output, false) + take(x, &p->metrics, true) == 0 &&
             (p->output >= 0 || p->metrics >= 0))
             clock_sleep_ms(REST_MS);
+    x->points_max += MEANS_MAX;
     exec_lines_end(&x->lines);
     return rc;
-}
-
-/* ---- the end, in words ---- */
-
-static const char *program_name(const struct exec *x)
-{
-    return x->setup.argv[0];
-}
-
-/* "; its last words: ..." */
-static void add_words(const struct exec *x, struct buf *text)
-{
-    char words[240];
-
-    exec_tail_last(&x->tail, words, sizeof(words));
-    if (*words != '\0')
-        buf_printf(text, "; its last words: %s", words);
-}
-
-static int not_started(const struct exec *x, struct err *err)
-{
-    static const char *const steps[SPAWN_STEPS] = { "a process for it could not be made",
-                                                    "its working folder cannot be entered",
-                                                    "it cannot be executed" };
-    const int number = x->end.status;
-    const char *name = strerrorname_np(number);
-    const char *hint =
-        number == ENOEXEC ? "; a script needs #! and its interpreter in the first line" : "";
-
-    return err_set(err, ERR_INVALID, "the program \"%s\" did not start: %s: %s (%s)%s",
-                   program_name(x), steps[x->end.step], strerror(number), name != NULL ? name : "?",
-                   hint);
-}
-
-static int name_memory(const struct exec *x, struct err *err)
-{
-    const double limit = kind_real(x->j->kind, &x->j->params, "memory_limit_mib");
-
-    if (x->end.kernel)
-        return err_set(err, ERR_NOMEM,
-                       "\"%s\" was killed by the kernel, which was out of memory (at most %.0f MiB "
-                       "were seen)",
-                       program_name(x), (double)x->end.peak_bytes / 0x1p20);
-    return err_set(err, ERR_NOMEM,
-                   "\"%s\" and its processes used %.0f MiB of memory; memory_limit_mib = %g allows "
-                   "less",
-                   program_name(x), (double)x->end.peak_bytes / 0x1p20, limit);
-}
-
-static int name_exit(const struct exec *x, struct err *err)
-{
-    struct buf text CLEANUP(buf_release) = { 0 };
-    const int status = x->end.status;
-    const char *signal = x->end.cause == SPAWN_SIGNALLED ? sigabbrev_np(status) : NULL;
-
-    if (x->end.cause == SPAWN_EXITED)
-        buf_printf(&text, "\"%s\" ended with exit code %d", program_name(x), status);
-    else
-        buf_printf(&text, "\"%s\" was killed by signal %d (SIG%s)", program_name(x), status,
-                   signal != NULL ? signal : "?");
-    add_words(x, &text);
-    return err_set(err, ERR_INVALID, "%s", buf_str(&text));
-}
-
-static int name_end(const struct exec *x, struct err *err)
-{
-    const struct job *j = x->j;
-
-    switch (x->end.cause) {
-    case SPAWN_EXITED:
-        return x->end.status == 0 ? 0 : name_exit(x, err);
-    case SPAWN_SIGNALLED:
-        return name_exit(x, err);
-    case SPAWN_NOT_STARTED:
-        return not_started(x, err);
-    case SPAWN_MEMORY:
-        return name_memory(x, err);
-    case SPAWN_TIME:
-        return err_set(err, ERR_TIMEOUT, "\"%s\" ran longer than time_limit_s = %g",
-                       program_name(x), kind_real(j->kind, &j->params, "time_limit_s"));
-    case SPAWN_STOPPED:
-        return err_set(err, ERR_CANCELLED, "stopped");
-    case SPAWN_ABANDONED:
-    case SPAWN_CAUSES:
-        break;
-    }
-    return err_set(err, ERR_IO, "the helper that starts programs is gone; \"%s\" was killed",
-                   program_name(x));
 }
 
 /* What people look for in `drover logs`. */
@@ -251,7 +163,7 @@ static int run_program(struct exec *x, const struct policy *policy, const char *
     rc = follow(x, err);
     program_close(&x->program);
     write_log(x);
-    return rc ? rc : name_end(x, err);
+    return rc ? rc : exec_end_name(j, x->setup.argv[0], &x->end, &x->tail, err);
 }
 
 static int run(struct exec *x, const struct policy *policy, struct err *err)
@@ -275,7 +187,7 @@ static int run(struct exec *x, const struct policy *policy, struct err *err)
 int exec_run(struct job *j, struct err *err)
 {
     const struct policy *policy = policy_get();
-    struct exec x = { .j = j };
+    struct exec x = { .j = j, .points_max = POINTS_MAX };
 
     if (policy == NULL)
         return err_set(err, ERR_INVALID,

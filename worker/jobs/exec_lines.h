@@ -5,7 +5,8 @@
  *   {"step": 3, "loss": 0.5, "reward": 1}          several of one step, as trainers log them
  *   {"score": 1, "example": 17, "name": "gsm8k"}   an example's score: metric score.gsm8k, its step
  *                                                  the example's number; the mean becomes the
- *                                                  metric gsm8k (without a name: score)
+ *                                                  metric gsm8k (without a name: score.example and
+ *                                                  score)
  *   {"progress": 0.3}                              a share, for displays
  *   {"diverged": "loss is NaN"}                    the run diverged: a result, not a failure
  *

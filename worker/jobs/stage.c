@@ -26,7 +26,8 @@ struct stage {
     struct stage_state state;
     uint64_t saved_at; /* updates at the last checkpoint, or at the start */
     uint64_t saved_ns; /* when */
-    bool resumed;      /* from a checkpoint, and the weights have not moved since */
+    bool resumed;      /* from a checkpoint */
+    bool strayed;      /* diverged by the distance from the start */
     bool moved;        /* the optimiser may be within an update */
 };
 
@@ -140,6 +141,8 @@ static int begin(struct stage *s, bool fresh, struct err *err)
     rc = rc ? rc : stage_learner_open(&s->learner, &s->conf, s->job, err);
     if (rc == 0 && state[0])
         rc = stage_folder_load(state, stage_learner_trainer(s->learner), err);
+    if (rc == 0)
+        stage_learner_begin(s->learner);
     rc = rc ? rc
             : stage_problems_open(&s->problems, &s->conf, s->job, stage_learner_model(s->learner),
                                   err);
@@ -201,9 +204,9 @@ static int one_update(struct stage *s, struct err *err)
     difficulty_weights(&s->conf.difficulty, &s->state.difficulty, u.update, u.weight);
     rc = stage_update_run(&u, &s->conf, s->problems, s->learner, s->job->progress, err);
     s->moved = u.stepped;
+    s->strayed = u.strayed;
     if (rc)
         return rc;
-    s->resumed = s->resumed && !u.stepped; /* until there is something to return to */
     s->moved = false;
     take_update(s, &u);
     s->state.seconds += core_seconds(s) - began;
@@ -280,14 +283,14 @@ static int put_outputs(struct stage *s, struct err *err)
     return rc;
 }
 
-/* The last weights that could be sampled from, and a state that says so. ERR_AGAIN: those were in
+/* The last weights that were within the bounds, and a state that says so. ERR_AGAIN: those were in
  * front of the checkpoint that this attempt began with. */
 static int diverge(struct stage *s, struct err *err)
 {
     struct err local = { 0 };
     int rc;
 
-    if (!stage_learner_return(s->learner) && s->resumed)
+    if (!stage_learner_return(s->learner, s->strayed) && s->resumed)
         return ERR_AGAIN;
     s->state.diverged = true;
     (void)snprintf(s->state.why, sizeof(s->state.why), "%s", err->text);

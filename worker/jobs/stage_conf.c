@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "common/base/dmath.h"
 #include "common/tasks/think.h"
 
 struct reader {
@@ -167,6 +168,7 @@ static int read_training(const struct reader *r, struct err *err)
     c->policy.rate = real(r, "learning_rate");
     c->kl_max = real(r, "kl_max");
     c->entropy_min = real(r, "entropy_min");
+    c->final_rate = real(r, "final_rate");
     c->warmup = (uint64_t)integer(r, "warmup");
     c->weight_decay = real(r, "weight_decay");
     c->beta2 = real(r, "beta2");
@@ -212,9 +214,14 @@ int stage_conf_read(struct stage_conf *ret, const struct job *j, struct err *err
 
 double stage_conf_rate(const struct stage_conf *c, uint64_t update)
 {
-    if (update >= c->warmup)
-        return c->policy.rate;
-    return c->policy.rate * (double)(update + 1) / (double)c->warmup;
+    const double peak = c->policy.rate, low = peak * c->final_rate;
+
+    if (update < c->warmup)
+        return peak * (double)(update + 1) / (double)c->warmup;
+    if (update >= c->total)
+        return low;
+    const double done = (double)(update - c->warmup) / (double)(c->total - c->warmup);
+    return low + (peak - low) * 0.5 * (1 + dmath_cos_pi(done));
 }
 
 double stage_conf_mean_level(const struct stage_conf *c, const double *weight)

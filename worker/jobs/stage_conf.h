@@ -38,6 +38,7 @@ struct stage_conf {
     enum loss_norm normalise;
     bool scale_advantage;
     struct policy_conf policy; /* rate: behind the warm-up */
+    double final_rate;         /* share of it at the end, along a cosine */
     uint64_t warmup;
     double kl_max, entropy_min; /* 0: no bound */
 
@@ -53,7 +54,8 @@ struct stage_conf {
 /* ERR_INVALID, ERR_LIMIT name the parameter, the range and the remedy. */
 int stage_conf_read(struct stage_conf *ret, const struct job *j, struct err *err) MUST_CHECK;
 
-/* Learning rate of UPDATE: linear warm-up, then constant. */
+/* Learning rate of UPDATE of the whole curriculum: linear warm-up, then half a cosine wave down to
+ * final_rate's share of it. */
 double stage_conf_rate(const struct stage_conf *c, uint64_t update);
 /* The mean of the levels, by weight. */
 double stage_conf_mean_level(const struct stage_conf *c, const double *weight);

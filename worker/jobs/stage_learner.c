@@ -23,8 +23,11 @@ struct stage_learner {
     struct tokenizer *tok;
     struct trainer *trainer, *reference;
     struct sweep *sweep;
-    float *good; /* weights to return to */
-    bool kept;
+    /* Weights to return to: the last that were good, and the last of which all was measured; with
+     * SEVERAL false the latter alone, which are both then. */
+    float *good[2];
+    bool kept[2], several;
+    uint64_t start; /* trainer's steps at the stage's start */
 };
 
 static struct train_conf train_conf_of(const struct stage_conf *c)
@@ -90,6 +93,7 @@ int stage_learner_open(struct stage_learner **ret, const struct stage_conf *c, s
     l->job = j;
     l->conf = train_conf_of(c);
     l->temperature = c->policy.temperature;
+    l->several = c->kl_max > 0 && !(c->policy.kl > 0);
     rc = rc ? rc : trainer_open(&l->trainer, &l->conf, l->path, j->pool, NULL, err);
     rc = rc ? rc : open_tokenizer(l, err);
     if (rc) {
@@ -111,7 +115,8 @@ void stage_learner_close(struct stage_learner *l)
     trainer_free(l->trainer);
     tokenizer_free(l->tok);
     buf_release(&l->tok_path);
-    free(l->good);
+    free(l->good[0]);
+    free(l->good[1]);
     free(l);
 }
 
@@ -146,26 +151,44 @@ int stage_learner_reference(struct stage_learner *l, const struct train_batch *b
     return trainer_logprobs(l->reference, b, l->temperature, logprob, NULL, err);
 }
 
-int stage_learner_keep(struct stage_learner *l, struct err *err)
+static int keep_copy(struct stage_learner *l, bool whole, struct err *err)
 {
     const struct model_weights *w = trainer_weights(l->trainer);
 
-    if (!l->good)
-        l->good = mem_try_aligned(w->floats_len, sizeof(float));
-    if (!l->good)
+    if (!l->good[whole])
+        l->good[whole] = mem_try_aligned(w->floats_len, sizeof(float));
+    if (!l->good[whole])
         return err_set(err, ERR_NOMEM, "%zu bytes for a copy of the weights",
                        w->floats_len * sizeof(float));
-    memcpy(l->good, w->all, w->floats_len * sizeof(float));
-    l->kept = true;
+    memcpy(l->good[whole], w->all, w->floats_len * sizeof(float));
+    l->kept[whole] = true;
     return 0;
 }
 
-bool stage_learner_return(struct stage_learner *l)
+int stage_learner_keep(struct stage_learner *l, bool whole, struct err *err)
 {
-    if (!l->kept)
+    int rc = l->several ? keep_copy(l, false, err) : 0;
+
+    return rc == 0 && (whole || !l->several) ? keep_copy(l, true, err) : rc;
+}
+
+bool stage_learner_return(struct stage_learner *l, bool whole)
+{
+    whole = whole || !l->several;
+    if (!l->kept[whole])
         return false;
-    trainer_set_weights(l->trainer, l->good);
+    trainer_set_weights(l->trainer, l->good[whole]);
     return true;
+}
+
+void stage_learner_begin(struct stage_learner *l)
+{
+    l->start = trainer_steps(l->trainer);
+}
+
+bool stage_learner_is_at_start(const struct stage_learner *l)
+{
+    return trainer_steps(l->trainer) == l->start;
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */

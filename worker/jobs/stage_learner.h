@@ -26,10 +26,16 @@ struct trainer *stage_learner_trainer(struct stage_learner *l);
 int stage_learner_reference(struct stage_learner *l, const struct train_batch *b, double *logprob,
                             struct err *err) MUST_CHECK;
 
-/* Remember the present weights as good; make those that were remembered the present ones again,
- * false when none were. */
-int stage_learner_keep(struct stage_learner *l, struct err *err) MUST_CHECK;
-bool stage_learner_return(struct stage_learner *l);
+/* Remember the present weights as good: what was measured of them was within all bounds. WHOLE: all
+ * was; the divergence from the stage's start, say, is not measured at every update. Each kind has a
+ * copy of its own unless C of stage_learner_open() measures everything every time. */
+int stage_learner_keep(struct stage_learner *l, bool whole, struct err *err) MUST_CHECK;
+/* Make those that were remembered last (WHOLE: of that kind) the present ones again; false when
+ * none were. */
+bool stage_learner_return(struct stage_learner *l, bool whole);
+/* The present weights are the stage's start; are they still? */
+void stage_learner_begin(struct stage_learner *l);
+bool stage_learner_is_at_start(const struct stage_learner *l);
 
 /* The model as a folder that Hugging Face's libraries read, tokenizer included, into DIR (made). */
 int stage_learner_save(const struct stage_learner *l, const char *dir, struct err *err) MUST_CHECK;

@@ -192,6 +192,37 @@ static void count_flops(struct work *w)
     }
 }
 
+static int check_bounds(struct work *w, struct err *err)
+{
+    struct stage_update *u = w->u;
+    unsigned long long at = (unsigned long long)u->update;
+
+    u->strayed = u->measured && w->c->kl_max > 0 && !(u->report.kl_reference <= w->c->kl_max);
+    if (u->strayed)
+        return err_set(err, ERR_DIVERGED,
+                       "update %llu: the KL divergence from the stage's start is %.3g nats per "
+                       "token, above kl_max = %g",
+                       at, u->report.kl_reference, w->c->kl_max);
+    if (w->c->entropy_min > 0 && !(u->report.entropy >= w->c->entropy_min))
+        return err_set(err, ERR_DIVERGED,
+                       "update %llu: the entropy is %.3g nats per token, below entropy_min = %g",
+                       at, u->report.entropy, w->c->entropy_min);
+    return 0;
+}
+
+/* All is measured, and the weights have not moved yet: what to return to when this update goes
+ * wrong, or shows in a later one to have gone wrong. */
+static int accept_weights(void *arg, const struct policy_report *report, struct err *err)
+{
+    struct work *w = arg;
+    bool whole = w->u->measured || w->c->kl_max <= 0 || stage_learner_is_at_start(w->l);
+    int rc;
+
+    w->u->report = *report;
+    rc = check_bounds(w, err);
+    return rc ? rc : stage_learner_keep(w->l, whole, err);
+}
+
 static int one_epoch(struct work *w, size_t epoch, struct err *err)
 {
     struct stage_batch *b = &w->batch;
@@ -201,34 +232,17 @@ static int one_epoch(struct work *w, size_t epoch, struct err *err)
                         .advantage = b->advantage,
                         .old = epoch ? b->old : NULL,
                         .reference = w->u->measured ? b->reference : NULL,
-                        .logprob = epoch ? NULL : b->old };
+                        .logprob = epoch ? NULL : b->old,
+                        .accept = epoch ? NULL : accept_weights,
+                        .arg = w };
     int rc;
 
     p.conf.rate = w->u->rate;
     rc = trainer_policy_step(stage_learner_trainer(w->l), &b->batch, &p, &report, err);
     if (rc)
         return rc;
-    if (epoch == 0)
-        w->u->report = report;
     w->u->clipped += report.clipped / (double)w->c->epochs;
     w->u->stepped = true;
-    return 0;
-}
-
-static int check_bounds(const struct work *w, struct err *err)
-{
-    const struct stage_update *u = w->u;
-    unsigned long long at = (unsigned long long)u->update;
-
-    if (u->measured && w->c->kl_max > 0 && !(u->report.kl_reference <= w->c->kl_max))
-        return err_set(err, ERR_DIVERGED,
-                       "update %llu: the KL divergence from the stage's start is %.3g nats per "
-                       "token, above kl_max = %g",
-                       at, u->report.kl_reference, w->c->kl_max);
-    if (w->c->entropy_min > 0 && !(u->report.entropy >= w->c->entropy_min))
-        return err_set(err, ERR_DIVERGED,
-                       "update %llu: the entropy is %.3g nats per token, below entropy_min = %g",
-                       at, u->report.entropy, w->c->entropy_min);
     return 0;
 }
 
@@ -269,7 +283,8 @@ static int look(struct work *w, struct err *err)
     r->entropy /= (double)r->targets;
     r->kl_reference /= (double)r->targets;
     w->u->measured = true;
-    return check_bounds(w, err);
+    rc = check_bounds(w, err);
+    return rc ? rc : stage_learner_keep(w->l, true, err);
 }
 
 static int learn(struct work *w, struct err *err)
@@ -283,14 +298,11 @@ static int learn(struct work *w, struct err *err)
         rc = stage_learner_reference(w->l, &w->batch.batch, w->batch.reference, err);
         w->u->measured = rc == 0;
     }
-    /* They gave finite answers: what to return to when this update goes wrong, or shows in the next
-     * one to have gone wrong. */
-    rc = rc ? rc : stage_learner_keep(w->l, err);
     for (size_t e = 0; rc == 0 && e < w->c->epochs; e++)
         rc = one_epoch(w, e, err);
     if (rc == 0)
         count_flops(w);
-    return rc ? rc : check_bounds(w, err);
+    return rc;
 }
 
 int stage_update_run(struct stage_update *u, const struct stage_conf *c,

@@ -26,6 +26,7 @@ struct stage_update {
     struct difficulty_count count[STAGE_LEVELS_MAX];
     size_t groups, groups_used;
     bool stepped, measured; /* the weights moved; the KL divergence was measured */
+    bool strayed;           /* ERR_DIVERGED because of it */
     double rate;
     struct policy_report report; /* of the first epoch */
     double clipped;              /* share, mean over the epochs */
@@ -34,8 +35,8 @@ struct stage_update {
 };
 
 /* Run U (update, budget, weight set) on L. ERR_DIVERGED: what is not finite, or beyond a bound of
- * C: stage_learner_return() then gives the last weights that could be sampled from. ERR_CANCELLED,
- * ERR_NOMEM, ERR_INVALID... */
+ * C; the weights were measured before they moved, and stage_learner_return(U->strayed) gives the
+ * last ones that were within the bounds. ERR_CANCELLED, ERR_NOMEM, ERR_INVALID... */
 int stage_update_run(struct stage_update *u, const struct stage_conf *c,
                      struct stage_problems *problems, struct stage_learner *l,
                      struct progress *progress, struct err *err) MUST_CHECK;

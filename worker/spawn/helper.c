@@ -106,12 +106,15 @@ static bool reap(struct helper *h)
         const pid_t pid = waitpid(-1, &status, WNOHANG);
         if (pid <= 0)
             return pid < 0 && errno == ECHILD;
-        for (size_t i = 0; i < h->keepers; i++)
-            if (h->keeper[i] == pid) {
+        bool keeper = false;
+        for (size_t i = 0; i < h->keepers && !keeper; i++) {
+            keeper = h->keeper[i] == pid;
+            if (keeper)
                 h->keeper[i] = h->keeper[--h->keepers];
-                h->orphans |= WIFSIGNALED(status);
-                break;
-            }
+        }
+        /* Also when an orphan ended: its children have come to us, and a sweep that read /proc
+         * meanwhile may have missed them. */
+        h->orphans |= !keeper || WIFSIGNALED(status);
     }
 }
 

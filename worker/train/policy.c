@@ -218,8 +218,10 @@ int trainer_policy_step(struct trainer *t, const struct train_batch *b, const st
                        "step %llu: loss %g, gradient norm %g, largest ratio %g at learning rate %g",
                        (unsigned long long)t->steps, ret->loss, ret->grad_norm, ret->ratio_max,
                        ret->rate);
-    trainer_move(t, ret->grad_norm, ret->rate);
-    return 0;
+    rc = p->accept ? p->accept(p->arg, ret, err) : 0;
+    if (rc == 0)
+        trainer_move(t, ret->grad_norm, ret->rate);
+    return rc;
 }
 
 int trainer_policy_gradient(struct trainer *t, const struct train_batch *b, const struct policy *p,

@@ -25,6 +25,7 @@ struct policy_conf policy_conf_default(void);
 /* ERR_INVALID names the field and its range. */
 int policy_conf_check(const struct policy_conf *c, struct err *err) MUST_CHECK;
 
+struct policy_report;
 /* What goes with a batch: arrays over its rows, read where the row has a target. */
 struct policy {
     struct policy_conf conf;
@@ -34,6 +35,10 @@ struct policy {
     const double *reference; /* NULL: none, conf.kl must be 0 */
     double *logprob; /* NULL, or written: the present log-probabilities, before the update; what a
                       * second step on the same batch takes as OLD */
+    /* NULL, or asked when all is measured and before the weights move: < 0 with ERR, and they stay
+     * as they are. */
+    int (*accept)(void *arg, const struct policy_report *report, struct err *err);
+    void *arg;
 };
 
 /* Before the update; means are over the targets, each counted once. */

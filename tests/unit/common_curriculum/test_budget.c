@@ -100,6 +100,40 @@ static void linear_cosine_and_constant_have_the_papers_budgets(void **state)
     assert_int_equal(budget_at(&none, 5), 0);
 }
 
+static void assert_refused(const struct budget_schedule *s, const char *field, const char *text)
+{
+    const char *at = NULL;
+    struct err err = { 0 };
+
+    assert_int_equal(budget_check(s, &at, &err), ERR_INVALID);
+    assert_string_equal(at, field);
+    if (!strstr(err.text, text))
+        fail_msg("\"%s\" is not in \"%s\"", text, err.text);
+}
+
+static void drops_by_interval_leave_the_rest_to_the_last_budget(void **state)
+{
+    struct budget_schedule s = paper(BUDGET_LINEAR, 3);
+    const int64_t budgets[] = { 256, 200, 143, 87 };
+
+    (void)state;
+    s.interval = 10;
+    assert_int_equal(budget_check(&s, NULL, NULL), 0);
+    for (uint64_t t = 0; t < s.updates; t++)
+        assert_int_equal(budget_at(&s, t), budgets[MIN(t / 10, 3)]);
+    s.kind = BUDGET_EXPONENTIAL;
+    assert_int_equal(budget_at(&s, 9), 256);
+    assert_int_equal(budget_at(&s, 10), 179);
+    assert_int_equal(budget_at(&s, 29), 125);
+    assert_int_equal(budget_at(&s, 30), 87);
+    s.interval = 200; /* the third drop would come behind the last update */
+    assert_refused(&s, "interval", "say at most 199");
+    s.interval = 199;
+    assert_int_equal(budget_check(&s, NULL, NULL), 0);
+    assert_int_equal(budget_at(&s, 596), 125);
+    assert_int_equal(budget_at(&s, 597), 87);
+}
+
 /* Means over the training of 600 updates, from the table. */
 static void schedules_have_the_papers_mean_budgets(void **state)
 {
@@ -158,7 +192,8 @@ static struct budget_schedule random_schedule(struct rng *r)
     if (s.kind == BUDGET_EXPONENTIAL && drawn(r, 2)) {
         s.gamma = 0.05 + 0.9 * rng_double(r);
         s.interval = 1 + drawn(r, 100);
-    }
+    } else if (drawn(r, 2))
+        s.interval = drawn(r, (s.updates - 1) / s.drops + 1);
     return s;
 }
 
@@ -221,17 +256,6 @@ static void a_slice_of_too_many_budgets_is_refused(void **state)
     assert_int_equal(budget_slice(&s, 500, 250, &slice, NULL), 0);
 }
 
-static void assert_refused(const struct budget_schedule *s, const char *field, const char *text)
-{
-    const char *at = NULL;
-    struct err err = { 0 };
-
-    assert_int_equal(budget_check(s, &at, &err), ERR_INVALID);
-    assert_string_equal(at, field);
-    if (!strstr(err.text, text))
-        fail_msg("\"%s\" is not in \"%s\"", text, err.text);
-}
-
 static void impossible_schedules_are_refused_by_name(void **state)
 {
     const int64_t steps[] = { 60, 41, 20 }, grows[] = { 20, 60 }, zero[] = { 60, 0 };
@@ -247,7 +271,7 @@ static void impossible_schedules_are_refused_by_name(void **state)
     }
     s = paper(BUDGET_EXPONENTIAL, 3);
     s.interval = 150;
-    const double gammas[] = { 0, 1, 1.5, -0.5, NAN };
+    const double gammas[] = { 1, 1.5, -0.5, NAN }; /* 0: by drops */
     for (size_t i = 0; i < ARRAY_LEN(gammas); i++) {
         s.gamma = gammas[i];
         assert_refused(&s, "gamma", "not between 0 and 1");
@@ -341,6 +365,7 @@ int main(void)
         cmocka_unit_test(exponential_has_the_papers_budgets),
         cmocka_unit_test(exponential_by_gamma_has_the_papers_budgets),
         cmocka_unit_test(linear_cosine_and_constant_have_the_papers_budgets),
+        cmocka_unit_test(drops_by_interval_leave_the_rest_to_the_last_budget),
         cmocka_unit_test(schedules_have_the_papers_mean_budgets),
         cmocka_unit_test(steps_begin_where_they_say_or_are_spread_evenly),
         cmocka_unit_test(budgets_fall_from_the_first_to_the_last),

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: each difficulty rule does what its paper says, by correctness alone, and goes on from its
- * text as if nothing had happened. Method: the formulas evaluated with libm; a learner that gets
- * better at what it practises; texts saved, cut and changed. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+/* Goal: each difficulty rule does what its paper says, by correctness alone. Method: the formulas
+ * evaluated with libm; a learner that gets better at what it practises. */
+#include "tests/unit/common_curriculum/rules.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,39 +9,8 @@
 
 #include "common/base/macros.h"
 #include "common/base/rng.h"
-#include "common/curriculum/difficulty.h"
 
-enum { GROUP = 8, PROBLEMS = 16 };
-
-static struct difficulty_conf usual(enum difficulty_rule rule, size_t levels)
-{
-    struct difficulty_conf c = { .rule = rule,
-                                 .levels = levels,
-                                 .total = 100,
-                                 .rate = 0.5,
-                                 .target = 0.5,
-                                 .sharpness = 2,
-                                 .width = 0.5,
-                                 .down = 0.3,
-                                 .temperature = 0.1 };
-
-    for (size_t i = 0; i < DIFFICULTY_LEVELS_MAX; i++)
-        c.mixture[i] = 1;
-    return c;
-}
-
-/* An update in which level I has SAMPLES[i] problems of GROUP completions, a share RIGHT[i] right.
- */
-static void tell(const struct difficulty_conf *c, struct difficulty_state *s,
-                 const uint64_t *problems, const double *right)
-{
-    struct difficulty_count count[DIFFICULTY_LEVELS_MAX] = { { 0 } };
-
-    for (size_t i = 0; i < c->levels; i++)
-        for (uint64_t k = 0; k < problems[i]; k++)
-            difficulty_count_group(&count[i], GROUP, (uint64_t)(right[i] * GROUP + 0.5));
-    difficulty_tell(c, s, count);
-}
+enum { PROBLEMS = 16 };
 
 static void weights_are(const struct difficulty_conf *c, const struct difficulty_state *s,
                         uint64_t update, const double *expected)
@@ -419,74 +382,6 @@ static void weights_sum_to_one_whatever_happens(void **state)
     }
 }
 
-/* ---- text ---- */
-
-static void a_state_goes_on_from_its_text_with_the_same_bits(void **state)
-{
-    static struct difficulty_state a, b;
-    struct rng r = rng_stream("test", 5, 0);
-
-    (void)state;
-    for (int rule = 0; rule < DIFFICULTY_RULES; rule++) {
-        const struct difficulty_conf c = usual((enum difficulty_rule)rule, 5);
-        difficulty_start(&c, &a);
-        for (uint64_t t = 0; t < 60; t++) {
-            struct buf text = { 0 }, again = { 0 };
-            struct err err = { 0 };
-            uint64_t problems[5];
-            double right[5], wa[5], wb[5];
-            difficulty_save(&c, &a, &text);
-            if (difficulty_load(&c, buf_str(&text), &b, &err) != 0)
-                fail_msg("%s", err.text);
-            difficulty_save(&c, &b, &again);
-            assert_string_equal(buf_str(&text), buf_str(&again));
-            assert_null(strpbrk(buf_str(&text), "\n\"\\"));
-            for (int k = 0; k < 5; k++) {
-                problems[k] = rng_below(&r, 4);
-                right[k] = rng_double(&r);
-            }
-            tell(&c, &a, problems, right);
-            tell(&c, &b, problems, right);
-            difficulty_weights(&c, &a, t + 1, wa);
-            difficulty_weights(&c, &b, t + 1, wb);
-            assert_memory_equal(wa, wb, sizeof(wa));
-            buf_release(&text);
-            buf_release(&again);
-        }
-    }
-}
-
-static void damaged_texts_and_those_of_others_are_refused(void **state)
-{
-    static struct difficulty_state s, other;
-    const struct difficulty_conf c = usual(DIFFICULTY_DUMP, 3), sec = usual(DIFFICULTY_SEC, 3),
-                                 four = usual(DIFFICULTY_DUMP, 4);
-    const uint64_t some[] = { 6, 5, 5 };
-    const double right[] = { 1, 0.5, 0 };
-    struct buf text = { 0 };
-    struct err err = { 0 };
-    char cut[4096];
-
-    (void)state;
-    difficulty_start(&c, &s);
-    for (int i = 0; i < 20; i++)
-        tell(&c, &s, some, right);
-    difficulty_save(&c, &s, &text);
-    assert_true(text.len < sizeof(cut));
-    assert_int_equal(difficulty_load(&c, buf_str(&text), &other, &err), 0);
-    for (size_t len = 0; len < text.len; len++) {
-        snprintf(cut, sizeof(cut), "%.*s", (int)len, buf_str(&text));
-        assert_int_equal(difficulty_load(&c, cut, &other, &err), ERR_INVALID);
-        memcpy(cut, buf_str(&text), text.len + 1);
-        cut[len] = 'x';
-        assert_int_equal(difficulty_load(&c, cut, &other, &err), ERR_INVALID);
-    }
-    assert_int_equal(difficulty_load(&sec, buf_str(&text), &other, &err), ERR_INVALID);
-    assert_non_null(strstr(err.text, "difficulty = \"sec\" over 3 levels"));
-    assert_int_equal(difficulty_load(&four, buf_str(&text), &other, &err), ERR_INVALID);
-    buf_release(&text);
-}
-
 /* ---- checks ---- */
 
 static void assert_refused(const struct difficulty_conf *c, const char *field)
@@ -574,8 +469,6 @@ int main(void)
         cmocka_unit_test(adarft_keeps_a_learner_near_its_target),
         cmocka_unit_test(levels_are_drawn_by_their_weights),
         cmocka_unit_test(weights_sum_to_one_whatever_happens),
-        cmocka_unit_test(a_state_goes_on_from_its_text_with_the_same_bits),
-        cmocka_unit_test(damaged_texts_and_those_of_others_are_refused),
         cmocka_unit_test(impossible_rules_are_refused_by_name),
         cmocka_unit_test(every_rule_is_found_by_its_name_and_described),
     };

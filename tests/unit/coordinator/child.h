@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -107,6 +108,7 @@ static inline void coordinator_spawn(struct coordinator *c)
     assert_true(c->pid >= 0);
     if (c->pid > 0)
         return;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* it would hold the pipe of who runs the tests */
     (void)execl("/proc/self/exe", "test-coordinator", "--coordinate", c->store, c->listen, c->ready,
                 c->log, lease, reattach, file_max, (char *)NULL);
     _exit(127);

@@ -310,10 +310,10 @@ static void result_of_an_expired_lease_is_stale(void **state)
     struct peer other;
     Drover__Lease *again CLEANUP(lease_cleanup) = NULL;
 
-    w->c.lease_ms = 300;
+    w->c.lease_ms = 3000; /* long enough for train() on a slow computer */
     begin(w, 0);
     train(w);
-    clock_sleep_ms(400);
+    clock_sleep_ms(3500); /* the other one would lose its place too if it waited here in silence */
     peer_open(&other, w->c.endpoint);
     peer_hello(&other, 2, NULL);
     (void)peer_take(&other, DROVER__ENVELOPE__BODY_WELCOME);

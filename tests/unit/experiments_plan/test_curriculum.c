@@ -2,43 +2,9 @@
 /* Goal: the recipes of experiments/recipes/curriculum plan without a warning that nobody wants,
  * share their warm starts and trainings, have the seeds and test problems that their headers
  * promise, and choose nothing on test problems. Method: plans of the files themselves. */
-#include "tests/unit/experiments_plan/recipes.h"
+#include "tests/unit/experiments_plan/files.h"
 
 #define FOLDER "experiments/recipes/curriculum/"
-
-static struct plan *plan_of(const char *file)
-{
-    struct recipe *r = NULL;
-    struct plan *p = NULL;
-    struct err err = { 0 };
-
-    if (recipe_load(file, NULL, 0, &r, &err) != 0 || plan_make(r, NULL, &p, &err) != 0)
-        fail_msg("%s", err.text);
-    recipe_free(r);
-    return p;
-}
-
-static bool has_job(const struct plan *p, const struct digest *key)
-{
-    for (size_t i = 0; i < p->jobs_len; i++)
-        if (digest_equal(&p->job[i].key, key))
-            return true;
-    return false;
-}
-
-/* Jobs of STEP in P that Q has too. */
-static size_t shared(const struct plan *p, const struct plan *q, const char *step, size_t *ret_all)
-{
-    size_t n = 0;
-
-    *ret_all = 0;
-    for (size_t i = 0; i < p->jobs_len; i++)
-        if (strcmp(p->job[i].step, step) == 0) {
-            ++*ret_all;
-            n += has_job(q, &p->job[i].key);
-        }
-    return n;
-}
 
 static void all_recipes_share_warm_starts_and_trainings_with_main(void **state)
 {

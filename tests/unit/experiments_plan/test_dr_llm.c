@@ -2,41 +2,14 @@
 /* Goal: the recipes of experiments/recipes/dr_llm say what their headers promise: 2,000 test
  * questions per task, seeds, every baseline; they share models, labels and routers; what chooses
  * never looks at test questions. Method: plans of the files themselves. */
-#include "tests/unit/experiments_plan/recipes.h"
+#include "tests/unit/experiments_plan/files.h"
 
 #define FOLDER "experiments/recipes/dr_llm/"
 
-static struct plan *plan_of(const char *file)
-{
-    struct recipe *r = NULL;
-    struct plan *p = NULL;
-    struct err err = { 0 };
-
-    if (recipe_load(file, NULL, 0, &r, &err) != 0 || plan_make(r, NULL, &p, &err) != 0)
-        fail_msg("%s", err.text);
-    recipe_free(r);
-    return p;
-}
-
-static bool has_job(const struct plan *p, const struct digest *key)
-{
-    for (size_t i = 0; i < p->jobs_len; i++)
-        if (digest_equal(&p->job[i].key, key))
-            return true;
-    return false;
-}
-
-/* Jobs of STEP in P, and how many of them Q has. */
 static void assert_shared(const struct plan *p, const struct plan *q, const char *step, bool all)
 {
-    size_t n = 0, there = 0;
+    size_t n, there = shared(p, q, step, &n);
 
-    for (size_t i = 0; i < p->jobs_len; i++) {
-        if (strcmp(p->job[i].step, step) != 0)
-            continue;
-        n++;
-        there += has_job(q, &p->job[i].key);
-    }
     if (n == 0 || there == 0 || (all && there != n))
         fail_msg("%s: %zu of %zu jobs are shared", step, there, n);
 }

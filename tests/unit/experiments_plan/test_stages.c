@@ -149,6 +149,10 @@ static void schedules_say_what_a_job_needs_and_no_more(void **state)
     (void)stages_of(p, 0, s);
     assert_int_equal(number(s[2], "total"), 120);
     plan_free(p);
+    p = make(CHAIN(EXPONENTIAL "final_rate = 0.1; "), NULL);
+    (void)stages_of(p, 0, s);
+    assert_int_equal(number(s[2], "total"), 120);
+    plan_free(p);
 }
 
 static void another_third_step_changes_the_third_stage_and_later(void **state)
@@ -359,7 +363,8 @@ static void impossible_schedules_are_refused_with_place_and_remedy(void **state)
         { "train.gamma=-0.5", "steps[1].gamma: -0.5 is out of range" },
         { "train.gamma=0.7", "steps[1].gamma: needs interval" },
         { "train.interval=0", "steps[1].interval: 0 updates between two drops; say 1 or more" },
-        { "train.interval=5", "steps[1].interval: needs gamma" },
+        { "train.interval=40", "steps[1].interval: 3 drops, one every 40 updates, do not fit into "
+                               "120; say at most 39" },
         { "train.drops=0", "steps[1].drops: 0 drops never lead from 60 to 20" },
         { "train.drops=120", "steps[1].drops: 120 drops do not fit into 120 updates" },
         { "train.schedule=expontial", "did you mean \"exponential\"?" },

@@ -156,6 +156,22 @@ static inline struct try start(struct store *s, uint64_t job)
     return t;
 }
 
+/* start() in a transaction of its own. */
+static inline struct try started(struct store *s, uint64_t job)
+{
+    struct try t;
+
+    begin(s);
+    t = start(s, job);
+    commit(s);
+    return t;
+}
+
+static inline struct store_result result_of(struct try t, enum store_outcome outcome)
+{
+    return (struct store_result){ .attempt = t.attempt, .epoch = t.epoch, .outcome = outcome };
+}
+
 /* Run JOB to DONE with one output "model" holding BYTES (NULL: none), in a transaction of its own.
  */
 static inline struct try finish(struct store *s, uint64_t job, const char *bytes,
@@ -182,11 +198,22 @@ static inline struct try finish(struct store *s, uint64_t job, const char *bytes
     return t;
 }
 
+/* An attempt on the base job of a new plan; another one was faster and made "weights". */
+static inline struct try overtaken(struct store *s, struct plan *p)
+{
+    struct try late;
+
+    submit_plan(s, (struct plan_options){ 0 }, p);
+    late = started(s, p->base);
+    finish(s, p->base, "weights", NULL);
+    return late;
+}
+
 /* All examples of shard [BEGIN, END), then DONE. */
 static inline struct try run_shard(struct store *s, uint64_t job, uint64_t begin_at, uint64_t end,
                                    struct store_ids *ready)
 {
-    struct store_result r = { .outcome = STORE_DONE };
+    struct store_result r;
     enum store_verdict verdict;
     struct try t;
 
@@ -194,8 +221,7 @@ static inline struct try run_shard(struct store *s, uint64_t job, uint64_t begin
     t = start(s, job);
     for (uint64_t i = begin_at; i < end; i++)
         OK(send_label(s, t.attempt, t.epoch, i, "8", &verdict, err));
-    r.attempt = t.attempt;
-    r.epoch = t.epoch;
+    r = result_of(t, STORE_DONE);
     OK(store_job_done(s, &r, &verdict, ready, err));
     commit(s);
     return t;

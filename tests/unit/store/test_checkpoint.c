@@ -50,23 +50,34 @@ static void save(struct store *s, struct try t, uint64_t step, const char *bytes
     commit(s);
 }
 
-static struct try started(struct fixture *f, uint64_t job)
-{
-    struct try t;
-
-    begin(f->s);
-    t = start(f->s, job);
-    commit(f->s);
-    return t;
-}
-
 static void lose(struct store *s, struct try t)
 {
-    struct store_result r = { .attempt = t.attempt, .epoch = t.epoch, .outcome = STORE_LOST };
+    const struct store_result r = result_of(t, STORE_LOST);
 
     begin(s);
     OK(store_attempt_end(s, &r, false, NULL, err));
     commit(s);
+}
+
+static void end_done(struct store *s, struct try t)
+{
+    const struct store_result r = result_of(t, STORE_DONE);
+    enum store_verdict verdict;
+
+    begin(s);
+    OK(store_job_done(s, &r, &verdict, NULL, err));
+    commit(s);
+}
+
+/* An attempt of the base job of a new plan, with the checkpoint "ten" at step 10. */
+static struct try at_ten(struct store *s, struct plan *p)
+{
+    struct try t;
+
+    submit_plan(s, (struct plan_options){ 0 }, p);
+    t = started(s, p->base);
+    save(s, t, 10, "ten");
+    return t;
 }
 
 static void newest_one_stays_and_the_file_of_the_other_goes(void **state)
@@ -78,7 +89,7 @@ static void newest_one_stays_and_the_file_of_the_other_goes(void **state)
 
     submit_plan(f->s, (struct plan_options){ 0 }, &p);
     FAILS(ERR_NOT_FOUND, "has no checkpoint", store_checkpoint_find(f->s, p.base, &c, err));
-    t = started(f, p.base);
+    t = started(f->s, p.base);
     save(f->s, t, 10, "ten");
     save(f->s, t, 20, "twenty");
     OK(store_checkpoint_find(f->s, p.base, &c, err));
@@ -100,9 +111,7 @@ static void message_that_comes_twice_or_late_changes_nothing(void **state)
     struct plan p;
     struct try t;
 
-    submit_plan(f->s, (struct plan_options){ 0 }, &p);
-    t = started(f, p.base);
-    save(f->s, t, 10, "ten");
+    t = at_ten(f->s, &p);
     save(f->s, t, 10, "ten");
     assert_true(there(f->s, "ten"));
     save(f->s, t, 20, "twenty");
@@ -121,9 +130,7 @@ static void stale_and_unknown_attempts_are_refused(void **state)
     struct plan p;
     struct try old, new;
 
-    submit_plan(f->s, (struct plan_options){ 0 }, &p);
-    old = started(f, p.base);
-    save(f->s, old, 10, "ten");
+    old = at_ten(f->s, &p);
     lose(f->s, old);
     (void)upload(f->s, "twenty");
     begin(f->s);
@@ -146,7 +153,7 @@ static void blob_must_be_there_and_as_large_as_said(void **state)
     struct try t;
 
     submit_plan(f->s, (struct plan_options){ 0 }, &p);
-    t = started(f, p.base);
+    t = started(f->s, p.base);
     begin(f->s);
     FAILS(ERR_NOT_FOUND, "upload it first", put(f->s, t, 10, "never", err));
     c = (struct store_checkpoint){ .attempt = t.attempt,
@@ -165,17 +172,14 @@ static void blob_must_be_there_and_as_large_as_said(void **state)
 static void it_goes_with_the_jobs_end(void **state)
 {
     struct fixture *f = *state;
-    struct store_result r = { .outcome = STORE_DONE };
     enum store_verdict verdict;
+    struct store_result r;
     struct plan p;
     struct try t;
 
-    submit_plan(f->s, (struct plan_options){ 0 }, &p);
-    t = started(f, p.base);
-    save(f->s, t, 10, "ten");
+    t = at_ten(f->s, &p);
+    r = result_of(t, STORE_DONE);
     begin(f->s);
-    r.attempt = t.attempt;
-    r.epoch = t.epoch;
     OK(store_job_done(f->s, &r, &verdict, NULL, err));
     assert_true(there(f->s, "ten")); /* not before the commit */
     commit(f->s);
@@ -189,15 +193,10 @@ static void it_goes_with_the_jobs_end(void **state)
 static void failed_job_keeps_it(void **state)
 {
     struct fixture *f = *state;
-    struct store_result r = { .outcome = STORE_FAILED };
+    struct store_result r;
     struct plan p;
-    struct try t;
 
-    submit_plan(f->s, (struct plan_options){ 0 }, &p);
-    t = started(f, p.base);
-    save(f->s, t, 10, "ten");
-    r.attempt = t.attempt;
-    r.epoch = t.epoch;
+    r = result_of(at_ten(f->s, &p), STORE_FAILED);
     begin(f->s);
     OK(store_attempt_end(f->s, &r, true, NULL, err));
     commit(f->s);
@@ -209,11 +208,8 @@ static void cancelled_job_loses_it(void **state)
 {
     struct fixture *f = *state;
     struct plan p;
-    struct try t;
 
-    submit_plan(f->s, (struct plan_options){ 0 }, &p);
-    t = started(f, p.base);
-    save(f->s, t, 10, "ten");
+    (void)at_ten(f->s, &p);
     begin(f->s);
     OK(store_cancel(f->s, "exp", NULL, err));
     commit(f->s);
@@ -227,9 +223,7 @@ static void rollback_keeps_the_old_one(void **state)
     struct plan p;
     struct try t;
 
-    submit_plan(f->s, (struct plan_options){ 0 }, &p);
-    t = started(f, p.base);
-    save(f->s, t, 10, "ten");
+    t = at_ten(f->s, &p);
     (void)upload(f->s, "twenty");
     begin(f->s);
     OK(put(f->s, t, 20, "twenty", err));
@@ -246,9 +240,7 @@ static void file_left_by_a_crash_goes_at_the_next_commit(void **state)
     struct plan p;
     struct try t;
 
-    submit_plan(f->s, (struct plan_options){ 0 }, &p);
-    t = started(f, p.base);
-    save(f->s, t, 10, "ten");
+    t = at_ten(f->s, &p);
     save(f->s, t, 20, "twenty");
     (void)upload(f->s, "ten"); /* as if it had never been removed */
     store_close(f->s);
@@ -271,12 +263,10 @@ static void removal_leaves_what_is_named_again(void **state)
     struct plan p;
     struct try t;
 
-    submit_plan(f->s, (struct plan_options){ 0 }, &p);
-    t = started(f, p.base);
-    save(f->s, t, 10, "ten");
+    t = at_ten(f->s, &p);
     save(f->s, t, 20, "twenty");
     lose(f->s, t);
-    t = started(f, p.base);
+    t = started(f->s, p.base);
     save(f->s, t, 30, "ten");
     store_close(f->s);
     OK(store_open(&f->s, f->path, "tcp://127.0.0.1:1", err));
@@ -293,13 +283,11 @@ static void missing_file_is_no_checkpoint(void **state)
     struct plan p;
     struct try t;
 
-    submit_plan(f->s, (struct plan_options){ 0 }, &p);
-    t = started(f, p.base);
-    save(f->s, t, 10, "ten");
+    t = at_ten(f->s, &p);
     lose(f->s, t);
     OK(blobs_remove(store_blobs(f->s), &d, err));
     FAILS(ERR_NOT_FOUND, "is gone", store_checkpoint_find(f->s, p.base, &c, err));
-    (void)started(f, p.base);
+    (void)started(f->s, p.base);
     assert_int_equal(number(f->path, "SELECT count(*) FROM attempt WHERE from_step IS NULL"), 2);
 }
 
@@ -310,13 +298,16 @@ static double loss_at(uint64_t step)
     return step % 97 == 0 ? 1.0 / 0.0 : 1.0 / (double)step;
 }
 
-static void report(struct store *s, uint64_t attempt, uint64_t from, uint64_t to)
+/* In a transaction of its own. */
+static void report(struct store *s, struct try t, uint64_t from, uint64_t to)
 {
+    begin(s);
     for (uint64_t i = from; i <= to; i++) {
         struct store_metric m[2] = { { "loss", i, loss_at(i) }, { "rate", i, 0.1 * (double)i } };
 
-        OK(store_metrics(s, attempt, m, i % 20 == 0 ? 2 : 1, err));
+        OK(store_metrics(s, t.attempt, m, i % 20 == 0 ? 2 : 1, err));
     }
+    commit(s);
 }
 
 #define CURVE                                                                                      \
@@ -346,16 +337,6 @@ static void read_curve(const char *path, struct buf *ret)
     store_close(r);
 }
 
-static void end_done(struct store *s, struct try t)
-{
-    struct store_result r = { .attempt = t.attempt, .epoch = t.epoch, .outcome = STORE_DONE };
-    enum store_verdict verdict;
-
-    begin(s);
-    OK(store_job_done(s, &r, &verdict, NULL, err));
-    commit(s);
-}
-
 static void attempt_that_goes_on_shows_the_whole_curve(void **state)
 {
     struct buf plain CLEANUP(buf_release) = { 0 }, killed CLEANUP(buf_release) = { 0 };
@@ -364,32 +345,24 @@ static void attempt_that_goes_on_shows_the_whole_curve(void **state)
     struct try t;
 
     submit_plan(f->s, (struct plan_options){ 0 }, &p);
-    t = started(f, p.base);
-    begin(f->s);
-    report(f->s, t.attempt, 1, 1500);
-    commit(f->s);
+    t = started(f->s, p.base);
+    report(f->s, t, 1, 1500);
     end_done(f->s, t);
     read_curve(f->path, &plain);
 
     scratch(&other);
     OK(store_open(&other.s, other.path, "tcp://127.0.0.1:1", err));
     submit_plan(other.s, (struct plan_options){ 0 }, &p);
-    t = started(&other, p.base);
-    begin(other.s);
-    report(other.s, t.attempt, 1, 300);
-    commit(other.s);
+    t = started(other.s, p.base);
+    report(other.s, t, 1, 300);
     save(other.s, t, 300, "300");
     lose(other.s, t);
-    t = started(&other, p.base);
-    begin(other.s);
-    report(other.s, t.attempt, 301, 700);
-    commit(other.s);
+    t = started(other.s, p.base);
+    report(other.s, t, 301, 700);
     save(other.s, t, 600, "600");
     lose(other.s, t);
-    t = started(&other, p.base);
-    begin(other.s);
-    report(other.s, t.attempt, 601, 1500);
-    commit(other.s);
+    t = started(other.s, p.base);
+    report(other.s, t, 601, 1500);
     end_done(other.s, t);
     read_curve(other.path, &killed);
     assert_true(plain.len > 10000);
@@ -410,13 +383,13 @@ static void metrics_of_the_checkpoint_are_stored_with_it(void **state)
     struct try t;
 
     submit_plan(f->s, (struct plan_options){ 0 }, &p);
-    t = started(f, p.base);
+    t = started(f->s, p.base);
     (void)upload(f->s, "two");
     begin(f->s);
     OK(put_with(f->s, t, 2, "two", m, 2, err));
     commit(f->s);
     lose(f->s, t);
-    end_done(f->s, started(f, p.base));
+    end_done(f->s, started(f->s, p.base));
     assert_int_equal(number(f->path, "SELECT count(*) FROM curriculum"), 2);
     assert_int_equal(number(f->path, "SELECT sum(value) FROM curriculum"), 5);
 }

@@ -203,11 +203,7 @@ late_result_is_compared_and_a_different_one_is_an_incident_with_both_environment
     struct plan p;
     struct try late;
 
-    submit_plan(f->s, (struct plan_options){ 0 }, &p);
-    begin(f->s);
-    late = start(f->s, p.base);
-    commit(f->s);
-    finish(f->s, p.base, "weights", NULL);
+    late = overtaken(f->s, &p);
     r.attempt = late.attempt;
     r.epoch = late.epoch;
     OK(blobs_put(store_blobs(f->s), "weights", 7, &out.digest, err));
@@ -412,9 +408,7 @@ static void open_attempts_are_listed_for_a_new_incarnation(void **state)
     OK(store_new_incarnation(f->s, &incarnation, err));
     assert_int_equal(incarnation, 1);
     submit_plan(f->s, (struct plan_options){ 0 }, &p);
-    begin(f->s);
-    t = start(f->s, p.base);
-    commit(f->s);
+    t = started(f->s, p.base);
     store_close(f->s);
     OK(store_open(&f->s, f->path, "", err));
     OK(store_new_incarnation(f->s, &incarnation, err));

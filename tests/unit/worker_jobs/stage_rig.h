@@ -8,43 +8,13 @@
 
 static char stage_model[64]; /* a folder */
 
-static inline void stage_texts(struct fake_job *f, const char *name, const char *text)
-{
-    char *texts[] = { (char *)text };
-    struct param_value v = { .type = PARAM_TEXTS, .texts = texts, .len = 1 };
-    struct err err = { 0 };
-
-    assert_int_equal(params_set(&f->job.params, name, &v, &err), 0);
-}
-
-static inline void stage_ints(struct fake_job *f, const char *name, const int64_t *ints, size_t n)
-{
-    struct param_value v = { .type = PARAM_INTS, .ints = (int64_t *)ints, .len = n };
-    struct err err = { 0 };
-
-    assert_int_equal(params_set(&f->job.params, name, &v, &err), 0);
-}
-
-/* The bytes of DIR's files NAME..., one after the other, appended to OUT. */
-static inline void stage_read(const char *dir, const char *const *name, size_t n, struct buf *out)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct err err = { 0 };
-        char path[600];
-
-        snprintf(path, sizeof(path), "%s/%s", dir, name[i]);
-        if (buf_read_file(out, path, 1 << 24, &err))
-            fail_msg("%s", err.text);
-    }
-}
-
 static inline void stage_copy(const char *from, const char *to, const char *name)
 {
     struct buf bytes CLEANUP(buf_release) = { 0 };
     struct err err = { 0 };
     char path[600];
 
-    stage_read(from, &name, 1, &bytes);
+    fake_files_read(from, &name, 1, &bytes);
     snprintf(path, sizeof(path), "%s/%s", to, name);
     assert_int_equal(buf_write_file(path, bytes.data, bytes.len, &err), 0);
 }
@@ -58,8 +28,8 @@ static inline int stage_make_model(void **state)
 
     (void)state;
     fake_job_init(&f, KIND_PRETRAIN);
-    stage_texts(&f, "tasks", "math");
-    stage_ints(&f, "levels", &level, 1);
+    fake_job_texts(&f, "tasks", (const char *const[]){ "math" }, 1);
+    fake_job_ints(&f, "levels", &level, 1);
     fake_job_int(&f, "layers", 2);
     fake_job_int(&f, "dim", 32);
     fake_job_int(&f, "heads", 2);
@@ -90,7 +60,7 @@ static inline void stage_start(struct fake_job *f, uint64_t first, uint64_t upda
 {
     fake_job_init(f, KIND_STAGE);
     fake_job_input(f, "model", stage_model);
-    stage_texts(f, "tasks", "math");
+    fake_job_texts(f, "tasks", (const char *const[]){ "math" }, 1);
     fake_job_int(f, "first", (int64_t)first);
     fake_job_int(f, "updates", (int64_t)updates);
     fake_job_int(f, "problems", 4);
@@ -115,14 +85,13 @@ static inline const char *stage_output(const struct fake_job *f, const char *nam
 /* Model and state of a finished job, appended to OUT. */
 static inline void stage_outputs(const struct fake_job *f, struct buf *out)
 {
-    static const char *const model[] = { "model.safetensors", "config.json", "tokenizer.json" };
     static const char *const state[] = { "state.json", "optimiser.bin" };
 
     assert_int_equal(f->job.outputs_len, 2);
     assert_string_equal(f->job.output[0].name, "model");
     assert_string_equal(f->job.output[1].name, "state");
-    stage_read(stage_output(f, "model"), model, ARRAY_LEN(model), out);
-    stage_read(stage_output(f, "state"), state, ARRAY_LEN(state), out);
+    fake_model_read(stage_output(f, "model"), out);
+    fake_files_read(stage_output(f, "state"), state, ARRAY_LEN(state), out);
 }
 
 static inline void stage_same(const struct buf *a, const struct buf *b)

@@ -2,84 +2,17 @@
 /* Goal: labels and scores are functions of (model, example, parameters): whatever the shards,
  * threads, cache or attempt; the finished are skipped; search, collect and evaluate agree about
  * every example. Method: a tiny model trained for a moment, real job kinds behind fake services
- * (tests/support/fake_job.h), messages compared byte for byte. */
-#include "tests/support/fake_job.h"
+ * (tiny.h), messages compared byte for byte. */
+#include "tests/unit/worker_jobs/tiny.h"
 
-#include "common/tasks/task.h"
-#include "worker/jobs/problems.h"
 #include "worker/search/search.h"
-#include "worker/tokenizer/tokenizer.h"
-#include "worker/train/train.h"
 
 enum { LAYERS = 4, EXAMPLES = 12 };
 
-static char model_dir[64];
-
-static struct train_conf tiny_conf(const struct tokenizer *tok)
-{
-    struct train_conf c = train_conf_default();
-
-    c.model = (struct model_conf){ .layers = LAYERS,
-                                   .dim = 16,
-                                   .heads = 2,
-                                   .kv_heads = 2,
-                                   .head_dim = 8,
-                                   .hidden = 32,
-                                   .vocab = tokenizer_vocab(tok),
-                                   .positions = 64,
-                                   .rms_eps = 1e-5f,
-                                   .rope_theta = 1000.0f,
-                                   .tied = true,
-                                   .eos = { 1 },
-                                   .eos_len = 1 };
-    c.gemm = TRAIN_GEMM_PACKED;
-    c.steps = 60;
-    c.warmup = 5;
-    c.learning_rate = 1e-2;
-    return c;
-}
-
-/* Enough steps to answer with digits: some examples are right at once, some by another path, some
- * never. */
 static int make_model(void **state)
 {
-    struct problems_conf pc = { .task = { "math" },
-                                .level = { 1 },
-                                .tasks_len = 1,
-                                .levels_len = 1,
-                                .seed = 5,
-                                .steps = 60,
-                                .batch = 64,
-                                .positions = 64 };
-    struct tokenizer *tok = NULL;
-    struct trainer *trainer = NULL;
-    struct problems p = { 0 };
-    struct train_report report;
-    struct train_conf c;
-    struct err err = { 0 };
-
     (void)state;
-    assert_int_equal(tokenizer_from_alphabet(&tok, task_alphabet(), &err), 0);
-    c = tiny_conf(tok);
-    assert_int_equal(trainer_new(&trainer, &c, NULL, NULL, &err), 0);
-    for (uint64_t s = 0; s < c.steps; s++) {
-        assert_int_equal(problems_draw(&p, &pc, tok, s, &err), 0);
-        assert_int_equal(trainer_step(trainer, &p.batch, &report, &err), 0);
-    }
-    snprintf(model_dir, sizeof(model_dir), "/tmp/drover-test-XXXXXX");
-    assert_non_null(mkdtemp(model_dir));
-    assert_int_equal(model_save(model_dir, &c.model, trainer_weights(trainer), tok, &err), 0);
-    problems_release(&p);
-    trainer_free(trainer);
-    tokenizer_free(tok);
-    return 0;
-}
-
-static int remove_model(void **state)
-{
-    (void)state;
-    assert_int_equal(folder_remove(model_dir), 0);
-    job_models_drop();
+    tiny_make(LAYERS);
     return 0;
 }
 
@@ -87,7 +20,7 @@ static int remove_model(void **state)
 static void start(struct fake_job *f, enum kind_id kind, uint64_t begin, uint64_t end)
 {
     fake_job_init(f, kind);
-    fake_job_input(f, "model", model_dir);
+    fake_job_input(f, "model", tiny_dir);
     fake_job_text(f, "task", "math");
     fake_job_int(f, "level", 1);
     fake_job_text(f, "split", "train");
@@ -283,7 +216,7 @@ static void add_log(const Drover__Label *l, const char *name, bool right, struct
 
 static void add_header(size_t layers, struct buf *out)
 {
-    struct digest model = digest_of(model_dir, strlen(model_dir)); /* as fake_job_input */
+    struct digest model = digest_of(tiny_dir, strlen(tiny_dir)); /* as fake_job_input */
     char hex[DIGEST_HEX];
 
     buf_printf(out,
@@ -444,18 +377,15 @@ static void finished_examples_are_skipped_inside_a_batch(void **state)
     fake_job_release(&rest);
 }
 
-static void set_path(struct fake_job *f, int64_t *path, size_t len)
+static void set_path(struct fake_job *f, const int64_t *path, size_t len)
 {
-    struct param_value ints = { .type = PARAM_INTS, .ints = path, .len = len };
-    struct err err = { 0 };
-
     fake_job_text(f, "routing", "path");
-    assert_int_equal(params_set(&f->job.params, "path", &ints, &err), 0);
+    fake_job_ints(f, "path", path, len);
 }
 
 static void one_path_serves_all_examples(void **state)
 {
-    static int64_t path[] = { 1, 0, 2, 1, 1 };
+    static const int64_t path[] = { 1, 0, 2, 1, 1 };
     struct fake_job f;
     struct err err = { 0 };
     struct buf a CLEANUP(buf_release) = { 0 }, b CLEANUP(buf_release) = { 0 };
@@ -528,5 +458,5 @@ int main(void)
         cmocka_unit_test(label_of_another_depth_is_refused),
     };
 
-    return cmocka_run_group_tests(tests, make_model, remove_model);
+    return cmocka_run_group_tests(tests, make_model, tiny_remove);
 }

@@ -24,8 +24,6 @@ static const struct setting usual = { "cosine", "model", 0.9, { 1, 2, 3 }, 1, 0,
 
 static void run(const struct setting *t, struct outcome *ret)
 {
-    double weights[3] = { t->weights[0], t->weights[1], t->weights[2] };
-    struct param_value list = { .type = PARAM_REALS, .reals = weights, .len = 3 };
     struct fake_job f;
 
     *ret = (struct outcome){ .reward = -1 };
@@ -36,7 +34,7 @@ static void run(const struct setting *t, struct outcome *ret)
     fake_job_int(&f, "stage", t->stage);
     fake_job_int(&f, "sleep_ms", t->sleep_ms);
     fake_job_int(&f, "points", 5);
-    assert_int_equal(params_set(&f.job.params, "weights", &list, NULL), 0);
+    fake_job_reals(&f, "weights", t->weights, 3);
     fake_job_input(&f, "model", t->input);
     fake_job_run_or_fail(&f);
     assert_int_equal(f.job.outputs_len, 1);

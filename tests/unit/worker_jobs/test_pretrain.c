@@ -11,15 +11,12 @@
 
 static void start(struct fake_job *f, int64_t steps)
 {
-    static char math[] = "math", logic[] = "logic", *tasks[] = { math, logic };
-    static int64_t levels[] = { 1, 2 };
-    struct param_value texts = { .type = PARAM_TEXTS, .texts = tasks, .len = 2 };
-    struct param_value ints = { .type = PARAM_INTS, .ints = levels, .len = 2 };
-    struct err err = { 0 };
+    static const char *const tasks[] = { "math", "logic" };
+    static const int64_t levels[] = { 1, 2 };
 
     fake_job_init(f, KIND_PRETRAIN);
-    assert_int_equal(params_set(&f->job.params, "tasks", &texts, &err), 0);
-    assert_int_equal(params_set(&f->job.params, "levels", &ints, &err), 0);
+    fake_job_texts(f, "tasks", tasks, 2);
+    fake_job_ints(f, "levels", levels, 2);
     fake_job_int(f, "layers", 2);
     fake_job_int(f, "dim", 16);
     fake_job_int(f, "heads", 2);
@@ -28,19 +25,6 @@ static void start(struct fake_job *f, int64_t steps)
     fake_job_int(f, "warmup", 2);
     fake_job_int(f, "steps", steps);
     fake_job_text(f, "gemm", "packed");
-}
-
-/* The weights' file and the configuration, one after the other. */
-static void read_model(const char *dir, struct buf *out)
-{
-    static const char *const file[] = { "model.safetensors", "config.json", "tokenizer.json" };
-    struct err err = { 0 };
-    char path[600];
-
-    for (size_t i = 0; i < ARRAY_LEN(file); i++) {
-        snprintf(path, sizeof(path), "%s/%s", dir, file[i]);
-        assert_int_equal(buf_read_file(out, path, 1 << 20, &err), 0);
-    }
 }
 
 /* SKIP and REPEAT from step 6 of 12 on. */
@@ -57,7 +41,7 @@ static void train_deep(double skip, double repeat, uint64_t seed, size_t threads
     fake_job_run_or_fail(&f);
     assert_int_equal(f.job.outputs_len, 1);
     assert_string_equal(f.job.output[0].name, "model");
-    read_model(f.folder, out);
+    fake_model_read(f.folder, out);
     pool_free(f.job.pool);
     fake_job_release(&f);
 }
@@ -213,7 +197,7 @@ static uint64_t kill_and_go_on(uint64_t stop, bool drain, double every_s, struct
     two.checkpoint_step = one.checkpoint_step;
     fake_job_run_or_fail(&two);
     tell_metrics(&two, 50, metrics);
-    read_model(two.folder, model);
+    fake_model_read(two.folder, model);
     fake_job_release(&one);
     fake_job_release(&two);
     return from;
@@ -228,7 +212,7 @@ static void attempt_that_goes_on_makes_the_same_model_and_metrics(void **state)
     start(&f, 50);
     fake_job_real(&f, "layer_skip", 0.2);
     fake_job_run_or_fail(&f);
-    read_model(f.folder, &plain);
+    fake_model_read(f.folder, &plain);
     tell_metrics(&f, 50, &curve);
     fake_job_release(&f);
     for (int way = 0; way < 3; way++) {
@@ -283,7 +267,7 @@ static void checkpoint_that_is_none_means_the_start(void **state)
     (void)state;
     start(&f, 10);
     fake_job_run_or_fail(&f);
-    read_model(f.folder, &plain);
+    fake_model_read(f.folder, &plain);
     fake_job_release(&f);
     for (size_t i = 0; i < ARRAY_LEN(bytes); i++) {
         struct buf model CLEANUP(buf_release) = { 0 };
@@ -293,7 +277,7 @@ static void checkpoint_that_is_none_means_the_start(void **state)
         assert_int_equal(buf_write_file(f.checkpoint, bytes[i], len[i], &err), 0);
         f.checkpoint_step = 5;
         fake_job_run_or_fail(&f);
-        read_model(f.folder, &model);
+        fake_model_read(f.folder, &model);
         assert_memory_equal(plain.data, model.data, plain.len);
         assert_int_equal(f.metric[0].step, 10);
         fake_job_release(&f);
@@ -302,14 +286,13 @@ static void checkpoint_that_is_none_means_the_start(void **state)
 
 static void unknown_tasks_and_files_are_refused(void **state)
 {
-    static char arc[] = "arc_easy", *tasks[] = { arc };
-    struct param_value texts = { .type = PARAM_TEXTS, .texts = tasks, .len = 1 };
+    static const char *const tasks[] = { "arc_easy" };
     struct fake_job f;
     struct err err = { 0 };
 
     (void)state;
     start(&f, 5);
-    assert_int_equal(params_set(&f.job.params, "tasks", &texts, &err), 0);
+    fake_job_texts(&f, "tasks", tasks, 1);
     assert_int_equal(fake_job_run(&f, &err), ERR_INVALID);
     assert_non_null(strstr(err.text, "arc_easy"));
     fake_job_release(&f);

@@ -108,14 +108,7 @@ static void read_output(const struct fake_job *f, struct buf *out)
 {
     const char *const names[] = { "config.json", "router.safetensors" };
 
-    for (size_t i = 0; i < 2; i++) {
-        char path[640];
-        struct err err = { 0 };
-
-        snprintf(path, sizeof(path), "%s/%s", f->folder, names[i]);
-        if (buf_read_file(out, path, 1 << 20, &err))
-            fail_msg("%s", err.text);
-    }
+    fake_files_read(f->folder, names, ARRAY_LEN(names), out);
 }
 
 static double metric(const struct fake_job *f, const char *name, uint64_t step)

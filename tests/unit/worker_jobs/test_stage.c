@@ -59,7 +59,7 @@ static void outputs_do_not_depend_on_threads_but_on_the_seed(void **state)
     run(&f, 1, &other);
     assert_true(one.len != other.len || memcmp(one.data, other.data, one.len) != 0);
     fake_job_release(&f);
-    stage_read(stage_model, &weights, 1, &start);
+    fake_files_read(stage_model, &weights, 1, &start);
     assert_memory_not_equal(one.data, start.data, start.len); /* it did learn something */
 }
 
@@ -170,7 +170,7 @@ static void preempted_stage_saves_where_it_is_and_goes_on_with_the_same_bits(voi
     (void)state;
     interrupt(3, "core_seconds", true, 1000, 3); /* behind an update */
     interrupt(4, "core_seconds", true, 1000, 4); /* in the validation that is due then */
-    interrupt(0 + 1, "core_seconds", true, 1000, 1);
+    interrupt(1, "core_seconds", true, 1000, 1);
     interrupt(3, "core_seconds", true, 0, 0); /* no checkpoints wanted */
 }
 
@@ -247,10 +247,10 @@ static void divergence_leaves_the_last_good_model_and_later_stages_pass_it_on(vo
     assert_int_equal(fake_job_run(&f, &err), ERR_DIVERGED);
     assert_non_null(strstr(err.text, "entropy_min"));
     assert_int_equal(f.job.outputs_len, 2);
-    stage_read(stage_model, &weights, 1, &start);
-    stage_read(stage_output(&f, "model"), &weights, 1, &left);
+    fake_files_read(stage_model, &weights, 1, &start);
+    fake_files_read(stage_output(&f, "model"), &weights, 1, &left);
     stage_same(&start, &left);
-    stage_read(stage_output(&f, "state"), &file, 1, &said);
+    fake_files_read(stage_output(&f, "state"), &file, 1, &said);
     assert_non_null(strstr(buf_str(&said), "\"diverged\":true"));
 
     stage_start(&next, UPDATES, UPDATES);
@@ -283,7 +283,7 @@ divergence_beyond_a_bound_is_found_and_its_model_is_the_same_behind_a_checkpoint
     assert_non_null(strstr(err.text, "update 9:"));
     assert_non_null(stage_metric(&f, "reward", 9));
     assert_null(stage_metric(&f, "reward", 10));
-    stage_read(stage_output(&f, "model"), &weights, 1, &one);
+    fake_files_read(stage_output(&f, "model"), &weights, 1, &one);
 
     stage_start(&killed, 0, 12);
     fake_job_real(&killed, "kl_max", 1e-9);
@@ -297,10 +297,99 @@ divergence_beyond_a_bound_is_found_and_its_model_is_the_same_behind_a_checkpoint
     killed.stop_at_step = 0;
     atomic_store(&killed.progress.stop, false);
     assert_int_equal(fake_job_run(&killed, &err), ERR_DIVERGED);
-    stage_read(stage_output(&killed, "model"), &weights, 1, &two);
+    fake_files_read(stage_output(&killed, "model"), &weights, 1, &two);
     stage_same(&one, &two);
     fake_job_release(&killed);
     fake_job_release(&f);
+}
+
+/* The number NAME of update AT, from 0. */
+static double told(const struct fake_job *f, const char *name, uint64_t at)
+{
+    const struct fake_metric *m = stage_metric(f, name, at + 1);
+
+    assert_non_null(m);
+    return m->value;
+}
+
+/* Between what FROM, FROM + BY... saw before an update and what it saw: above all of those (SIGN 1)
+ * or below (-1). *RET: that update. */
+static double bound_within(const struct fake_job *f, const char *name, int sign, uint64_t from,
+                           uint64_t by, uint64_t updates, uint64_t *ret)
+{
+    double most = sign * told(f, name, from);
+
+    for (uint64_t at = from + by; at < updates; at += by) {
+        double now = sign * told(f, name, at);
+
+        if (now > most && at >= 3) {
+            *ret = at;
+            return sign * (most + now) / 2;
+        }
+        most = now > most ? now : most;
+    }
+    fail_msg("%s never passes what it was", name);
+    return 0;
+}
+
+static void start_straying(struct fake_job *f, uint64_t updates, double kl)
+{
+    stage_start(f, 0, updates);
+    fake_job_real(f, "learning_rate", 0.01);
+    fake_job_real(f, "kl_max", 1000);
+    fake_job_real(f, "kl", kl);
+    fake_job_text(f, "variance", "keep");
+}
+
+/* An update measures the weights before it moves them. Where it sees a bound broken, what is kept
+ * is the model of a run that ended before those weights were made: one update earlier, or, where
+ * the divergence is in no loss and so measured at every tenth update only, at the measurement
+ * before. */
+static void what_is_kept_is_the_last_model_within_the_bounds(void **state)
+{
+    static const struct {
+        const char *metric, *bound;
+        int sign;
+        double kl;
+        uint64_t updates, from, by, back;
+    } cases[] = {
+        { "kl", "kl_max", 1, 1e-6, 8, 1, 1, 1 },
+        { "entropy", "entropy_min", -1, 1e-6, 8, 0, 1, 1 },
+        { "entropy", "entropy_min", -1, 0, 8, 0, 1, 1 },
+        { "kl", "kl_max", 1, 0, 20, 9, 10, 10 },
+    };
+    static const char *const weights = "model.safetensors";
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf kept CLEANUP(buf_release) = { 0 }, whole CLEANUP(buf_release) = { 0 };
+        struct fake_job free_run, f, earlier;
+        struct err err = { 0 };
+        uint64_t at = 0;
+        char says[64];
+        double bound;
+
+        start_straying(&free_run, cases[i].updates, cases[i].kl);
+        fake_job_run_or_fail(&free_run);
+        bound = bound_within(&free_run, cases[i].metric, cases[i].sign, cases[i].from, cases[i].by,
+                             cases[i].updates, &at);
+
+        start_straying(&f, cases[i].updates, cases[i].kl);
+        fake_job_real(&f, cases[i].bound, bound);
+        assert_int_equal(fake_job_run(&f, &err), ERR_DIVERGED);
+        snprintf(says, sizeof(says), "update %d:", (int)at);
+        if (!strstr(err.text, says) || !strstr(err.text, cases[i].bound))
+            fail_msg("case %zu, %s %g: %s", i, says, bound, err.text);
+        fake_files_read(stage_output(&f, "model"), &weights, 1, &kept);
+
+        start_straying(&earlier, at - cases[i].back, cases[i].kl);
+        fake_job_run_or_fail(&earlier);
+        fake_files_read(stage_output(&earlier, "model"), &weights, 1, &whole);
+        stage_same(&kept, &whole);
+        fake_job_release(&earlier);
+        fake_job_release(&f);
+        fake_job_release(&free_run);
+    }
 }
 
 /* Groups whose answers are all alike teach nothing, and no step measures anything: it is looked at
@@ -340,8 +429,8 @@ static void metrics_are_those_of_each_update(void **state)
 
     (void)state;
     stage_start(&f, 0, 4);
-    stage_ints(&f, "budgets", budgets, 2);
-    stage_ints(&f, "budget_at", at, 2);
+    fake_job_ints(&f, "budgets", budgets, 2);
+    fake_job_ints(&f, "budget_at", at, 2);
     fake_job_text(&f, "schedule", "constant");
     fake_job_text(&f, "variance", "keep");
     fake_job_real(&f, "kl", 0.01);
@@ -414,23 +503,23 @@ static void refuse(struct fake_job *f, int code, const char *word)
 
 static void bad_parameters_and_states_are_refused_by_name(void **state)
 {
-    static const int64_t bad_levels[] = { 7 - 1 + 0, 2 }, falling[] = { 0, 5, 3 };
+    static const int64_t bad_levels[] = { 6, 2 }, falling[] = { 0, 5, 3 };
     static const int64_t budgets[] = { 40, 20, 10 };
     struct fake_job f;
 
     (void)state;
     stage_start(&f, 0, 2);
-    stage_ints(&f, "levels", bad_levels, 2);
+    fake_job_ints(&f, "levels", bad_levels, 2);
     refuse(&f, ERR_INVALID, "levels must rise");
     stage_start(&f, 0, 2);
-    stage_texts(&f, "tasks", "arc_easy");
+    fake_job_texts(&f, "tasks", (const char *const[]){ "arc_easy" }, 1);
     refuse(&f, ERR_INVALID, "arc_easy");
     stage_start(&f, 0, 2);
-    stage_texts(&f, "tasks", "mth");
+    fake_job_texts(&f, "tasks", (const char *const[]){ "mth" }, 1);
     refuse(&f, ERR_INVALID, "math");
     stage_start(&f, 0, 9);
-    stage_ints(&f, "budgets", budgets, 3);
-    stage_ints(&f, "budget_at", falling, 3);
+    fake_job_ints(&f, "budgets", budgets, 3);
+    fake_job_ints(&f, "budget_at", falling, 3);
     refuse(&f, ERR_INVALID, "budget");
     stage_start(&f, 0, 2);
     fake_job_int(&f, "max_new", 200);
@@ -474,6 +563,7 @@ int main(void)
         cmocka_unit_test(a_collapse_that_leaves_nothing_to_learn_from_is_found),
         cmocka_unit_test(
             divergence_beyond_a_bound_is_found_and_its_model_is_the_same_behind_a_checkpoint),
+        cmocka_unit_test(what_is_kept_is_the_last_model_within_the_bounds),
         cmocka_unit_test(metrics_are_those_of_each_update),
         cmocka_unit_test(validation_is_told_at_both_ends_and_between),
         cmocka_unit_test(bad_parameters_and_states_are_refused_by_name),

@@ -47,8 +47,8 @@ static void start(struct fake_job *f, uint64_t first, const char *prompts)
     snprintf(f->path[0], sizeof(f->path[0]), "%s", path);
     snprintf(path, sizeof(path), "%s/gsm8k/train.jsonl", shared);
     fake_job_input(f, "task_file.gsm8k", path);
-    stage_texts(f, "tasks", "gsm8k");
-    stage_ints(f, "levels", &level, 1);
+    fake_job_texts(f, "tasks", (const char *const[]){ "gsm8k" }, 1);
+    fake_job_ints(f, "levels", &level, 1);
     fake_job_text(f, "prompts", prompts);
     fake_job_text(f, "variance", "keep");
     fake_job_int(f, "max_new", 12);

@@ -2,6 +2,8 @@
 /* Goal: the parts of a stage: problems are a function of their key, answers of theirs; marks,
  * rewards and batches are what their headers say. Method: parts called with a tiny model; numbers
  * by hand. */
+#include <math.h>
+
 #include "tests/unit/worker_jobs/stage_rig.h"
 
 #include "common/tasks/think.h"
@@ -84,7 +86,7 @@ static void levels_are_drawn_by_their_weights(void **state)
 
     (void)state;
     stage_start(&r.job, 0, 2);
-    stage_ints(&r.job, "levels", levels, 3);
+    fake_job_ints(&r.job, "levels", levels, 3);
     open_rig(&r);
     for (size_t slot = 0; slot < 400; slot++) {
         struct stage_problem p;
@@ -373,9 +375,27 @@ static void states_come_back_and_broken_ones_are_refused(void **state)
     close_rig(&r);
 }
 
+static void rate_warms_up_and_falls_along_half_a_cosine_wave(void **state)
+{
+    struct stage_conf c = { .policy.rate = 0.4, .warmup = 4, .total = 104, .final_rate = 0.25 };
+
+    (void)state;
+    assert_true(fabs(stage_conf_rate(&c, 0) - (0.1)) < 1e-11);
+    assert_true(fabs(stage_conf_rate(&c, 3) - (0.4)) < 1e-11);
+    assert_true(fabs(stage_conf_rate(&c, 4) - (0.4)) < 1e-11);
+    assert_true(fabs(stage_conf_rate(&c, 54) - (0.25)) < 1e-11); /* half way: (0.4 + 0.1) / 2 */
+    assert_true(fabs(stage_conf_rate(&c, 103) - (0.1 + 0.3 * 0.5 * (1 - 0.999506560365732))) <
+                1e-11);
+    assert_true(fabs(stage_conf_rate(&c, 104) - (0.1)) < 1e-11);
+    c.final_rate = 1;
+    for (uint64_t t = 4; t < 200; t++)
+        assert_true(stage_conf_rate(&c, t) == 0.4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rate_warms_up_and_falls_along_half_a_cosine_wave),
         cmocka_unit_test(problems_are_a_function_of_their_key_and_budgets_stand_in_the_prompt),
         cmocka_unit_test(levels_are_drawn_by_their_weights),
         cmocka_unit_test(validation_problems_are_of_the_validation_split),

@@ -331,7 +331,7 @@ static void llama2_as_tokenizer_json(void **state)
 {
     struct json *vocab = json_new_object(), *merges = json_new_array();
     struct made *m = NULL;
-    size_t len = 0;
+    size_t len = 0, cap = 0;
     struct gguf_text text;
     struct gguf_list again;
     struct llama2 l;
@@ -362,7 +362,10 @@ static void llama2_as_tokenizer_json(void **state)
                 free(right);
                 continue;
             }
-            m = mem_realloc(m, len + 1, sizeof(*m));
+            if (len == cap) {
+                cap = MAX(2 * cap, (size_t)1024);
+                m = mem_realloc(m, cap, sizeof(*m));
+            }
             m[len++] = (struct made){ left, right, gguf_list_f32(&l.scores, i), { a, b } };
         }
     assert_true(len > 32000);

@@ -12,7 +12,7 @@
 #include "common/base/mem.h"
 #include "common/base/rng.h"
 #include "tests/support/train_twin.h"
-#include "worker/train/train.h"
+#include "tests/unit/worker_train/small.h"
 
 enum { SEQUENCES = 11, ROWS_MAX = 128, LAYERS = 3 };
 
@@ -23,29 +23,11 @@ struct batch {
     uint8_t times[SEQUENCES * LAYERS];
 };
 
-static inline struct model_conf small_model(bool tied)
-{
-    return (struct model_conf){ .layers = LAYERS,
-                                .dim = 24,
-                                .heads = 4,
-                                .kv_heads = 2,
-                                .head_dim = 8,
-                                .hidden = 40,
-                                .vocab = 16,
-                                .positions = 16,
-                                .rms_eps = 1e-5f,
-                                .rope_theta = 100.0f,
-                                .tied = tied,
-                                .bos = 0,
-                                .eos = { 1 },
-                                .eos_len = 1 };
-}
-
 static inline struct train_conf small_conf(bool tied, enum train_gemm gemm)
 {
     struct train_conf c = train_conf_default();
 
-    c.model = small_model(tied);
+    c.model = small_model(LAYERS, tied);
     c.gemm = gemm;
     c.steps = 200;
     c.warmup = 10;
@@ -85,29 +67,22 @@ static inline void draw_times(struct batch *b, uint64_t seed)
     b->b.times = b->times;
 }
 
-static inline struct trainer *trainer_or_fail(const struct train_conf *c, struct pool *pool,
-                                              const struct kernels *kern)
-{
-    struct trainer *t = NULL;
-    struct err err = { 0 };
-
-    if (trainer_new(&t, c, pool, kern, &err) < 0)
-        fail_msg("%s", err.text);
-    return t;
-}
-
-struct check {
+/* The loss's derivatives, by differences of the twin, along about 29 elements of every tensor. One
+ * trainer's serve for any number of gradients, for they are what takes the time. */
+struct slopes {
     const struct train_conf *conf;
     const struct model_weights *layout;
     const struct train_batch *batch;
-    const float *grad;
-    double *all;
-    double worst; /* of the error over the tensor's largest difference quotient */
-    char where[128];
+    double *all, *want; /* weights; derivatives, where they were taken */
 };
 
+static inline size_t slope_stride(const struct model_tensor *t)
+{
+    return MAX(t->rows * t->cols / 29, (size_t)1);
+}
+
 /* The derivative along one element, from four points: error of order h^4. */
-static inline double difference(struct check *k, size_t at)
+static inline double difference(struct slopes *k, size_t at)
 {
     const double h = 1e-3;
     double keep = k->all[at], f[4];
@@ -121,14 +96,53 @@ static inline double difference(struct check *k, size_t at)
     return (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h);
 }
 
+static inline int slopes_of_tensor(const struct model_tensor *t, void *arg)
+{
+    struct slopes *k = arg;
+
+    for (size_t i = 0; i < t->rows * t->cols; i += slope_stride(t))
+        k->want[t->offset + i] = difference(k, t->offset + i);
+    return 0;
+}
+
+/* At the present weights of T; slopes_release() it. C and B must outlive it. */
+static inline struct slopes slopes_of(const struct train_conf *c, const struct trainer *t,
+                                      const struct train_batch *b)
+{
+    const struct model_weights *w = trainer_weights(t);
+    struct slopes k = { .conf = c,
+                        .layout = w,
+                        .batch = b,
+                        .all = mem_calloc(w->floats_len, sizeof(double)),
+                        .want = mem_calloc(w->floats_len, sizeof(double)) };
+
+    for (size_t i = 0; i < w->floats_len; i++)
+        k.all[i] = (double)w->all[i];
+    (void)model_each_tensor(&c->model, slopes_of_tensor, &k);
+    return k;
+}
+
+static inline void slopes_release(struct slopes *k)
+{
+    free(k->all);
+    free(k->want);
+}
+
+struct check {
+    const struct slopes *slopes;
+    const float *grad;
+    double worst; /* of the error over the tensor's largest derivative */
+    char where[128];
+};
+
 static inline int check_tensor(const struct model_tensor *t, void *arg)
 {
     struct check *k = arg;
-    size_t size = t->rows * t->cols, stride = MAX(size / 29, (size_t)1), worst_at = 0;
+    size_t worst_at = 0;
     double error = 0, largest = 0;
 
-    for (size_t i = 0; i < size; i += stride) {
-        double want = difference(k, t->offset + i);
+    for (size_t i = 0; i < t->rows * t->cols; i += slope_stride(t)) {
+        double want = k->slopes->want[t->offset + i];
         double off = fabs(want - (double)k->grad[t->offset + i]);
 
         largest = MAX(largest, fabs(want));
@@ -145,17 +159,11 @@ static inline int check_tensor(const struct model_tensor *t, void *arg)
 }
 
 /* Largest error of GRAD over all tensors, relative to each tensor's largest derivative. */
-static inline double gradient_error(const struct train_conf *c, struct trainer *t,
-                                    const struct train_batch *b, const float *grad, char where[128])
+static inline double gradient_error(const struct slopes *s, const float *grad, char where[128])
 {
-    const struct model_weights *w = trainer_weights(t);
-    struct check k = { .conf = c, .layout = w, .batch = b, .grad = grad };
+    struct check k = { .slopes = s, .grad = grad };
 
-    k.all = mem_calloc(w->floats_len, sizeof(double));
-    for (size_t i = 0; i < w->floats_len; i++)
-        k.all[i] = (double)w->all[i];
-    (void)model_each_tensor(&c->model, check_tensor, &k);
-    free(k.all);
+    (void)model_each_tensor(&s->conf->model, check_tensor, &k);
     memcpy(where, k.where, sizeof(k.where));
     return k.worst;
 }

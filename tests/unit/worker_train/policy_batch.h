@@ -11,10 +11,11 @@
 #include "common/base/mem.h"
 #include "common/base/rng.h"
 #include "tests/support/train_twin.h"
+#include "tests/unit/worker_train/small.h"
 #include "worker/train/advantage.h"
 #include "worker/train/policy.h"
 
-enum { SEQUENCES = 12, ROWS_MAX = 160, LAYERS = 2, VOCAB = 16, PROMPT = 2 };
+enum { SEQUENCES = 12, ROWS_MAX = 160, LAYERS = 2, VOCAB = SMALL_VOCAB, PROMPT = 2 };
 
 struct batch {
     struct train_batch b;
@@ -29,36 +30,13 @@ static inline struct train_conf small_conf(bool tied, enum train_gemm gemm)
 {
     struct train_conf c = train_conf_default();
 
-    c.model = (struct model_conf){ .layers = LAYERS,
-                                   .dim = 24,
-                                   .heads = 4,
-                                   .kv_heads = 2,
-                                   .head_dim = 8,
-                                   .hidden = 40,
-                                   .vocab = VOCAB,
-                                   .positions = 16,
-                                   .rms_eps = 1e-5f,
-                                   .rope_theta = 100.0f,
-                                   .tied = tied,
-                                   .eos = { 1 },
-                                   .eos_len = 1 };
+    c.model = small_model(LAYERS, tied);
     c.gemm = gemm;
     c.micro_batches = 5;
     c.steps = 200;
     c.warmup = 0;
     c.learning_rate = 1e-2;
     return c;
-}
-
-static inline struct trainer *trainer_or_fail(const struct train_conf *c, struct pool *pool,
-                                              const struct kernels *kern)
-{
-    struct trainer *t = NULL;
-    struct err err = { 0 };
-
-    if (trainer_new(&t, c, pool, kern, &err) < 0)
-        fail_msg("%s", err.text);
-    return t;
 }
 
 /* Prompts of PROMPT tokens, answers of 1..11: every row from the prompt's last one on has a target.

@@ -238,6 +238,48 @@ static void gradient_of_another_loss_is_caught(void **state)
 
 /* ------------------------------------------------------------------------------------------- */
 
+/* Mean distance of weights behind two steps, the second with the batch's weights as they are or a
+ * thousandfold, under CLIP. */
+static double distance(double clip)
+{
+    struct train_conf c = small_conf(true, TRAIN_GEMM_PACKED);
+    struct trainer *t[2];
+    double sum = 0;
+
+    c.clip = clip;
+    for (int k = 0; k < 2; k++) {
+        t[k] = trainer_or_fail(&c, NULL, NULL);
+        for (uint64_t i = 0; i < 2; i++) {
+            struct policy_report report;
+            struct err err = { 0 };
+            struct policy p;
+            struct batch b;
+
+            draw_batch(&b, 80 + i, LOSS_TOKEN);
+            for (size_t row = 0; k * i > 0 && row < b.start[SEQUENCES]; row++)
+                b.weight[row] *= 1000;
+            p = policy_of(&b, 1, 0);
+            p.old = p.reference = NULL;
+            p.conf.rate = 1e-2;
+            assert_int_equal(trainer_policy_step(t[k], &b.b, &p, &report, &err), 0);
+            assert_true(report.grad_norm > 1e-2);
+        }
+    }
+    for (size_t i = 0; i < trainer_weights(t[0])->floats_len; i++)
+        sum += fabs((double)trainer_weights(t[0])->all[i] - (double)trainer_weights(t[1])->all[i]);
+    sum /= (double)trainer_weights(t[0])->floats_len;
+    trainer_free(t[0]);
+    trainer_free(t[1]);
+    return sum;
+}
+
+static void gradients_are_clipped_by_their_norm(void **state)
+{
+    (void)state;
+    assert_true(distance(1e-2) < 1e-6);
+    assert_true(distance(0) > 1e-4);
+}
+
 static void steps_that_leave_the_finite_numbers_are_diverged(void **state)
 {
     struct train_conf c = small_conf(true, TRAIN_GEMM_PACKED);
@@ -267,12 +309,30 @@ static void steps_that_leave_the_finite_numbers_are_diverged(void **state)
     assert_int_equal(trainer_policy_gradient(t, &b.b, &p, &report, NULL, &err), 0);
     assert_near("clipped loss", report.loss, -1.3);
     assert_true(report.grad_norm == 0);
+    for (size_t i = 0; i < b.start[SEQUENCES]; i++)
+        b.weight[i] = 1e308; /* a sum beyond all doubles whose gradient is 0 */
+    assert_int_equal(trainer_policy_step(t, &b.b, &p, &report, &err), ERR_DIVERGED);
+    assert_true(isinf(report.loss) && report.grad_norm == 0);
+    memset(b.advantage, 0, sizeof(b.advantage)); /* and where there is none, nothing happens */
+    assert_int_equal(trainer_policy_gradient(t, &b.b, &p, &report, NULL, &err), 0);
+    assert_true(report.loss == 0 && report.grad_norm == 0 && isinf(report.ratio_max));
     before[floats / 2] = NAN;
     trainer_set_weights(t, before);
     assert_int_equal(trainer_logprobs(t, &b.b, 1, lp, NULL, &err), ERR_DIVERGED);
     assert_int_equal(trainer_policy_step(t, &b.b, &p, &report, &err), ERR_DIVERGED);
     free(before);
     trainer_free(t);
+}
+
+static void defaults_are_grpos_and_pass_the_check(void **state)
+{
+    struct policy_conf c = policy_conf_default();
+    struct err err = { 0 };
+
+    (void)state;
+    assert_int_equal(policy_conf_check(&c, &err), 0);
+    assert_true(c.temperature == 1 && c.clip_low == 0.2 && c.clip_high == 0.2);
+    assert_true(c.kl == 0 && c.rate == 0);
 }
 
 static void refused(struct trainer *t, const struct batch *b, const struct policy *p,
@@ -331,7 +391,8 @@ static void bad_input_is_refused_with_the_row_and_the_field(void **state)
     b.reference[PROMPT - 1] = -INFINITY;
     refused(t, &b, &p, "reference log-probability");
     b.reference[PROMPT - 1] = -1;
-    b.weight[0] = NAN; /* a row without a target: not read */
+    b.old[PROMPT - 1] = b.reference[PROMPT - 1] = 5e-5; /* a sum that was rounded up */
+    b.weight[0] = NAN;                                  /* a row without a target: not read */
     assert_int_equal(trainer_policy_gradient(t, &b.b, &p, &(struct policy_report){ 0 }, NULL, &err),
                      0);
     b.b.sequences = 0;
@@ -346,7 +407,9 @@ int main(void)
         cmocka_unit_test(loss_and_statistics_agree_with_the_double_twin),
         cmocka_unit_test(gradient_is_the_derivative_of_the_loss),
         cmocka_unit_test(gradient_of_another_loss_is_caught),
+        cmocka_unit_test(gradients_are_clipped_by_their_norm),
         cmocka_unit_test(steps_that_leave_the_finite_numbers_are_diverged),
+        cmocka_unit_test(defaults_are_grpos_and_pass_the_check),
         cmocka_unit_test(bad_input_is_refused_with_the_row_and_the_field),
     };
 

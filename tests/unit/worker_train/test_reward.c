@@ -116,13 +116,14 @@ static void a_wrong_answer_of_the_right_length_earns_no_length_behind_the_gate(v
 static void defaults_are_the_papers_weights(void **state)
 {
     struct reward_conf c = reward_conf_default();
-    struct reward_facts best = { 1, 87, 87, true, true };
+    struct reward_facts best = { 1, 87, 87, true, true }, shortest = { 1, 1, 1, true, true };
     struct err err = { 0 };
 
     (void)state;
     assert_int_equal(reward_conf_check(&c, &err), 0);
     assert_true(c.correct_weight == 0.6 && c.length_weight == 0.3 && c.format_weight == 0.1);
     assert_true(fabs(reward_of(&c, &best).total - 1.0) < 1e-15);
+    assert_true(fabs(reward_of(&c, &shortest).total - 1.0) < 1e-15); /* the smallest budget */
 }
 
 static void bad_configurations_name_the_field(void **state)

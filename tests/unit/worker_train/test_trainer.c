@@ -16,63 +16,61 @@
 
 #include "tests/unit/worker_train/gradients.h"
 
-static void check_gradient(bool tied, enum train_gemm gemm, bool times)
+/* GEMM's gradient against SLOPES, whose weights and batch it has. */
+static void check_gemm(const struct slopes *slopes, enum train_gemm gemm)
 {
-    struct train_conf c = small_conf(tied, gemm);
-    struct trainer *t = trainer_or_fail(&c, NULL, NULL);
-    size_t floats = trainer_weights(t)->floats_len;
-    float *grad = mem_calloc(floats, sizeof(float));
+    struct train_conf c = *slopes->conf;
+    struct trainer *t;
+    float *grad = mem_calloc(slopes->layout->floats_len, sizeof(float));
     struct train_report report;
     struct err err = { 0 };
-    struct batch b;
     char where[128];
     double error;
 
-    draw_batch(&b, 1);
-    if (times)
-        draw_times(&b, 1);
-    assert_int_equal(trainer_gradient(t, &b.b, &report, grad, &err), 0);
-    error = gradient_error(&c, t, &b.b, grad, where);
+    c.gemm = gemm;
+    t = trainer_or_fail(&c, NULL, NULL);
+    assert_memory_equal(trainer_weights(t)->all, slopes->layout->all,
+                        slopes->layout->floats_len * sizeof(float));
+    assert_int_equal(trainer_gradient(t, slopes->batch, &report, grad, &err), 0);
+    error = gradient_error(slopes, grad, where);
     print_message("largest gradient error %.2g at %s\n", error, where);
     assert_true(error < GRADIENT_LIMIT);
-
-    double *all = mem_calloc(floats, sizeof(double));
-
-    for (size_t i = 0; i < floats; i++)
-        all[i] = (double)trainer_weights(t)->all[i];
-    assert_true(fabs(train_twin_loss(&c.model, trainer_weights(t), all, &b.b) - report.loss) <
-                1e-5);
-    free(all);
+    assert_true(fabs(train_twin_loss(&c.model, slopes->layout, slopes->all, slopes->batch) -
+                     report.loss) < 1e-5);
     free(grad);
     trainer_free(t);
 }
 
-static void openblas_gradient_is_the_derivative_of_the_loss(void **state)
+/* With both ways to multiply matrices, with a tied head and a head of its own. */
+static void check_gradients(bool times)
 {
-    (void)state;
-    check_gradient(true, TRAIN_GEMM_OPENBLAS, false);
-    check_gradient(false, TRAIN_GEMM_OPENBLAS, false);
+    for (int tied = 0; tied < 2; tied++) {
+        struct train_conf c = small_conf(tied, TRAIN_GEMM_PACKED);
+        struct trainer *t = trainer_or_fail(&c, NULL, NULL);
+        struct slopes slopes;
+        struct batch b;
+
+        draw_batch(&b, 1);
+        if (times)
+            draw_times(&b, 1);
+        slopes = slopes_of(&c, t, &b.b);
+        check_gemm(&slopes, TRAIN_GEMM_PACKED);
+        check_gemm(&slopes, TRAIN_GEMM_OPENBLAS);
+        slopes_release(&slopes);
+        trainer_free(t);
+    }
 }
 
-static void openblas_gradient_through_skipped_and_repeated_layers_is_the_derivative(void **state)
+static void gradient_is_the_derivative_of_the_loss(void **state)
 {
     (void)state;
-    check_gradient(true, TRAIN_GEMM_OPENBLAS, true);
-    check_gradient(false, TRAIN_GEMM_OPENBLAS, true);
+    check_gradients(false);
 }
 
-static void packed_gradient_is_the_derivative_of_the_loss(void **state)
+static void gradient_through_skipped_and_repeated_layers_is_the_derivative(void **state)
 {
     (void)state;
-    check_gradient(true, TRAIN_GEMM_PACKED, false);
-    check_gradient(false, TRAIN_GEMM_PACKED, false);
-}
-
-static void packed_gradient_through_skipped_and_repeated_layers_is_the_derivative(void **state)
-{
-    (void)state;
-    check_gradient(true, TRAIN_GEMM_PACKED, true);
-    check_gradient(false, TRAIN_GEMM_PACKED, true);
+    check_gradients(true);
 }
 
 /* One planted error per tensor: its gradient doubled, and its gradient zero. */
@@ -110,28 +108,25 @@ static void planted_wrong_gradients_are_caught(void **state)
     struct trainer *t = trainer_or_fail(&c, NULL, NULL);
     const struct model_weights *w = trainer_weights(t);
     float *grad = mem_calloc(w->floats_len, sizeof(float));
-    double *all = mem_calloc(w->floats_len, sizeof(double));
     struct train_report report;
+    struct slopes slopes;
     struct err err = { 0 };
     struct batch b;
 
     (void)state;
     draw_batch(&b, 2);
-    for (size_t i = 0; i < w->floats_len; i++)
-        all[i] = (double)w->all[i];
+    slopes = slopes_of(&c, t, &b.b);
     assert_int_equal(trainer_gradient(t, &b.b, &report, grad, &err), 0);
     for (size_t i = 0; i < ARRAY_LEN(factor); i++) {
-        struct plant p = {
-            .check = { .conf = &c, .layout = w, .batch = &b.b, .grad = grad, .all = all },
-            .grad = grad,
-            .least = 1e9,
-            .factor = factor[i]
-        };
+        struct plant p = { .check = { .slopes = &slopes, .grad = grad },
+                           .grad = grad,
+                           .least = 1e9,
+                           .factor = factor[i] };
 
         (void)model_each_tensor(&c.model, plant_tensor, &p);
         assert_true(p.least > 10 * GRADIENT_LIMIT);
     }
-    free(all);
+    slopes_release(&slopes);
     free(grad);
     trainer_free(t);
 }
@@ -390,10 +385,8 @@ static void rate_warms_up_and_follows_a_cosine(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(openblas_gradient_is_the_derivative_of_the_loss),
-        cmocka_unit_test(openblas_gradient_through_skipped_and_repeated_layers_is_the_derivative),
-        cmocka_unit_test(packed_gradient_is_the_derivative_of_the_loss),
-        cmocka_unit_test(packed_gradient_through_skipped_and_repeated_layers_is_the_derivative),
+        cmocka_unit_test(gradient_is_the_derivative_of_the_loss),
+        cmocka_unit_test(gradient_through_skipped_and_repeated_layers_is_the_derivative),
         cmocka_unit_test(planted_wrong_gradients_are_caught),
         cmocka_unit_test(bits_do_not_depend_on_threads_or_pools),
         cmocka_unit_test(packed_bits_are_equal_on_every_kernel_level),
