@@ -7,6 +7,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/nearest.h"
+#include "store/quote.h"
 #include "store/store_private.h"
 
 /* A job that runs is READY in the file; its open attempt tells. */
@@ -71,17 +72,6 @@ void columns_release(struct columns *c)
     buf_release(&c->joins);
 }
 
-static void quote(struct buf *out, const char *s)
-{
-    buf_addc(out, '\'');
-    for (; *s; s++) {
-        if (*s == '\'')
-            buf_addc(out, '\'');
-        buf_addc(out, *s);
-    }
-    buf_addc(out, '\'');
-}
-
 /* Recipe text in VALUE as a value: numbers and texts as such, lists as they are written. */
 static void value_sql(const char *value, bool compares, struct buf *out)
 {
@@ -101,7 +91,7 @@ static void param_sql(const char *name, struct buf *out)
     buf_adds(out, "(SELECT ");
     value_sql("value", false, out);
     buf_adds(out, " FROM param WHERE param.run = s.run AND param.name = ");
-    quote(out, name);
+    quote_sql(out, name);
     buf_addc(out, ')');
 }
 
@@ -113,7 +103,7 @@ static void joined_sql(struct columns *c, const char *name, struct buf *out)
     snprintf(alias, sizeof(alias), "p%zu", c->joins_len++);
     buf_printf(&c->joins, " LEFT JOIN param AS %s ON %s.run = s.run AND %s.name = ", alias, alias,
                alias);
-    quote(&c->joins, name);
+    quote_sql(&c->joins, name);
     buf_addc(out, '(');
     snprintf(alias, sizeof(alias), "p%zu.value", c->joins_len - 1);
     value_sql(alias, true, out);
@@ -124,7 +114,7 @@ static void metric_sql(const char *name, struct buf *out)
 {
     buf_adds(out, "(SELECT series.last FROM run_job JOIN job ON job.id = run_job.job "
                   "JOIN series ON series.attempt = job.attempt AND series.name = ");
-    quote(out, name);
+    quote_sql(out, name);
     buf_adds(out, " WHERE run_job.run = s.run ORDER BY job.id DESC LIMIT 1)");
 }
 

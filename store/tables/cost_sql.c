@@ -5,16 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void add_quoted(struct buf *out, const char *s)
-{
-    buf_addc(out, '\'');
-    for (; *s; s++) {
-        if (*s == '\'')
-            buf_addc(out, '\'');
-        buf_addc(out, *s);
-    }
-    buf_addc(out, '\'');
-}
+#include "store/quote.h"
 
 /* Every place at which a metric of the target was reported: m0, m1... are its numbers there. */
 static void add_checks(const struct table_column *c, struct buf *out)
@@ -24,14 +15,14 @@ static void add_checks(const struct table_column *c, struct buf *out)
                   "curriculum.job AS job, at_step");
     for (size_t i = 0; i < c->targets; i++) {
         buf_adds(out, ",\n    max(CASE metric WHEN ");
-        add_quoted(out, c->target[i].metric);
+        quote_sql(out, c->target[i].metric);
         buf_printf(out, " THEN value END) AS m%zu", i);
     }
     buf_adds(out, "\n  FROM chain JOIN curriculum ON curriculum.run = chain.run AND "
                   "curriculum.step = chain.step\n  WHERE metric IN (");
     for (size_t i = 0; i < c->targets; i++) {
         buf_adds(out, i ? ", " : "");
-        add_quoted(out, c->target[i].metric);
+        quote_sql(out, c->target[i].metric);
     }
     buf_adds(out, ")\n  GROUP BY 1, 2, 3, 4)");
 }
@@ -79,7 +70,7 @@ void cost_tables_sql(const struct table_column *c, struct buf *out)
              "curriculum AS c ON c.run = chain.run AND c.step = chain.step\n"
              "  LEFT JOIN hit ON hit.run = chain.run AND hit.step = chain.step\n"
              "  WHERE c.metric = ");
-    add_quoted(out, c->metric);
+    quote_sql(out, c->metric);
     buf_adds(out, " AND (hit.job IS NULL OR c.job < hit.job OR (c.job = hit.job AND c.at_step <= "
                   "hit.at_step))\n  GROUP BY 1, 2, 3)");
 }

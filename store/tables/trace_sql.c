@@ -9,6 +9,7 @@
 
 #include "common/base/mem.h"
 #include "common/tasks/task.h"
+#include "store/quote.h"
 #include "store/tables/agreement.h"
 #include "store/tables/cost.h"
 
@@ -19,17 +20,6 @@ void trace_release(struct trace *t)
     buf_release(&t->runs);
     buf_release(&t->jobs);
     buf_release(&t->attempts);
-}
-
-static void add_quoted(struct buf *out, const char *s)
-{
-    buf_addc(out, '\'');
-    for (; *s; s++) {
-        if (*s == '\'')
-            buf_addc(out, '\'');
-        buf_addc(out, *s);
-    }
-    buf_addc(out, '\'');
 }
 
 /* What one part of a cell is: (run, task of a group's mean, step, family, examples, subset,
@@ -77,13 +67,13 @@ static void add_parts(const struct making *m, const struct table_column *c, cons
                 continue;
             buf_printf(out, "%s\n  (%" PRIu64 ", ", first ? "" : ",", m->pivot.run[u->run].id);
             first = false;
-            add_quoted(out, strcmp(x->task, "mnli_mismatch") == 0 ? "mnli" : x->task);
+            quote_sql(out, strcmp(x->task, "mnli_mismatch") == 0 ? "mnli" : x->task);
             buf_adds(out, ", ");
-            add_quoted(out, x->step);
+            quote_sql(out, x->step);
             buf_printf(out, ", %" PRIu64 ", %" PRIu64 ", ", x->family_id, x->reads);
-            add_quoted(out, subset_of(m, s, x));
+            quote_sql(out, subset_of(m, s, x));
             buf_adds(out, ", ");
-            add_quoted(out, metric_of(c, x));
+            quote_sql(out, metric_of(c, x));
             buf_addc(out, ')');
         }
     }
@@ -217,7 +207,7 @@ static void add_metrics(const struct backing *s, const struct table_column *c, b
                 continue;
             seen[len++] = metric;
             buf_adds(out, " WHEN ");
-            add_quoted(out, metric);
+            quote_sql(out, metric);
             buf_adds(out, " THEN ");
             add_metric(x->task, metric, subset, out);
         }
@@ -285,7 +275,7 @@ static void add_examples(const struct making *m, const struct table_column *c,
                 if (!metric_of_whole_set(x->task, metric) || i > 0)
                     continue;
                 buf_adds(out, first ? "" : ", ");
-                add_quoted(out, metric);
+                quote_sql(out, metric);
                 first = false;
             }
         }
@@ -317,7 +307,7 @@ static void add_number(const struct table_column *c, struct buf *out)
                "curriculum.metric = ",
                c->take == TABLE_LAST ? "" : take, c->take == TABLE_LAST ? "" : "(",
                c->take == TABLE_LAST ? "value" : "value)");
-    add_quoted(out, c->metric);
+    quote_sql(out, c->metric);
     buf_printf(out, "%s) AS x\n  FROM part",
                c->take == TABLE_LAST ? "\n    ORDER BY job DESC, at_step DESC LIMIT 1" : "");
 }
