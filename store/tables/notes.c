@@ -212,7 +212,7 @@ static void note_ratios(struct making *m)
 static void note_costs(struct making *m)
 {
     const struct table *t = m->table;
-    bool censored = false, either = false, most = false;
+    bool censored = false, compared[TABLE_EITHER + 1] = { false };
 
     for (size_t c = 0; c < m->spec->columns_len; c++) {
         const struct table_column *column = &m->spec->column[c];
@@ -236,16 +236,18 @@ static void note_costs(struct making *m)
         censored = censored || t->cell[i].bound != TABLE_EXACT;
         if (!column || !(column->show & TABLE_SHOW_COMPARED) || !t->cell[i].compared.made)
             continue;
-        either = either || t->cell[i].compared.bound == TABLE_EITHER;
-        most = most || t->cell[i].compared.bound == TABLE_AT_MOST;
+        compared[t->cell[i].compared.bound] = true;
     }
     if (censored)
         table_note(m->table, "> x (k of n): k of n runs met the target; the others never did and "
                              "count with their whole cost, so that the mean is greater than x.");
-    if (most)
+    if (compared[TABLE_AT_LEAST])
+        table_note(m->table, "> in front of a comparison: runs of the row never met the target, so "
+                             "that it is greater than what stands there.");
+    if (compared[TABLE_AT_MOST])
         table_note(m->table, "< in front of a comparison: runs of the baseline never met the "
                              "target, so that it is less than what stands there.");
-    if (either)
+    if (compared[TABLE_EITHER])
         table_note(m->table, "~ in front of a comparison: runs of both sides never met the target; "
                              "costs are cut at the end of training.");
 }

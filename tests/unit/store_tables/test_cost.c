@@ -218,6 +218,21 @@ static void a_baseline_that_never_gets_there_bounds_the_saving(void **state)
     has(&out, "S[table-format=2.1,");
 }
 
+/* 20, 15, 80 against 40, 60, 60. */
+static void a_row_that_never_gets_there_is_at_least_so_dear(void **state)
+{
+    static const uint64_t met[2][3] = { { 20, 20, 15 }, { 10, 5, 0 } };
+    struct fixture *f = *state;
+    CLEANUP(buf_release) struct buf out = { 0 };
+
+    fill(f->s, met, 12, "");
+    text_of_table(f, COLUMNS, TABLE_TEXT, &out);
+    has(&out, "> 38.3 (> -28.1 % [");
+    has(&out, "> in front of a comparison: runs of the row");
+    assert_null(strstr(buf_str(&out), "< in front"));
+    assert_null(strstr(buf_str(&out), "~ in front"));
+}
+
 /* The last run's second stage is not there: it got there in its first; the one before did not. */
 static void what_an_unfinished_run_may_cost_is_not_known(void **state)
 {
@@ -475,6 +490,7 @@ int main(void)
         T(cost_is_that_of_the_first_check_that_meets_the_target),
         T(runs_that_never_get_there_are_a_bound),
         T(a_baseline_that_never_gets_there_bounds_the_saving),
+        T(a_row_that_never_gets_there_is_at_least_so_dear),
         T(what_an_unfinished_run_may_cost_is_not_known),
         T(a_run_that_may_still_get_there_is_missing),
         T(variables_are_those_that_the_command_line_set),
