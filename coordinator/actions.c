@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* actions.c - carrying out what the core says: rows into the round's transaction, messages into the
- * outbox, and then the commit before the messages. */
+/* actions.c - carrying out what the core says: rows into the round's transaction, messages into
+ * the outbox; round.c commits the one before the other leaves. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,62 +11,48 @@
 #include "common/base/mem.h"
 #include "coordinator/shell.h"
 
-bool shell_fatal(int code)
+/* The wall time of BEGUN_MS of the core's clock. */
+static int64_t wall_of(uint64_t begun_ms)
 {
-    switch (code) {
-    case ERR_OK:
-    case ERR_STALE:
-    case ERR_INVALID:
-    case ERR_NOT_FOUND:
-    case ERR_LIMIT:
-        return false;
-    default:
-        return true;
-    }
+    return clock_wall_ms() - (int64_t)(clock_ms() - begun_ms);
 }
 
-void shell_fail(struct server *s, int code, const struct err *err)
+static uint64_t row_of_worker(const struct server *s, uint64_t worker)
 {
-    if (s->failed)
-        return;
-    s->failed = code;
-    s->failure = *err;
-    log_error("store_failed", "code=%d reason=\"%s\"", code, err->text);
-    shell_send_drop(s);
-    store_rollback(s->store);
-    loop_stop(s->loop);
+    struct shell_worker *w;
+
+    HASH_FIND(hh, s->workers, &worker, sizeof(worker), w);
+    return w ? w->row : 0;
 }
 
-bool shell_transaction(struct server *s)
+bool shell_begun(const struct server *s, uint64_t attempt, struct store_begun *ret)
 {
-    struct err err = { 0 };
-    int rc;
+    struct sched_attempt_view view;
 
-    if (s->failed)
+    if (!sched_attempt(s->sched, attempt, &view) || view.stored || !view.job)
         return false;
-    if (store_in_transaction(s->store))
-        return true;
-    rc = store_begin(s->store, &err);
-    if (rc < 0)
-        shell_fail(s, rc, &err);
-    return rc == 0;
+    *ret = (struct store_begun){ .attempt = attempt,
+                                 .job = view.job,
+                                 .worker = row_of_worker(s, view.worker),
+                                 .epoch = view.epoch,
+                                 .started_ms = wall_of(view.begun_ms) };
+    return true;
+}
+
+static struct store_begun begun_of(const struct server *s, const struct sched_action *a)
+{
+    return (struct store_begun){ .attempt = a->attempt,
+                                 .job = a->job,
+                                 .worker = row_of_worker(s, a->worker),
+                                 .epoch = a->epoch,
+                                 .started_ms = a->begun_ms ? wall_of(a->begun_ms) : 0 };
 }
 
 static int store_start(struct server *s, const struct sched_action *a, struct err *err)
 {
-    struct shell_worker *w;
-    struct attempt *t;
-    uint64_t row;
-    uint32_t epoch;
-    int rc;
+    const struct store_begun begun = begun_of(s, a);
 
-    HASH_FIND(hh, s->workers, &a->worker, sizeof(a->worker), w);
-    rc = store_attempt_start(s->store, a->job, w ? w->row : 0, &row, &epoch, err);
-    if (rc < 0)
-        return rc;
-    t = attempts_add(s->attempts, a->attempt, a->epoch, row, epoch, a->job);
-    (void)t;
-    return 0;
+    return store_attempt_begin(s->store, &begun, err);
 }
 
 /* Will this step's actions make the job of A failed for good? */
@@ -83,37 +69,42 @@ static bool is_final(const struct server *s, const struct sched_action *a)
 
 static int store_end(struct server *s, const struct sched_action *a, struct err *err)
 {
-    struct attempt *t = attempts_by_core(s->attempts, a->attempt);
+    const struct store_begun begun = begun_of(s, a);
     int rc = 0;
 
-    assert(t);
-    if (a->cause != CAUSE_DONE && a->cause != CAUSE_DIVERGED) /* those are in the result's row */
-        rc = shell_store_end(s, t, a->cause, is_final(s, a), err);
-    attempts_end(s->attempts, t);
+    /* Results are in their row; what waited at a worker and never began leaves none. */
+    if (a->cause != CAUSE_DONE && a->cause != CAUSE_DIVERGED && (a->began || !a->whole))
+        rc = shell_store_end(s, a, a->whole ? &begun : NULL, is_final(s, a), err);
+    attempts_end(s->attempts, a->attempt);
     return rc;
 }
 
 static int store_result(struct server *s, const struct sched_action *a, struct err *err)
 {
+    const struct store_begun begun = begun_of(s, a);
     enum store_verdict verdict;
 
-    (void)a;
     /* The inbox has put it there already, to learn whether it is whole. */
     if (s->result_stored)
         return 0;
-    return shell_store_done(s, &verdict, err);
+    return shell_store_done(s, a->whole ? &begun : NULL, false, &verdict, err);
 }
 
-static void compare(struct server *s)
+/* Of an attempt that may never have been stored: then only its worker knows whose it was. */
+static void compare(struct server *s, const struct sched_action *a)
 {
+    const struct store_begun begun = begun_of(s, a);
     enum store_verdict verdict;
     struct err err = { 0 };
-    int rc = s->message ? shell_store_done(s, &verdict, &err) : 0;
+    int rc = 0;
 
-    if (shell_fatal(rc))
+    if (s->result)
+        rc = shell_store_done(s, a->job ? &begun : NULL, true, &verdict, &err);
+    if (shell_fatal(rc) && rc != ERR_CONFLICT)
         shell_fail(s, rc, &err);
     else if (rc < 0)
-        log_info("late_result", "reason=\"%s\"", err.text);
+        log_info("late_result", "attempt=%llu reason=\"%s\"", (unsigned long long)a->attempt,
+                 err.text);
 }
 
 /* An example or a checkpoint. */
@@ -139,7 +130,9 @@ static void carry_out_store(struct server *s, const struct sched_action *a)
 
     if (!shell_transaction(s))
         return;
-    if (a->kind == ACT_STORE_ATTEMPT_START)
+    if (a->kind == ACT_STORE_RESERVE)
+        rc = store_attempts_reserve(s->store, a->attempt, &err);
+    else if (a->kind == ACT_STORE_ATTEMPT_START)
         rc = store_start(s, a, &err);
     else if (a->kind == ACT_STORE_EXAMPLE)
         piece(s, shell_store_example, "bad_example");
@@ -150,33 +143,32 @@ static void carry_out_store(struct server *s, const struct sched_action *a)
     else if (a->kind == ACT_STORE_ATTEMPT_END)
         rc = store_end(s, a, &err);
     else if (a->kind == ACT_COMPARE)
-        compare(s);
+        compare(s, a);
     /* ACT_STORE_JOB: the attempt's end and store_cancel() have written it. */
     if (rc < 0)
         shell_fail(s, rc, &err); /* the core is ahead of the store: whatever the code, stop */
 }
 
-static void send_held(struct server *s, const struct sched_held *held, uint32_t len,
-                      Drover__Held *ret, Drover__Held **ret_list)
+static void name_held(const struct sched_held *held, uint32_t len, Drover__Held *ret,
+                      Drover__Held **ret_list)
 {
     for (uint32_t i = 0; i < len; i++) {
-        const struct attempt *t = attempts_by_core(s->attempts, held[i].attempt);
-
         drover__held__init(&ret[i]);
-        ret[i].attempt = t ? t->row : held[i].attempt;
-        ret[i].epoch = t ? t->row_epoch : held[i].epoch;
+        ret[i].attempt = held[i].attempt;
+        ret[i].epoch = held[i].epoch;
         ret_list[i] = &ret[i];
     }
 }
 
 static void send_welcome(struct server *s, const struct sched_action *a)
 {
-    Drover__Held keep[SCHED_HELD_MAX], drop[SCHED_HELD_MAX];
-    Drover__Held *keep_list[SCHED_HELD_MAX], *drop_list[SCHED_HELD_MAX];
+    /* Each attempt of the Hello is in one of the two. */
+    Drover__Held held[SCHED_HELD_MAX], *list[SCHED_HELD_MAX];
+    Drover__Held **keep_list = list, **drop_list = list + a->keep_len;
     Drover__Welcome m = DROVER__WELCOME__INIT;
 
-    send_held(s, a->keep, a->keep_len, keep, keep_list);
-    send_held(s, a->drop, a->drop_len, drop, drop_list);
+    name_held(a->keep, a->keep_len, held, keep_list);
+    name_held(a->drop, a->drop_len, held + a->keep_len, drop_list);
     m.incarnation = s->incarnation;
     m.lease_ms = s->options.lease_ms;
     m.renew_ms = s->options.renew_ms;
@@ -189,36 +181,30 @@ static void send_welcome(struct server *s, const struct sched_action *a)
     shell_send(s, a->peer, DROVER__ENVELOPE__BODY_WELCOME, &m, 0);
 }
 
-static void send_ack(struct server *s, const struct sched_action *a)
-{
-    Drover__Ack m = DROVER__ACK__INIT;
-    uint64_t seq = a->seq;
-
-    m.seq = &seq;
-    m.n_seq = 1;
-    m.code = a->code ? a->code : s->message_code;
-    shell_send(s, a->peer, DROVER__ENVELOPE__BODY_ACK, &m, 0);
-}
-
 static void send_cancel(struct server *s, const struct sched_action *a)
 {
-    const struct attempt *t = attempts_by_core(s->attempts, a->attempt);
     Drover__Cancel m = DROVER__CANCEL__INIT;
 
-    m.attempt = t ? t->row : a->attempt;
-    m.epoch = t ? t->row_epoch : a->epoch;
+    m.attempt = a->attempt;
+    m.epoch = a->epoch;
     m.why = (char *)(uintptr_t) "no longer wanted";
     shell_send(s, a->peer, DROVER__ENVELOPE__BODY_CANCEL, &m, 0);
 }
 
+static void send_drain(struct server *s, const struct sched_action *a)
+{
+    Drover__Drain m = DROVER__DRAIN__INIT;
+
+    m.why = (char *)(uintptr_t) "asked for";
+    shell_send(s, a->peer, DROVER__ENVELOPE__BODY_DRAIN, &m, 0);
+}
+
 static void send_lease(struct server *s, const struct sched_action *a)
 {
-    struct attempt *t = attempts_by_core(s->attempts, a->attempt);
+    struct attempt *t = attempts_add(s->attempts, a->attempt, a->epoch, a->job);
     struct err err = { 0 };
-    int rc;
+    int rc = shell_send_lease(s, a->peer, t, &err);
 
-    assert(t);
-    rc = shell_send_lease(s, a->peer, t, &err);
     if (rc == 0)
         return;
     if (shell_fatal(rc)) {
@@ -230,22 +216,52 @@ static void send_lease(struct server *s, const struct sched_action *a)
         s->lost_cap = s->lost_cap ? 2 * s->lost_cap : 16;
         s->lost = mem_realloc(s->lost, s->lost_cap, sizeof(*s->lost));
     }
-    s->lost[s->lost_len].core = a->attempt;
-    s->lost[s->lost_len].core_epoch = a->epoch;
+    s->lost[s->lost_len].attempt = a->attempt;
+    s->lost[s->lost_len].epoch = a->epoch;
     (void)snprintf(s->lost[s->lost_len].why, sizeof(s->lost[0].why), "%.255s", err.text);
     s->lost_len++;
+}
+
+static void count_done(struct server *s, uint64_t worker)
+{
+    struct shell_worker *w;
+
+    HASH_FIND(hh, s->workers, &worker, sizeof(worker), w);
+    if (w)
+        w->jobs_done++;
+}
+
+static void count_trace(struct server *s, const struct sched_action *a)
+{
+    struct shell_metrics *m = &s->metrics;
+    const bool own = a->cause == CAUSE_FAILED || a->cause == CAUSE_OOM || a->cause == CAUSE_TIMEOUT;
+
+    m->stale += a->trace == TRACE_STALE;
+    if (a->trace != TRACE_ENDED)
+        return;
+    if (a->cause == CAUSE_DONE || a->cause == CAUSE_DIVERGED) {
+        m->ended_done++;
+        count_done(s, a->worker);
+    }
+    m->ended_failed += own;
+    m->ended_lost += a->cause == CAUSE_LOST;
+    m->ended_other += a->cause == CAUSE_PREEMPTED || a->cause == CAUSE_CANCELLED;
 }
 
 static void trace(struct server *s, const struct sched_action *a)
 {
     struct shell_worker *w;
     struct err err = { 0 };
+    const enum log_level level =
+        a->trace == TRACE_LEASED || a->trace == TRACE_ENDED ? LOG_DEBUG : LOG_INFO;
     bool goodbye;
     int rc;
 
+    count_trace(s, a);
+    if (level == LOG_DEBUG && !log_on(level))
+        return;
     HASH_FIND(hh, s->workers, &a->worker, sizeof(a->worker), w);
-    log_write(a->trace == TRACE_LEASED || a->trace == TRACE_ENDED ? LOG_DEBUG : LOG_INFO,
-              sched_trace_name(a->trace), "job=%llu attempt=%llu worker=\"%s\" cause=%s",
+    log_write(level, sched_trace_name(a->trace), "job=%llu attempt=%llu worker=\"%s\" cause=%s",
               (unsigned long long)a->job, (unsigned long long)a->attempt, w ? w->name : "-",
               a->trace == TRACE_ENDED ? sched_cause_name(a->cause) : "-");
     if (a->trace != TRACE_WORKER_GONE || !w || !shell_transaction(s))
@@ -273,17 +289,25 @@ static void carry_out_rest(struct server *s, const struct sched_action *a)
         send_lease(s, a);
         break;
     case ACT_SEND_ACK:
-        send_ack(s, a);
+        shell_send_ack(s, a->peer, a->seq, a->code ? a->code : s->message_code);
         break;
     case ACT_SEND_CANCEL:
         send_cancel(s, a);
         break;
+    case ACT_SEND_DRAIN:
+        send_drain(s, a);
+        break;
     case ACT_LOAD:
-        s->load_want = a->want;
+        s->load.wanted = true;
+        s->load.experiment = a->experiment;
+        s->load.want = a->want;
+        s->load.fresh = a->fresh;
+        s->load.given = 0;
         break;
     case ACT_TRACE:
         trace(s, a);
         break;
+    case ACT_STORE_RESERVE:
     case ACT_STORE_ATTEMPT_START:
     case ACT_STORE_EXAMPLE:
     case ACT_STORE_CHECKPOINT:
@@ -296,7 +320,7 @@ static void carry_out_rest(struct server *s, const struct sched_action *a)
     }
 }
 
-static void one_step(struct server *s, struct sched_event *e)
+void shell_one_step(struct server *s, struct sched_event *e)
 {
     e->now_ms = clock_ms();
     sched_step(s->sched, e, s->actions);
@@ -307,49 +331,10 @@ static void one_step(struct server *s, struct sched_event *e)
             carry_out_rest(s, &s->actions->v[i]);
     }
     s->message = NULL;
+    s->result = NULL;
     s->message_code = 0;
     s->result_stored = false;
     s->end_why = NULL;
-}
-
-/* Give the core the jobs it asked for. */
-static void load(struct server *s)
-{
-    enum { PAGE = 256 };
-    struct store_cursor cursor = { .priority = INT32_MAX };
-    uint32_t want = s->load_want, given = 0;
-    struct store_ready *page CLEANUP(mem_cleanup) = mem_calloc(PAGE, sizeof(*page));
-    size_t len = PAGE;
-
-    s->load_want = 0;
-    while (given < want && len == PAGE && !s->failed) {
-        struct err err = { 0 };
-        int rc = store_list_ready(s->store, 0, cursor, page, PAGE, &len, &err);
-
-        if (rc < 0) {
-            shell_fail(s, rc, &err);
-            return;
-        }
-        for (size_t i = 0; i < len && given < want && !s->failed; i++) {
-            struct sched_event e = { .kind = EV_JOB };
-            int class = shell_class(s, page[i].numeric_class);
-
-            cursor = (struct store_cursor){ page[i].priority, page[i].job };
-            if (class < 0 || sched_has_job(s->sched, page[i].job))
-                continue;
-            e.job = (struct sched_job){ .id = page[i].job,
-                                        .priority = page[i].priority,
-                                        .class = (uint8_t) class,
-                                        .tries = page[i].tries,
-                                        .losses = page[i].losses,
-                                        .retries = page[i].retries };
-            for (size_t k = 0; k < page[i].affinity_len && k < SCHED_JOB_BLOBS; k++)
-                e.job.blobs[e.job.blobs_len++] = digest_u64(&page[i].affinity[k]);
-            one_step(s, &e);
-            given++;
-        }
-    }
-    one_step(s, &(struct sched_event){ .kind = EV_LOADED, .loaded.given = given });
 }
 
 /* End an attempt whose lease could not be built. */
@@ -359,45 +344,34 @@ static void end_lost(struct server *s)
     char why[sizeof(s->lost[0].why)];
 
     s->lost_len--;
-    e.result.attempt = s->lost[s->lost_len].core;
-    e.result.epoch = s->lost[s->lost_len].core_epoch;
+    e.result.attempt = s->lost[s->lost_len].attempt;
+    e.result.epoch = s->lost[s->lost_len].epoch;
     e.result.outcome = CAUSE_FAILED;
     memcpy(why, s->lost[s->lost_len].why, sizeof(why));
     s->end_why = why;
-    s->end_core = e.result.attempt;
-    one_step(s, &e);
+    s->end_attempt = e.result.attempt;
+    shell_one_step(s, &e);
+}
+
+enum { ROUND_LOADS_MAX = 8 }; /* about 1 ms each; more of them in the next round */
+
+void shell_follow_up(struct server *s)
+{
+    while (!s->failed && !s->starting &&
+           (s->lost_len || (s->load.wanted && s->round_loads < ROUND_LOADS_MAX))) {
+        if (s->lost_len) {
+            end_lost(s);
+            continue;
+        }
+        s->round_loads++;
+        shell_load(s);
+    }
 }
 
 void shell_step(struct server *s, struct sched_event *e)
 {
     if (s->failed)
         return;
-    one_step(s, e);
-    while (!s->failed && !s->starting && (s->load_want || s->lost_len)) {
-        if (s->lost_len)
-            end_lost(s);
-        else
-            load(s);
-    }
-}
-
-void shell_flush(struct server *s)
-{
-    do {
-        struct err err = { 0 };
-        int rc = store_in_transaction(s->store) && !s->failed ? store_commit(s->store, &err) : 0;
-
-        if (rc < 0)
-            shell_fail(s, rc, &err);
-        if (s->failed)
-            return;
-        shell_send_all(s);
-        if (s->ready) {
-            s->ready = false;
-            shell_step(
-                s, &(struct sched_event){ .kind = EV_READY, .ready.priority = s->ready_priority });
-        }
-    } while (s->ready || s->sends_len || store_in_transaction(s->store));
-    if (!s->failed)
-        loop_timer_set(s->loop, s->tick_timer, sched_next_timeout(s->sched));
+    shell_one_step(s, e);
+    shell_follow_up(s);
 }

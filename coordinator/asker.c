@@ -17,7 +17,8 @@ enum { NUDGE_MS = 20 }; /* between two interrupts of a report that is to end */
 
 struct question {
     uint64_t peer, request;
-    char *what, *arguments;
+    char *what, *arguments; /* of a report, else NULL */
+    struct asker_work work;
     struct question *next;
 };
 
@@ -48,6 +49,8 @@ static void free_question(struct question *q)
         return;
     free(q->what);
     free(q->arguments);
+    if (q->work.free)
+        q->work.free(q->work.arg);
     free(q);
 }
 
@@ -80,7 +83,10 @@ static struct given *answer(struct asker *a, const struct question *q)
 
     g->answer.peer = q->peer;
     g->answer.request = q->request;
-    g->answer.code = report_make(a->store, q->what, q->arguments, &limits, &g->answer.text, &err);
+    g->answer.tag = q->work.tag;
+    g->answer.code =
+        q->work.make ? q->work.make(a->store, q->work.arg, &g->answer.text, &err)
+                     : report_make(a->store, q->what, q->arguments, &limits, &g->answer.text, &err);
     if (g->answer.code == 0 && g->answer.text.len > ASKER_BYTES_MAX)
         g->answer.code = err_set(&err, ERR_LIMIT,
                                  "the answer has %zu bytes, more than the %d that a coordinator "
@@ -190,16 +196,12 @@ void asker_stop(struct asker *a)
     free(a);
 }
 
-int asker_ask(struct asker *a, uint64_t peer, uint64_t request, const char *what,
-              const char *arguments, struct err *err)
+/* Put Q into the queue, or free it. */
+static int enqueue(struct asker *a, struct question *q, struct err *err)
 {
-    struct question *q = mem_calloc(1, sizeof(*q));
+    const uint64_t peer = q->peer;
     size_t of_peer = 0, waiting;
 
-    q->peer = peer;
-    q->request = request;
-    q->what = mem_strdup(what);
-    q->arguments = mem_strdup(*arguments ? arguments : "{}");
     (void)pthread_mutex_lock(&a->lock);
     for (const struct question *x = a->first; x; x = x->next)
         of_peer += x->peer == peer;
@@ -222,6 +224,39 @@ int asker_ask(struct asker *a, uint64_t peer, uint64_t request, const char *what
                    "the coordinator is busy: %zu questions wait, %zu of them yours; ask again in "
                    "a few seconds",
                    waiting, of_peer);
+}
+
+int asker_ask(struct asker *a, uint64_t peer, uint64_t request, const char *what,
+              const char *arguments, struct err *err)
+{
+    struct question *q = mem_calloc(1, sizeof(*q));
+
+    q->peer = peer;
+    q->request = request;
+    q->what = mem_strdup(what);
+    q->arguments = mem_strdup(*arguments ? arguments : "{}");
+    return enqueue(a, q, err);
+}
+
+int asker_do(struct asker *a, uint64_t peer, uint64_t request, const struct asker_work *w,
+             struct err *err)
+{
+    struct question *q = mem_calloc(1, sizeof(*q));
+
+    q->peer = peer;
+    q->request = request;
+    q->work = *w;
+    return enqueue(a, q, err);
+}
+
+size_t asker_waiting(struct asker *a)
+{
+    size_t n;
+
+    (void)pthread_mutex_lock(&a->lock);
+    n = a->questions;
+    (void)pthread_mutex_unlock(&a->lock);
+    return n;
 }
 
 bool asker_take(struct asker *a, struct asker_answer *ret)

@@ -12,6 +12,8 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 
+struct store;
+
 enum {
     ASKER_QUEUE_MAX = 64,       /* questions that wait: some minutes' worth of slow ones */
     ASKER_PEER_MAX = 8,         /* of them of one connection */
@@ -24,8 +26,18 @@ enum {
 
 struct asker_answer {
     uint64_t peer, request;
+    int tag;         /* of the work; 0: a report */
     int code;        /* 0, or an error whose text is in TEXT */
     struct buf text; /* the answer; the taker releases it */
+};
+
+/* Something to look up that is no report. MAKE, on the thread, appends the answer to RET; a code <
+ * 0 and its text are the answer else. FREE (on either thread) ends ARG, whatever happened. */
+struct asker_work {
+    int tag;
+    int (*make)(struct store *s, void *arg, struct buf *ret, struct err *err);
+    void (*free)(void *arg);
+    void *arg;
 };
 
 struct asker;
@@ -41,6 +53,11 @@ void asker_stop(struct asker *a);
  * ERR_LIMIT: too many wait. */
 int asker_ask(struct asker *a, uint64_t peer, uint64_t request, const char *what,
               const char *arguments, struct err *err) MUST_CHECK;
+/* The same with W, which belongs to the asker from now on, also when it refuses. */
+int asker_do(struct asker *a, uint64_t peer, uint64_t request, const struct asker_work *w,
+             struct err *err) MUST_CHECK;
+/* Questions that wait. */
+size_t asker_waiting(struct asker *a);
 /* Take an answer; false: there is none. */
 bool asker_take(struct asker *a, struct asker_answer *ret);
 

@@ -1,26 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attempts.c - two hash tables over the same records, and a list of those that run. */
+/* attempts.c - a hash table with chains, its records from a list of free ones: an attempt comes
+ * and goes with every job. */
 #include "coordinator/attempts.h"
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
-#include <uthash.h>
 #include <utlist.h>
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 
+enum {
+    BUCKETS = 1 << 16, /* ids are dense: one each for the newest 65536 */
+    FREE_MAX = 65536,  /* records kept for later, 72 bytes each: 5 MB */
+};
+
 struct record {
     struct attempt attempt; /* first */
-    UT_hash_handle by_core, by_row;
+    struct record *chain;   /* in its bucket, or among the free ones */
 };
 
 struct attempts {
-    struct record *by_core, *by_row;
+    struct record *buckets[BUCKETS];
+    struct record *free;
+    size_t free_len;
     struct attempt *running;
-    struct record *ended[ATTEMPTS_ENDED_MAX]; /* a ring, oldest at NEXT once full */
-    size_t next;
 };
 
 struct attempts *attempts_new(void)
@@ -28,85 +32,73 @@ struct attempts *attempts_new(void)
     return mem_calloc(1, sizeof(struct attempts));
 }
 
-static void forget(struct attempts *a, struct record *r)
-{
-    HASH_DELETE(by_core, a->by_core, r);
-    HASH_DELETE(by_row, a->by_row, r);
-    if (!r->attempt.ended)
-        DL_DELETE(a->running, &r->attempt);
-    free(r->attempt.claims);
-    free(r);
-}
-
 void attempts_free(struct attempts *a)
 {
-    struct record *r, *tmp;
+    struct record *r;
 
     if (!a)
         return;
-    HASH_ITER(by_core, a->by_core, r, tmp)
-    forget(a, r);
+    while (a->running)
+        attempts_end(a, a->running->id);
+    while ((r = a->free) != NULL) {
+        a->free = r->chain;
+        free(r);
+    }
     free(a);
 }
 
-struct attempt *attempts_add(struct attempts *a, uint64_t core, uint32_t core_epoch, uint64_t row,
-                             uint32_t row_epoch, uint64_t job)
+static struct record **find(const struct attempts *a, uint64_t id)
 {
-    struct record *r = mem_calloc(1, sizeof(*r));
+    struct record *const *at = &a->buckets[id % BUCKETS];
 
-    assert(!attempts_by_core(a, core) && !attempts_by_row(a, row));
-    r->attempt.core = core;
-    r->attempt.core_epoch = core_epoch;
-    r->attempt.row = row;
-    r->attempt.row_epoch = row_epoch;
-    r->attempt.job = job;
+    while (*at && (*at)->attempt.id != id)
+        at = &(*at)->chain;
+    return (struct record **)(uintptr_t)at;
+}
+
+struct attempt *attempts_add(struct attempts *a, uint64_t id, uint32_t epoch, uint64_t job)
+{
+    struct record **at = find(a, id), *r = a->free;
+
+    assert(!*at);
+    if (r) {
+        a->free = r->chain;
+        a->free_len--;
+    } else {
+        r = mem_calloc(1, sizeof(*r));
+    }
+    *r = (struct record){ .attempt = { .id = id, .job = job, .epoch = epoch } };
     r->attempt.begun_ms = clock_ms();
-    HASH_ADD(by_core, a->by_core, attempt.core, sizeof(r->attempt.core), r);
-    HASH_ADD(by_row, a->by_row, attempt.row, sizeof(r->attempt.row), r);
+    *at = r;
     DL_APPEND(a->running, &r->attempt);
     return &r->attempt;
 }
 
-void attempts_end(struct attempts *a, struct attempt *t)
+void attempts_end(struct attempts *a, uint64_t id)
 {
-    if (t->ended)
+    struct record **at = find(a, id), *r = *at;
+
+    if (!r)
         return;
-    t->ended = true;
-    DL_DELETE(a->running, t);
-    free(t->claims);
-    t->claims = NULL;
-    t->claims_len = 0;
-    if (a->ended[a->next])
-        forget(a, a->ended[a->next]);
-    a->ended[a->next] = (struct record *)t;
-    a->next = (a->next + 1) % ATTEMPTS_ENDED_MAX;
+    *at = r->chain;
+    DL_DELETE(a->running, &r->attempt);
+    if (a->free_len == FREE_MAX) {
+        free(r);
+        return;
+    }
+    r->chain = a->free;
+    a->free = r;
+    a->free_len++;
 }
 
-struct attempt *attempts_by_core(const struct attempts *a, uint64_t core)
+struct attempt *attempts_find(const struct attempts *a, uint64_t id)
 {
-    struct record *r;
+    struct record *r = *find(a, id);
 
-    HASH_FIND(by_core, a->by_core, &core, sizeof(core), r);
-    return r ? &r->attempt : NULL;
-}
-
-struct attempt *attempts_by_row(const struct attempts *a, uint64_t row)
-{
-    struct record *r;
-
-    HASH_FIND(by_row, a->by_row, &row, sizeof(row), r);
     return r ? &r->attempt : NULL;
 }
 
 struct attempt *attempts_running(const struct attempts *a)
 {
     return a->running;
-}
-
-void attempts_forget_claims(struct attempts *a)
-{
-    struct attempt *t;
-
-    DL_FOREACH(a->running, t)
-    t->claims_known = false;
 }

@@ -21,16 +21,24 @@
 #include "common/net/loop.h"
 #include "common/net/transport.h"
 #include "common/wire/wire.h"
+#include "coordinator/blob_turns.h"
+#include "coordinator/guard.h"
+
+/* Requests served in one round of the loop: 8 MiB to read, a few ms; then new ones are looked at.
+ */
+enum { SERVED_MAX = 8 };
 
 struct blob_server {
     struct store *store; /* a reading connection, of the thread */
     struct blobs *blobs;
+    struct guard *guard;
     struct transport *transport;
     struct loop *loop;
     pthread_t thread;
     bool started;
     atomic_bool stop;
     struct buf out, chunk;
+    struct turns *turns; /* of envelopes */
 };
 
 static void answer(struct blob_server *b, uint64_t peer, Drover__Envelope__BodyCase body,
@@ -47,7 +55,7 @@ static void answer(struct blob_server *b, uint64_t peer, Drover__Envelope__BodyC
         log_warn("blob_answer", "peer=%llx reason=\"%s\"", (unsigned long long)peer, err.text);
 }
 
-static void refuse(struct blob_server *b, uint64_t peer, uint64_t request, int code,
+static void say_no(struct blob_server *b, uint64_t peer, uint64_t request, int code,
                    const char *text)
 {
     Drover__Refuse m = DROVER__REFUSE__INIT;
@@ -55,9 +63,15 @@ static void refuse(struct blob_server *b, uint64_t peer, uint64_t request, int c
     m.code = code;
     m.text = (char *)(uintptr_t)text;
     m.protocol = WIRE_PROTOCOL;
+    answer(b, peer, DROVER__ENVELOPE__BODY_REFUSE, &m, request);
+}
+
+static void refuse(struct blob_server *b, uint64_t peer, uint64_t request, int code,
+                   const char *text)
+{
     log_info("blob_refused", "peer=%llx code=%d reason=\"%s\"", (unsigned long long)peer, code,
              text);
-    answer(b, peer, DROVER__ENVELOPE__BODY_REFUSE, &m, request);
+    say_no(b, peer, request, code, text);
 }
 
 /* Bytes OFFSET.. of the file PATH, which must still have SIZE bytes. */
@@ -148,20 +162,65 @@ static void on_put(struct blob_server *b, uint64_t peer, const Drover__BlobPut *
     answer(b, peer, DROVER__ENVELOPE__BODY_BLOB_STATE, &state, request);
 }
 
+static void free_envelope(void *item)
+{
+    wire_free(item);
+}
+
+/* Requests wait for their peer's turn. */
 static void on_message(struct blob_server *b, const struct transport_event *event)
 {
     Drover__Envelope *m CLEANUP(wire_cleanup) = NULL;
+    struct guard_sender who;
     struct err err = { 0 };
-    int rc = wire_decode(event->bytes, event->len, &m, NULL, &err);
+    int rc = guard_admit(b->guard, ROLES_BLOBS, event, &who, &err);
 
+    if (rc == 0) {
+        rc = wire_decode(event->bytes, event->len, &m, NULL, &err);
+        if (rc < 0)
+            guard_bad(b->guard, event, err.text);
+    }
     if (rc < 0)
-        refuse(b, event->peer, 0, rc, err.text);
-    else if (m->body_case == DROVER__ENVELOPE__BODY_BLOB_GET)
-        on_get(b, event->peer, m->blob_get, m->request);
-    else if (m->body_case == DROVER__ENVELOPE__BODY_BLOB_PUT)
-        on_put(b, event->peer, m->blob_put, m->request);
-    else
+        say_no(b, event->peer, who.request, rc, err.text);
+    else if (m->body_case != DROVER__ENVELOPE__BODY_BLOB_GET &&
+             m->body_case != DROVER__ENVELOPE__BODY_BLOB_PUT)
         refuse(b, event->peer, m->request, ERR_PROTO, "this socket takes BlobGet and BlobPut");
+    else if (turns_add(b->turns, event->peer, m, event->len))
+        m = NULL;
+    else
+        refuse(b, event->peer, m->request, ERR_AGAIN, "too many requests wait; ask again later");
+}
+
+static void serve(struct blob_server *b, uint64_t peer, const Drover__Envelope *m)
+{
+    if (m->body_case == DROVER__ENVELOPE__BODY_BLOB_GET)
+        on_get(b, peer, m->blob_get, m->request);
+    else
+        on_put(b, peer, m->blob_put, m->request);
+}
+
+/* It has not taken what it got: nothing more is read for it until then. */
+static bool is_busy(void *arg, uint64_t peer)
+{
+    const struct blob_server *b = arg;
+
+    return transport_waiting(b->transport, peer) > 0;
+}
+
+static void on_round_end(void *arg)
+{
+    struct blob_server *b = arg;
+    uint64_t peer;
+
+    for (int i = 0; i < SERVED_MAX; i++) {
+        Drover__Envelope *m CLEANUP(wire_cleanup) = turns_next(b->turns, is_busy, b, &peer);
+
+        if (!m) /* nobody, or all are busy: the transport looks again soon */
+            return;
+        serve(b, peer, m);
+    }
+    if (turns_waiting(b->turns) > 0)
+        loop_wake(b->loop);
 }
 
 static void on_transport(void *arg, const struct transport_event *event)
@@ -170,8 +229,13 @@ static void on_transport(void *arg, const struct transport_event *event)
 
     if (event->type == TRANSPORT_MESSAGE)
         on_message(b, event);
-    else if (event->type == TRANSPORT_BAD && event->peer)
-        refuse(b, event->peer, 0, ERR_PROTO, event->why);
+    else if (event->type == TRANSPORT_GONE)
+        turns_drop(b->turns, event->peer);
+    if (event->type == TRANSPORT_BAD) {
+        guard_bad(b->guard, event, event->why);
+        if (event->peer)
+            say_no(b, event->peer, 0, ERR_PROTO, event->why);
+    }
 }
 
 static void on_wake(void *arg)
@@ -204,16 +268,18 @@ static int listen_beside(struct blob_server *b, const char *main_endpoint, struc
     } else {
         buf_printf(&endpoint, "%s-blobs", main_endpoint);
     }
-    return transport_listen(&b->transport, buf_str(&endpoint), err);
+    return transport_listen(&b->transport, buf_str(&endpoint), guard_keys(b->guard), err);
 }
 
 int blob_server_start(struct blob_server **ret, const char *store_path, struct blobs *blobs,
-                      const char *main_endpoint, struct err *err)
+                      const char *main_endpoint, struct guard *guard, struct err *err)
 {
     struct blob_server *b = mem_calloc(1, sizeof(*b));
     int rc = store_open_read(&b->store, store_path, err);
 
     b->blobs = blobs;
+    b->guard = guard;
+    b->turns = turns_new(free_envelope);
     if (rc == 0)
         rc = listen_beside(b, main_endpoint, err);
     if (rc == 0)
@@ -221,6 +287,7 @@ int blob_server_start(struct blob_server **ret, const char *store_path, struct b
     if (rc == 0) {
         loop_add_transport(b->loop, b->transport, on_transport, b);
         loop_on_wake(b->loop, on_wake, b);
+        loop_add_after(b->loop, on_round_end, b);
         if (pthread_create(&b->thread, NULL, run, b) == 0)
             b->started = true;
         else
@@ -253,5 +320,6 @@ void blob_server_stop(struct blob_server *b)
     store_close(b->store);
     buf_release(&b->out);
     buf_release(&b->chunk);
+    turns_free(b->turns);
     free(b);
 }

@@ -20,22 +20,34 @@ void shell_ask(struct server *s, const Drover__Ask *m, uint64_t request)
         shell_refuse(s, peer, request, rc, err.text);
 }
 
+static void send_answer(struct server *s, struct asker_answer *a)
+{
+    Drover__Answer m = DROVER__ANSWER__INIT;
+
+    m.text = (char *)(uintptr_t)buf_str(&a->text);
+    if (s->failed)
+        log_debug("answer_dropped", "peer=%llx", (unsigned long long)a->peer);
+    else if (a->code < 0)
+        shell_refuse(s, a->peer, a->request, a->code, m.text);
+    else if (a->tag) /* a packed message */
+        outbox_add_packed(s->outbox, a->peer, (Drover__Envelope__BodyCase)a->tag, m.text,
+                          a->text.len, a->request);
+    else
+        shell_send(s, a->peer, DROVER__ENVELOPE__BODY_ANSWER, &m, a->request);
+}
+
 void shell_answers(struct server *s)
 {
+    struct asker *const askers[] = { s->status_asker, s->asker, s->backup_asker };
     struct asker_answer a;
 
-    while (asker_take(s->asker, &a)) {
-        Drover__Answer m = DROVER__ANSWER__INIT;
-
-        m.text = (char *)(uintptr_t)buf_str(&a.text);
-        if (s->failed)
-            log_debug("answer_dropped", "peer=%llx", (unsigned long long)a.peer);
-        else if (a.code < 0)
-            shell_refuse(s, a.peer, a.request, a.code, m.text);
-        else
-            shell_send(s, a.peer, DROVER__ENVELOPE__BODY_ANSWER, &m, a.request);
-        buf_release(&a.text);
-    }
+    for (size_t i = 0; i < ARRAY_LEN(askers); i++)
+        while (askers[i] && asker_take(askers[i], &a)) {
+            if (askers[i] == s->backup_asker)
+                s->backup.on = false;
+            send_answer(s, &a);
+            buf_release(&a.text);
+        }
 }
 
 /* ---- control ---- */
@@ -49,30 +61,12 @@ void shell_changes(struct server *s, const struct store_changes *changes)
         return;
     for (size_t i = 0; i < changes->len; i++)
         v[i] = (struct sched_change){ .job = changes->v[i].job,
+                                      .experiment = changes->v[i].experiment,
                                       .priority = changes->v[i].priority,
                                       .held = changes->v[i].paused };
     e.change.v = v;
     e.change.len = changes->len;
     shell_step(s, &e);
-}
-
-void shell_ready(struct server *s, int32_t priority)
-{
-    s->ready_priority = s->ready ? MAX(s->ready_priority, priority) : priority;
-    s->ready = true;
-}
-
-void shell_jobs_ready(struct server *s, const struct store_ids *jobs)
-{
-    enum { LOOK_AT_MAX = 16 }; /* what becomes ready together is nearly always of one priority */
-
-    for (size_t i = 0; i < MIN(jobs->len, (size_t)LOOK_AT_MAX); i++) {
-        struct store_change job;
-        struct err err = { 0 };
-
-        if (store_job_change(s->store, jobs->v[i], &job, &err) == 0)
-            shell_ready(s, job.priority);
-    }
 }
 
 static void act(struct server *s, const Drover__Control *m, uint64_t request)
@@ -105,9 +99,9 @@ static void act(struct server *s, const Drover__Control *m, uint64_t request)
     s->message = NULL;
     shell_changes(s, &changes);
     /* What is to run now may go before what the scheduler has. */
-    shell_ready(s, m->verb == DROVER__CONTROL__VERB__PRIORITY ? m->priority : 0);
+    shell_ready(s, 0, m->verb == DROVER__CONTROL__VERB__PRIORITY ? m->priority : 0);
     for (size_t i = 0; i < changes.len; i++)
-        shell_ready(s, changes.v[i].priority);
+        shell_ready(s, changes.v[i].experiment, changes.v[i].priority);
 }
 
 void shell_control(struct server *s, const Drover__Control *m, uint64_t request)
@@ -121,6 +115,12 @@ void shell_control(struct server *s, const Drover__Control *m, uint64_t request)
         break;
     case DROVER__CONTROL__VERB__WHY:
         shell_why(s, m, request);
+        break;
+    case DROVER__CONTROL__VERB__DRAIN:
+        shell_drain(s, m, request);
+        break;
+    case DROVER__CONTROL__VERB__BACKUP:
+        shell_backup(s, m, request);
         break;
     case _DROVER__CONTROL__VERB_IS_INT_SIZE:
         break;

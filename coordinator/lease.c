@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lease.c - everything a worker needs for one attempt, read from the store when the lease is given.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,7 +120,8 @@ static int add_checkpoint(struct server *s, const struct store_job *job, struct 
     return 0;
 }
 
-int shell_send_lease(struct server *s, uint64_t peer, struct attempt *t, struct err *err)
+/* Of a job that has inputs, families or a checkpoint, or whose card is gone. */
+static int send_loaded(struct server *s, uint64_t peer, struct attempt *t, struct err *err)
 {
     struct store_job job CLEANUP(store_job_release) = { 0 };
     Drover__Lease *params CLEANUP(free_lease) = NULL;
@@ -145,10 +145,9 @@ int shell_send_lease(struct server *s, uint64_t peer, struct attempt *t, struct 
     if (!params)
         return err_set(err, ERR_INVALID, "job %llu: its parameters are damaged in the store",
                        (unsigned long long)job.id);
-    (void)snprintf(t->step, sizeof(t->step), "%s", job.step);
     m.job = job.id;
-    m.attempt = t->row;
-    m.epoch = t->row_epoch;
+    m.attempt = t->id;
+    m.epoch = t->epoch;
     m.kind = job.kind;
     m.kind_version = job.kind_version;
     m.numeric_class = job.numeric_class;
@@ -164,5 +163,18 @@ int shell_send_lease(struct server *s, uint64_t peer, struct attempt *t, struct 
     m.key = wire_bytes(&job.key);
     m.checkpoint_step = checkpoint.step;
     shell_send(s, peer, DROVER__ENVELOPE__BODY_LEASE, &m, 0);
+    return 0;
+}
+
+int shell_send_lease(struct server *s, uint64_t peer, struct attempt *t, struct err *err)
+{
+    size_t len;
+    const void *card = cards_get(s->cards, t->job, &len);
+
+    s->metrics.leases++;
+    if (!card)
+        return send_loaded(s, peer, t, err);
+    s->metrics.leases_simple++;
+    outbox_lease(s->outbox, peer, card, len, t->id, t->epoch);
     return 0;
 }

@@ -10,11 +10,22 @@
 #include "common/base/log.h"
 #include "common/base/macros.h"
 #include "common/base/manual.h"
+#include "common/net/transport.h"
 #include "coordinator/server.h"
 
 const char *argp_program_version = "drover-coordinator " DROVER_VERSION;
 
-enum { OPT_LEASE = 256, OPT_RENEW, OPT_HEARTBEAT, OPT_REATTACH, OPT_READY, OPT_LOG, OPT_PARENT };
+enum {
+    OPT_LEASE = 256,
+    OPT_RENEW,
+    OPT_HEARTBEAT,
+    OPT_REATTACH,
+    OPT_READY,
+    OPT_LOG,
+    OPT_PARENT,
+    OPT_INSECURE,
+    OPT_METRICS
+};
 
 static const struct argp_option options[] = {
     { "store", 's', "FILE", 0, "Results database (default: results.db)", 0 },
@@ -32,6 +43,14 @@ static const struct argp_option options[] = {
     { "ready-file", OPT_READY, "FILE", 0, "Write the real endpoint there when ready", 0 },
     { "parent-fd", OPT_PARENT, "FD", OPTION_HIDDEN,
       "End when this pipe is closed on its other side", 0 },
+    { "insecure", OPT_INSECURE, NULL, 0,
+      "Plaintext over tcp, and no keys: whoever reaches the port may do everything. Workers and "
+      "commands must say it, too",
+      0 },
+    { "metrics", OPT_METRICS, "ADDRESS", 0,
+      "Serve counters for Prometheus at http://ADDRESS/metrics: PORT (on loopback) or "
+      "ADDRESS:PORT, e.g. 9420. Whoever reaches it can read them",
+      0 },
     { "log-level", OPT_LOG, "LEVEL", 0, "error, warn, info or debug (info)", 0 },
     { 0 },
 };
@@ -93,6 +112,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPT_PARENT:
         a->server.parent_fd = (int)parse_ms(arg, state); /* 0 is standard input */
         return 0;
+    case OPT_INSECURE:
+        a->server.insecure = true;
+        return 0;
+    case OPT_METRICS:
+        a->server.metrics = arg;
+        return 0;
     case OPT_LOG:
         a->level = parse_level(arg, state);
         return 0;
@@ -116,6 +141,9 @@ static const struct argp argp = {
         "Example:\n"
         "  drover coordinator --store results.db --listen tcp://0.0.0.0:7077\n"
         "  drover worker --coordinator tcp://HOST:7077        (on every machine)\n\n"
+        "Everything over tcp is encrypted, and who may do what is decided by keys (drover key): "
+        "the store's lie in FILE-keys/, made at the first start. On this machine commands and "
+        "workers of the same user find them by --store.\n\n"
         "Exit status: 0 stopped by a signal, 1 failed, 2 wrong usage.",
 };
 
@@ -123,6 +151,15 @@ static int fail(int code, const char *text)
 {
     (void)fprintf(stderr, "drover-coordinator: %s\n", text);
     return code == ERR_INVALID ? 2 : 1;
+}
+
+static void warn_insecure(void)
+{
+    static const char text[] = "nothing is encrypted and nobody is asked for a key: whoever "
+                               "reaches the port may do everything (--insecure)";
+
+    log_warn("insecure", "text=\"%s\"", text);
+    (void)fprintf(stderr, "drover-coordinator: WARNING: %s\n", text);
 }
 
 int main(int argc, char **argv)
@@ -141,6 +178,9 @@ int main(int argc, char **argv)
     if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
         return 2;
     log_init("coordinator", a.level);
+    transport_raise_limits();
+    if (a.server.insecure)
+        warn_insecure();
     rc = server_options_check(&a.server, &err);
     if (rc == 0)
         rc = server_new(&s, &a.server, &err);

@@ -112,6 +112,7 @@ int shell_store_example(struct server *s, struct err *err)
     };
     int rc = store_example_result(s->store, &r, &verdict, err);
 
+    s->metrics.examples += rc == 0;
     if (rc == 0 && verdict == STORE_INCIDENT)
         log_error("incident", "attempt=%llu example=%016llx", (unsigned long long)m->attempt,
                   (unsigned long long)m->example->id);
@@ -120,7 +121,7 @@ int shell_store_example(struct server *s, struct err *err)
 
 static struct store_metric *metrics_of(Drover__Metric **list, size_t len)
 {
-    struct store_metric *m = mem_calloc(len, sizeof(*m));
+    struct store_metric *m = len ? mem_calloc(len, sizeof(*m)) : NULL;
 
     for (size_t i = 0; i < len; i++)
         m[i] = (struct store_metric){ list[i]->name, list[i]->step, list[i]->value };
@@ -138,8 +139,12 @@ int shell_store_checkpoint(struct server *s, struct err *err)
                                         .size_bytes = m->size,
                                         .metrics = metrics,
                                         .metrics_len = m->n_metrics };
+    const struct attempt *t = attempts_find(s->attempts, m->attempt);
     int rc = store_checkpoint_put(s->store, &c, err);
 
+    s->metrics.checkpoints += rc == 0;
+    if (t) /* the job's next lease names it */
+        cards_drop(s->cards, t->job);
     if (rc == 0)
         log_info("checkpoint", "attempt=%llu step=%llu bytes=%llu", (unsigned long long)m->attempt,
                  (unsigned long long)m->step, (unsigned long long)m->size);
@@ -167,9 +172,10 @@ static struct store_result result_of(const Drover__JobResult *m, struct store_ou
         .epoch = m->epoch,
         .outcome = (enum store_outcome)m->outcome,
         .text = m->text,
-        .environment = m->environment,
+        .environment = m->environment[0] ? m->environment : NULL, /* that of the Hello */
         .log = m->log,
         .wall_ms = m->wall_ms,
+        .wall_us = m->wall_us,
         .cpu_ms = m->cpu_ms,
         .outputs = outputs,
         .outputs_len = m->n_outputs,
@@ -209,15 +215,18 @@ static int check_manifest(struct server *s, const struct digest *d, struct err *
     return 0;
 }
 
-int shell_store_done(struct server *s, enum store_verdict *ret, struct err *err)
+int shell_store_done(struct server *s, const struct store_begun *begun, bool late,
+                     enum store_verdict *ret, struct err *err)
 {
-    const Drover__JobResult *m = s->message->job_result;
+    const Drover__JobResult *m = s->result;
     struct store_metric *metrics CLEANUP(mem_cleanup) = metrics_of(m->metrics, m->n_metrics);
     struct store_output outputs[WIRE_OUTPUTS_MAX];
     struct store_result r = result_of(m, outputs, metrics);
     struct store_ids ready = { 0 };
     int rc = 0;
 
+    r.begun = begun;
+    r.late = late;
     for (size_t i = 0; i < r.outputs_len && rc == 0; i++)
         if (outputs[i].folder)
             rc = check_manifest(s, &outputs[i].digest, err);
@@ -225,9 +234,14 @@ int shell_store_done(struct server *s, enum store_verdict *ret, struct err *err)
         rc = store_job_done(s->store, &r, ret, &ready, err);
     shell_jobs_ready(s, &ready);
     store_ids_release(&ready);
-    if (rc == 0 && *ret == STORE_INCIDENT)
+    if (rc < 0)
+        return rc;
+    s->metrics.results_done += *ret == STORE_STORED;
+    s->metrics.compared += *ret != STORE_STORED;
+    s->metrics.incidents += *ret == STORE_INCIDENT;
+    if (*ret == STORE_INCIDENT)
         log_error("incident", "attempt=%llu", (unsigned long long)m->attempt);
-    return rc;
+    return 0;
 }
 
 static const char *why_of(enum sched_cause cause)
@@ -251,34 +265,36 @@ static const char *why_of(enum sched_cause cause)
     return "";
 }
 
-int shell_store_end(struct server *s, const struct attempt *t, enum sched_cause cause, bool final,
-                    struct err *err)
+int shell_store_end(struct server *s, const struct sched_action *a, const struct store_begun *begun,
+                    bool final, struct err *err)
 {
     const Drover__JobResult *m = NULL;
     struct store_metric *metrics CLEANUP(mem_cleanup) = NULL;
     struct store_output outputs[WIRE_OUTPUTS_MAX];
-    struct store_result r = { .attempt = t->row, .epoch = t->row_epoch };
+    struct store_result r = { .attempt = a->attempt, .epoch = a->epoch };
     uint32_t skipped = 0;
     int rc;
 
-    if (s->message && s->message->body_case == DROVER__ENVELOPE__BODY_JOB_RESULT &&
-        s->message->job_result->attempt == t->row)
-        m = s->message->job_result;
+    if (s->result && s->result->attempt == a->attempt)
+        m = s->result;
     if (m) {
         metrics = metrics_of(m->metrics, m->n_metrics);
         r = result_of(m, outputs, metrics);
         r.outputs_len = 0;
     }
-    if (s->end_why && s->end_core == t->core)
+    if (s->end_why && s->end_attempt == a->attempt)
         r.text = s->end_why;
     else if (!m || !*r.text)
-        r.text = why_of(cause);
-    r.outcome = (enum store_outcome)cause;
+        r.text = why_of(a->cause);
+    r.begun = begun;
+    r.outcome = (enum store_outcome)a->cause;
+    r.blameless = a->cause == CAUSE_LOST && !a->counted;
     rc = store_attempt_end(s->store, &r, final, &skipped, err);
-    s->ready |= final; /* a select job may have waited for its end only */
-    if (rc == 0 && cause != CAUSE_PREEMPTED && cause != CAUSE_CANCELLED)
+    if (final) /* a select job may have waited for its end only */
+        shell_ready(s, 0, 0);
+    if (rc == 0 && a->cause != CAUSE_PREEMPTED && a->cause != CAUSE_CANCELLED)
         log_warn("attempt_failed", "job=%llu attempt=%llu cause=%s final=%d skipped=%u text=\"%s\"",
-                 (unsigned long long)t->job, (unsigned long long)t->row, sched_cause_name(cause),
-                 final, skipped, r.text);
+                 (unsigned long long)a->job, (unsigned long long)a->attempt,
+                 sched_cause_name(a->cause), final, skipped, r.text);
     return rc;
 }

@@ -14,10 +14,17 @@
 #include "coordinator/shell.h"
 
 enum {
-    WINDOW = 4096,
-    LEASES = 20000,
+    WINDOW = 1024,     /* ready jobs per experiment */
+    EXPERIMENTS = 256, /* in the scheduler at a time */
+    LEASES = 131072,
     WORKERS = 10000,
     WORKER_BLOBS = 64,
+    SHAPES = 4096,
+    RESERVE = 65536, /* attempt numbers per transaction that takes some */
+    AHEAD_MS = 200,  /* of work that waits at a worker */
+    BACKOFF_MS = 1000,
+    BACKOFF_MAX_MS = 60000,
+    QUARANTINE = 3, /* kills of a worker after which a job runs alone */
     PARENT_MS = 500,
     PAUSE_MS = 1000, /* for a worker that refused a lease */
     LOSSES_MAX = 10, /* kills of a worker that one job survives */
@@ -66,6 +73,7 @@ static void on_tick(void *arg)
 
 static void on_round_end(void *arg)
 {
+    shell_audit(arg);
     shell_flush(arg);
 }
 
@@ -110,8 +118,16 @@ static void on_signal(void *arg, int signal)
 
 static void make_core(struct server *s)
 {
+    enum { ALIGN = 64 };
     struct sched_limits limits = {
         .window = WINDOW,
+        .experiments = EXPERIMENTS,
+        .shapes = SHAPES,
+        .reserve = RESERVE,
+        .ahead_ms = AHEAD_MS,
+        .backoff_ms = BACKOFF_MS,
+        .backoff_max_ms = BACKOFF_MAX_MS,
+        .quarantine = QUARANTINE,
         .leases = LEASES,
         .workers = WORKERS,
         .worker_blobs = WORKER_BLOBS,
@@ -122,10 +138,19 @@ static void make_core(struct server *s)
         .losses_max = LOSSES_MAX,
     };
 
-    s->sched_memory = mem_aligned(sched_size(&limits), 1);
-    s->sched = sched_init(s->sched_memory, &limits);
+    /* By calloc: what the core never uses is never touched, and takes no memory. */
+    s->sched_memory = mem_calloc(1, sched_size(&limits) + ALIGN);
+    s->sched =
+        sched_init((void *)(((uintptr_t)s->sched_memory + ALIGN - 1) / ALIGN * ALIGN), &limits);
     s->actions = mem_calloc(1, sizeof(*s->actions));
     s->attempts = attempts_new();
+    s->outbox = outbox_new();
+    s->cards = cards_new();
+}
+
+static void on_audit(void *arg)
+{
+    (void)arg; /* the end of the round does it */
 }
 
 static int start_loop(struct server *s, struct err *err)
@@ -136,6 +161,7 @@ static int start_loop(struct server *s, struct err *err)
     if (rc < 0)
         return rc;
     s->tick_timer = loop_add_timer(s->loop, on_tick, s);
+    s->audit_timer = loop_add_timer(s->loop, on_audit, s);
     loop_add_after(s->loop, on_round_end, s);
     loop_on_wake(s->loop, on_answers, s);
     return loop_add_signals(s->loop, signals, ARRAY_LEN(signals), on_signal, s, err);
@@ -167,21 +193,33 @@ static int start(struct server *s, struct err *err)
 {
     int rc = store_open(&s->store, s->options.store_path, "", err);
 
+    if (rc == 0 && store_lost_commits(s->store) > 0)
+        log_error("store_damaged",
+                  "store=%s lost_transactions=%llu text=\"its log lost what was committed: those "
+                  "results are made again\"",
+                  s->options.store_path, (unsigned long long)store_lost_commits(s->store));
     if (rc == 0)
         rc = start_loop(s, err);
     if (rc == 0)
-        rc = transport_listen(&s->transport, s->options.listen, err);
+        rc = guard_open(&s->guard, s->options.store_path, s->options.insecure, wake_loop, s->loop,
+                        err);
+    if (rc == 0)
+        rc = transport_listen(&s->transport, s->options.listen, guard_keys(s->guard), err);
     if (rc == 0)
         rc = blob_server_start(&s->blobs, s->options.store_path, store_blobs(s->store),
-                               server_endpoint(s), err);
+                               server_endpoint(s), s->guard, err);
     if (rc == 0)
         rc = asker_start(&s->asker, s->options.store_path, wake_loop, s->loop, err);
+    if (rc == 0)
+        rc = asker_start(&s->status_asker, s->options.store_path, wake_loop, s->loop, err);
     if (rc == 0)
         rc = shell_start(s, err);
     if (rc == 0)
         rc = store_set_endpoint(s->store, server_endpoint(s), err);
     if (rc == 0 && s->options.parent_fd >= 0)
         rc = watch_parent(s, err);
+    if (rc == 0)
+        rc = shell_service_start(s, err);
     if (rc == 0)
         rc = write_ready_file(s, err);
     if (rc == 0)
@@ -229,10 +267,14 @@ void server_free(struct server *s)
         return;
     if (s->options.ready_file && s->transport)
         (void)unlink(s->options.ready_file);
+    shell_service_stop(s);
     parent_free(s->parent);
+    shell_backup_stop(s);
     asker_stop(s->asker);
+    asker_stop(s->status_asker);
     blob_server_stop(s->blobs);
     transport_close(s->transport);
+    guard_free(s->guard);
     store_close(s->store);
     loop_free(s->loop);
     HASH_ITER(hh, s->workers, w, tmp)
@@ -242,9 +284,14 @@ void server_free(struct server *s)
     }
     for (size_t i = 0; i < SCHED_CLASSES; i++)
         free(s->classes[i]);
-    shell_send_drop(s);
-    free(s->sends);
+    for (size_t i = 0; i < SCHED_LABELS; i++)
+        free(s->labels[i]);
+    shell_load_forget(s);
+    free(s->page);
+    outbox_free(s->outbox);
+    cards_free(s->cards);
     free(s->lost);
+    free(s->ready);
     attempts_free(s->attempts);
     free(s->actions);
     free(s->sched_memory);

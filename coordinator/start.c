@@ -8,6 +8,8 @@
 #include "common/base/mem.h"
 #include "coordinator/shell.h"
 
+enum { NOBODY = INT32_MAX }; /* the experiment of jobs that are on nobody's account */
+
 /* Nobody waits for this attempt any more. */
 static int end_open(struct server *s, const struct store_attempt *a, struct err *err)
 {
@@ -21,39 +23,40 @@ static int end_open(struct server *s, const struct store_attempt *a, struct err 
     return store_attempt_end(s->store, &r, false, NULL, err);
 }
 
+/* Are JOB's inputs there? Else its next lease will say so. */
+static int check_inputs(struct server *s, uint64_t job, struct err *err)
+{
+    struct store_job all CLEANUP(store_job_release) = { 0 };
+
+    return store_job_load(s->store, job, &all, err);
+}
+
 static int take_up(struct server *s, const struct store_attempt *a, struct err *err)
 {
-    struct sched_event e = { .kind = EV_OPEN };
-    struct store_job job CLEANUP(store_job_release) = { 0 };
+    struct sched_event e = { .kind = EV_OPEN,
+                             .open = { .attempt = a->attempt, .holder = a->worker } };
     struct store_changes held CLEANUP(store_changes_release) = { 0 };
     struct store_change change;
-    struct attempt *t;
-    int class, rc;
+    struct store_ready job;
+    int rc;
 
     if (!a->job_open || !a->latest)
         return end_open(s, a, err);
-    rc = store_job_load(s->store, a->job, &job, err);
-    if (rc == ERR_NOT_FOUND) /* its inputs are gone: the next lease will say so */
+    rc = check_inputs(s, a->job, err);
+    if (rc == ERR_NOT_FOUND)
         return end_open(s, a, err);
+    if (rc == 0)
+        rc = store_job_change(s->store, a->job, &change, err);
+    if (rc == 0)
+        rc = store_ready_job(s->store, a->job, &job, err);
     if (rc < 0)
         return rc;
-    rc = store_job_change(s->store, a->job, &change, err);
-    if (rc < 0)
-        return rc;
-    class = shell_class(s, job.numeric_class);
-    if (class < 0)
+    if (!shell_job(s, &job, &e.open.job))
         return end_open(s, a, err);
-    t = attempts_add(s->attempts, a->attempt, a->epoch, a->attempt, a->epoch, a->job);
-    (void)snprintf(t->step, sizeof(t->step), "%s", job.step);
-    e.open.attempt = a->attempt;
-    e.open.holder = a->worker;
-    e.open.job = (struct sched_job){ .id = job.id,
-                                     .priority = change.priority,
-                                     .class = (uint8_t) class,
-                                     .tries = job.tries,
-                                     .losses = job.losses,
-                                     .retries = job.retries,
-                                     .epoch = a->epoch };
+    e.open.job.epoch = a->epoch;
+    if (!e.open.job.experiment)
+        e.open.job.experiment = NOBODY;
+    (void)attempts_add(s->attempts, a->attempt, a->epoch, a->job);
     shell_step(s, &e);
     if (change.paused) {
         store_changes_add(&held, change);
@@ -69,6 +72,8 @@ int shell_start(struct server *s, struct err *err)
     size_t open_len = 0;
     int rc = store_new_incarnation(s->store, &s->incarnation, err);
 
+    if (rc == 0)
+        rc = store_attempts_next(s->store, &start.start.first_attempt, err);
     if (rc < 0)
         return rc;
     start.start.incarnation = (uint32_t)s->incarnation;
@@ -85,7 +90,7 @@ int shell_start(struct server *s, struct err *err)
         log_info("restarted", "incarnation=%llu attempts=%zu", (unsigned long long)s->incarnation,
                  open_len);
     s->starting = false;
-    shell_ready(s, 0);
+    shell_ready(s, 0, 0);
     shell_flush(s);
     if (s->failed)
         *err = s->failure;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* status.c - how far everything is: the store's counts, and who runs what from the core. */
+/* status.c - how far everything is: the store's counts, and who runs what from the core. The loop
+ * only takes down what is in its memory; the store is asked on a thread with a reading connection,
+ * which also makes the answer. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +17,30 @@ enum {
     RUNNING_MAX = 64, /* jobs of an experiment that are named */
 };
 
+/* An experiment wants a running job, under this step. */
+struct claim {
+    uint64_t experiment;
+    char step[64], what[40];
+};
+
+/* A job that ran when the question came. */
+struct running {
+    uint64_t job, begun_ms, done, total;
+    const char *worker; /* of the report's workers; "" */
+    struct claim *claims;
+    size_t claims_len;
+};
+
 /* A Status under construction; all its memory is its own. */
 struct report {
-    struct server *s;
-    const char *only; /* name of the one that is asked for, "" for all */
+    struct store *store; /* the thread's */
+    char *only;          /* name of the one that is asked for, "" for all */
+    bool only_workers;   /* no experiments */
+    uint64_t now_ms;
+    struct running *running; /* oldest first */
+    size_t running_len;
+    char **names; /* of workers */
+    size_t names_len;
     Drover__Status m;
     struct {
         uint64_t id;
@@ -52,13 +74,13 @@ static int add_found(const struct store_experiment *e, void *arg)
     } while (0)
 
 struct step_target {
-    struct server *s;
+    const struct report *r;
     uint64_t experiment;
     Drover__ExperimentStatus *e;
 };
 
-/* Under which step EXPERIMENT wants the attempt's job; NULL: it does not. */
-static const struct attempt_claim *claim_of(const struct attempt *t, uint64_t experiment)
+/* Under which step EXPERIMENT wants the job; NULL: it does not. */
+static const struct claim *claim_of(const struct running *t, uint64_t experiment)
 {
     for (size_t i = 0; i < t->claims_len; i++)
         if (t->claims[i].experiment == experiment)
@@ -68,27 +90,22 @@ static const struct attempt_claim *claim_of(const struct attempt *t, uint64_t ex
 
 static int add_claim(uint64_t experiment, const char *step, const char *what, void *arg)
 {
-    struct attempt *t = arg;
+    struct running *t = arg;
 
     t->claims = mem_realloc(t->claims, t->claims_len + 1, sizeof(*t->claims));
-    t->claims[t->claims_len] = (struct attempt_claim){ .experiment = experiment };
+    t->claims[t->claims_len] = (struct claim){ .experiment = experiment };
     (void)snprintf(t->claims[t->claims_len].step, sizeof(t->claims[0].step), "%.63s", step);
     (void)snprintf(t->claims[t->claims_len++].what, sizeof(t->claims[0].what), "%.39s", what);
     return 0;
 }
 
-/* Look up who wants the running jobs, as far as it is not known. */
-static int know_claims(struct server *s, struct err *err)
+/* Look up who wants the running jobs. */
+static int know_claims(struct report *r, struct err *err)
 {
     int rc = 0;
 
-    for (struct attempt *t = attempts_running(s->attempts); t && rc == 0; t = t->next) {
-        if (t->claims_known)
-            continue;
-        t->claims_len = 0;
-        rc = store_list_claims(s->store, t->job, add_claim, t, err);
-        t->claims_known = rc == 0;
-    }
+    for (size_t i = 0; i < r->running_len && rc == 0; i++)
+        rc = store_list_claims(r->store, r->running[i].job, add_claim, &r->running[i], err);
     return rc;
 }
 
@@ -99,8 +116,9 @@ static uint32_t count_running(const struct step_target *target, const char *step
     uint32_t n = 0;
 
     *ret_share = 0;
-    for (const struct attempt *t = attempts_running(target->s->attempts); t; t = t->next) {
-        const struct attempt_claim *of = claim_of(t, target->experiment);
+    for (size_t i = 0; i < target->r->running_len; i++) {
+        const struct running *t = &target->r->running[i];
+        const struct claim *of = claim_of(t, target->experiment);
 
         if (!of || strcmp(of->step, step) != 0)
             continue;
@@ -157,26 +175,22 @@ static int add_failure(const char *text, void *arg)
 /* The jobs that run now, oldest first. */
 static void add_running(const struct step_target *target)
 {
-    uint64_t now_ms = clock_ms();
+    const struct report *r = target->r;
 
-    for (const struct attempt *t = attempts_running(target->s->attempts); t; t = t->next) {
-        const struct attempt_claim *claim = claim_of(t, target->experiment);
-        struct sched_why why;
-        struct shell_worker *w = NULL;
+    for (size_t i = 0; i < r->running_len; i++) {
+        const struct running *t = &r->running[i];
+        const struct claim *claim = claim_of(t, target->experiment);
         Drover__RunningJob *m;
 
         if (!claim || target->e->running_all++ >= RUNNING_MAX)
             continue;
-        why = sched_why(target->s->sched, t->job);
-        if (why.worker)
-            HASH_FIND(hh, target->s->workers, &why.worker, sizeof(why.worker), w);
         m = mem_calloc(1, sizeof(*m));
         drover__running_job__init(m);
         m->job = t->job;
         m->step = mem_strdup(claim->step);
         m->what = mem_strdup(claim->what);
-        m->worker = mem_strdup(w ? w->name : "");
-        m->seconds = (double)(now_ms - MIN(t->begun_ms, now_ms)) / 1000;
+        m->worker = mem_strdup(t->worker);
+        m->seconds = (double)(r->now_ms - MIN(t->begun_ms, r->now_ms)) / 1000;
         m->done = t->done;
         m->total = t->total;
         APPEND(target->e->running, target->e->n_running, m);
@@ -187,7 +201,7 @@ static int add_experiment(struct report *r, size_t i, struct err *err)
 {
     Drover__ExperimentStatus *e = mem_calloc(1, sizeof(*e));
     uint64_t id = r->found[i].id;
-    struct step_target target = { r->s, id, e };
+    struct step_target target = { r, id, e };
     bool finished = false, paused = false;
     int rc;
 
@@ -195,13 +209,13 @@ static int add_experiment(struct report *r, size_t i, struct err *err)
     e->name = mem_strdup(r->found[i].name);
     e->revision = r->found[i].revision;
     APPEND(r->m.experiments, r->m.n_experiments, e);
-    rc = store_status(r->s->store, id, add_step, &target, err);
+    rc = store_status(r->store, id, add_step, &target, err);
     if (rc >= 0)
-        rc = store_finished(r->s->store, id, &finished, err);
+        rc = store_finished(r->store, id, &finished, err);
     if (rc >= 0)
-        rc = store_failures(r->s->store, id, add_failure, e, err);
+        rc = store_failures(r->store, id, add_failure, e, err);
     if (rc >= 0)
-        rc = store_experiment_control(r->s->store, id, &paused, &e->priority, err);
+        rc = store_experiment_control(r->store, id, &paused, &e->priority, err);
     add_running(&target);
     e->finished = finished;
     e->paused = paused;
@@ -209,30 +223,11 @@ static int add_experiment(struct report *r, size_t i, struct err *err)
     return MIN(rc, 0); /* a full list is no error */
 }
 
-static void add_workers(struct report *r)
-{
-    uint64_t now_ms = clock_ms();
-
-    for (struct shell_worker *w = r->s->workers; w; w = w->hh.next) {
-        Drover__WorkerStatus *m;
-        struct sched_worker_view view;
-
-        if (!sched_worker(r->s->sched, w->id, &view))
-            continue;
-        m = mem_calloc(1, sizeof(*m));
-        drover__worker_status__init(m);
-        m->name = mem_strdup(w->name);
-        m->slots = w->slots;
-        m->running = view.used;
-        m->last_seen_ms = now_ms - MIN(view.heard_ms, now_ms);
-        m->draining = view.credits == 0;
-        APPEND(r->m.workers, r->m.n_workers, m);
-    }
-}
-
 /* Everything in the report was made by malloc: as an unpacked message is. */
-static void report_release(struct report *r)
+static void report_free(void *arg)
 {
+    struct report *r = arg;
+
     for (size_t i = 0; i < r->m.n_experiments; i++)
         drover__experiment_status__free_unpacked(r->m.experiments[i], NULL);
     for (size_t i = 0; i < r->m.n_workers; i++)
@@ -241,49 +236,159 @@ static void report_release(struct report *r)
     free(r->m.workers);
     for (size_t i = 0; i < r->found_len; i++)
         free(r->found[i].name);
+    for (size_t i = 0; i < r->running_len; i++)
+        free(r->running[i].claims);
+    for (size_t i = 0; i < r->names_len; i++)
+        free(r->names[i]);
+    free(r->names);
+    free(r->running);
+    free(r->only);
     free(r);
 }
 
-static void report_cleanup(struct report **r)
-{
-    report_release(*r);
-}
+/* --- on the thread --- */
 
-static int make_report(struct report *r, bool workers, struct err *err)
+static int make_report(struct report *r, struct err *err)
 {
     uint64_t id;
     int rc = 0;
 
-    drover__status__init(&r->m);
-    r->m.incarnation = r->s->incarnation;
+    if (r->only_workers)
+        return 0;
     if (*r->only) /* for its message that lists the names there are */
-        rc = store_find_experiment(r->s->store, r->only, &id, err);
+        rc = store_find_experiment(r->store, r->only, &id, err);
     if (rc >= 0)
-        rc = store_list_experiments(r->s->store, add_found, r, err);
+        rc = store_list_experiments(r->store, add_found, r, err);
     if (rc >= 0)
-        rc = know_claims(r->s, err);
+        rc = know_claims(r, err);
     for (size_t i = 0; i < r->found_len && rc >= 0; i++)
         rc = add_experiment(r, i, err);
-    if (rc >= 0 && workers)
-        add_workers(r);
     return MIN(rc, 0);
+}
+
+static int make_status(struct store *store, void *arg, struct buf *ret, struct err *err)
+{
+    struct report *r = arg;
+    int rc;
+
+    r->store = store;
+    rc = make_report(r, err);
+    if (rc == 0)
+        ret->len += drover__status__pack(
+            &r->m, (uint8_t *)buf_reserve(ret, drover__status__get_packed_size(&r->m)));
+    return rc;
+}
+
+/* --- on the loop --- */
+
+/* The names behind the bits of MASK. */
+static void name_bits(uint64_t mask, char *const *names, size_t len, char ***ret, size_t *ret_len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (mask >> i & 1 && names[i])
+            APPEND(*ret, *ret_len, mem_strdup(names[i]));
+}
+
+static void describe_worker(const struct report *r, const struct server *s,
+                            const struct shell_worker *w, const struct sched_worker_view *view,
+                            Drover__WorkerStatus *m)
+{
+    m->host = mem_strdup(w->host);
+    m->pid = w->pid;
+    m->version = mem_strdup(w->version);
+    m->queue = view->queue;
+    m->cores = view->cores;
+    m->cores_used = view->cores_used;
+    m->memory_mib = view->memory_mib;
+    m->memory_used_mib = view->memory_used_mib;
+    m->quiet = view->quiet;
+    m->paused = view->paused;
+    m->unreachable = view->peer == 0;
+    m->joined_ms = r->now_ms - MIN(w->joined_ms, r->now_ms);
+    m->jobs_done = w->jobs_done;
+    name_bits(view->labels, s->labels, SCHED_LABELS, &m->labels, &m->n_labels);
+    name_bits(view->classes, s->classes, SCHED_CLASSES, &m->classes, &m->n_classes);
+}
+
+static void add_workers(struct report *r, const struct server *s)
+{
+    for (const struct shell_worker *w = s->workers; w; w = w->hh.next) {
+        Drover__WorkerStatus *m;
+        struct sched_worker_view view;
+
+        if (!sched_worker(s->sched, w->id, &view))
+            continue;
+        m = mem_calloc(1, sizeof(*m));
+        drover__worker_status__init(m);
+        m->name = mem_strdup(w->name);
+        m->slots = w->slots;
+        m->running = view.ran;
+        m->waiting = view.used - view.ran;
+        m->last_seen_ms = r->now_ms - MIN(view.heard_ms, r->now_ms);
+        m->draining = view.draining || view.slots == 0;
+        describe_worker(r, s, w, &view, m);
+        APPEND(r->m.workers, r->m.n_workers, m);
+    }
+}
+
+/* The name of worker ID, kept in R; there are few, and those of one come together. */
+static const char *name_of(struct report *r, const struct server *s, uint64_t id)
+{
+    struct shell_worker *w = NULL;
+
+    if (id)
+        HASH_FIND(hh, s->workers, &id, sizeof(id), w);
+    if (!w)
+        return "";
+    for (size_t i = r->names_len; i-- > 0;)
+        if (strcmp(r->names[i], w->name) == 0)
+            return r->names[i];
+    APPEND(r->names, r->names_len, mem_strdup(w->name));
+    return r->names[r->names_len - 1];
+}
+
+static void take_running(struct report *r, const struct server *s)
+{
+    size_t n = 0;
+
+    for (const struct attempt *t = attempts_running(s->attempts); t; t = t->next)
+        n++;
+    r->running = mem_calloc(n, sizeof(*r->running));
+    for (const struct attempt *t = attempts_running(s->attempts); t; t = t->next) {
+        struct sched_attempt_view view = { 0 };
+
+        /* What waits in a worker's queue does not run yet. */
+        if (sched_attempt(s->sched, t->id, &view) && view.worker && !view.ran)
+            continue;
+        r->running[r->running_len++] = (struct running){
+            .job = t->job,
+            .begun_ms = t->begun_ms,
+            .done = t->done,
+            .total = t->total,
+            .worker = name_of(r, s, view.worker),
+        };
+    }
 }
 
 void shell_status(struct server *s, const Drover__StatusRequest *m, uint64_t request)
 {
-    struct report *r CLEANUP(report_cleanup) = mem_calloc(1, sizeof(*r));
+    struct report *r = mem_calloc(1, sizeof(*r));
+    const struct asker_work work = { DROVER__ENVELOPE__BODY_STATUS, make_status, report_free, r };
     struct err err = { 0 };
     uint64_t peer = s->peer;
     int rc;
 
-    r->s = s;
-    r->only = m->experiment;
+    r->only = mem_strdup(m->experiment);
+    r->now_ms = clock_ms();
+    drover__status__init(&r->m);
+    r->m.incarnation = s->incarnation;
+    r->only_workers = m->only_workers;
+    if (!m->only_workers)
+        take_running(r, s);
+    if (m->workers)
+        add_workers(r, s);
     shell_flush(s); /* show what is committed */
-    if (s->failed)
-        return;
-    rc = make_report(r, m->workers, &err);
+    rc = asker_do(s->status_asker, peer, request, &work, &err);
     if (rc < 0)
         shell_refuse(s, peer, request, rc, err.text);
-    else
-        shell_send(s, peer, DROVER__ENVELOPE__BODY_STATUS, &r->m, request);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/kinds/kinds.h"
@@ -202,7 +203,7 @@ struct job_parts {
     struct store_gate *gates;
     struct store_candidate *candidates;
     size_t gates_len, candidates_len;
-    struct buf params, text;
+    struct buf params, text, labels;
 };
 
 static void job_parts_release(struct job_parts *j)
@@ -215,6 +216,7 @@ static void job_parts_release(struct job_parts *j)
     free(j->candidates);
     buf_release(&j->params);
     buf_release(&j->text);
+    buf_release(&j->labels);
 }
 
 static void take_gates(const Drover__Plan *plan, const struct submission *p, size_t i,
@@ -238,6 +240,30 @@ static void take_gates(const Drover__Plan *plan, const struct submission *p, siz
     }
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* What a worker must have, as the store keeps it: sorted words, each once. */
+static int take_labels(const Drover__PlanJob *w, size_t i, struct buf *ret, struct err *err)
+{
+    const char *before = "";
+
+    if (w->n_labels > 0) /* the message's own array: nobody reads it after this */
+        qsort(w->labels, w->n_labels, sizeof(w->labels[0]), by_text);
+    for (size_t k = 0; k < w->n_labels; k++) {
+        const char *label = w->labels[k];
+        if (label[0] == '\0' || label[strcspn(label, " \t\r\n")] != '\0')
+            return err_set(err, ERR_INVALID, "plan.jobs[%zu].labels[%zu]: \"%s\" is no word", i, k,
+                           label);
+        if (strcmp(label, before) != 0)
+            buf_printf(ret, "%s%s", ret->len > 0 ? " " : "", label);
+        before = label;
+    }
+    return 0;
+}
+
 static int take_job(const Drover__Plan *plan, const struct submission *p, size_t i,
                     struct job_parts *j, struct err *err)
 {
@@ -252,6 +278,8 @@ static int take_job(const Drover__Plan *plan, const struct submission *p, size_t
     j->families = mem_calloc(w->n_families, sizeof(*j->families));
     j->job_families = mem_calloc(w->n_families, sizeof(*j->job_families));
     rc = take_inputs(w, p, i, j->inputs, err);
+    if (rc == 0)
+        rc = take_labels(w, i, &j->labels, err);
     if (rc == 0)
         rc = take_ids(w->needs, w->n_needs, p->jobs, i, j->needs, "job", i, err);
     if (rc == 0)
@@ -290,6 +318,9 @@ static int submit_job(struct server *s, const Drover__Plan *plan, struct submiss
     spec.end = w->end;
     spec.seed = w->seed;
     spec.retries = w->retries;
+    spec.cores = w->cores;
+    spec.memory_mib = w->memory_mib;
+    spec.labels = j.labels.len > 0 ? buf_str(&j.labels) : NULL;
     spec.inputs = j.inputs;
     spec.inputs_len = w->n_inputs;
     spec.needs = j.needs;
@@ -306,6 +337,18 @@ static int submit_job(struct server *s, const Drover__Plan *plan, struct submiss
     return rc < 0 ? err_wrap(err, rc, "plan.jobs[%zu]", i) : 0;
 }
 
+/* The experiment's own priority, before its claims make it that of jobs. */
+static int submit_priority(struct server *s, const Drover__Plan *plan, struct submission *p,
+                           struct err *err)
+{
+    const struct store_control c = { .verb = STORE_PRIORITY,
+                                     .experiment = plan->name,
+                                     .priority = plan->priority };
+    uint32_t moved = 0;
+
+    return plan->prioritised ? store_control(s->store, &c, &p->changes, &moved, NULL, err) : 0;
+}
+
 static int submit_all(struct server *s, const Drover__Plan *plan, struct submission *p,
                       struct store_ids *withdrawn, struct err *err)
 {
@@ -319,6 +362,8 @@ static int submit_all(struct server *s, const Drover__Plan *plan, struct submiss
     if (rc == 0)
         rc = store_submit_git(s->store, &p->sub, plan->git, err);
     if (rc == 0)
+        rc = submit_priority(s, plan, p, err);
+    if (rc == 0)
         rc = submit_files(s, plan, err);
     if (rc == 0)
         rc = submit_families(s, plan, p, err);
@@ -326,6 +371,12 @@ static int submit_all(struct server *s, const Drover__Plan *plan, struct submiss
         rc = submit_run(s, plan, p, i, err);
     for (size_t i = 0; i < plan->n_jobs && rc == 0; i++)
         rc = submit_job(s, plan, p, i, err);
+    if (rc == 0)
+        shell_audit(s); /* who did it, in the same transaction: one fsync, not two */
+    if (rc == 0 && s->failed) {
+        *err = s->failure;
+        rc = s->failed;
+    }
     if (rc == 0)
         rc = store_submit_end(s->store, &p->sub, withdrawn, err);
     return rc;
@@ -351,7 +402,16 @@ static void priority_of(struct server *s, uint64_t experiment)
 
     if (store_experiment_control(s->store, experiment, &paused, &priority, &err) < 0)
         priority = 0; /* the store fails: the next transaction tells */
-    shell_ready(s, priority);
+    shell_ready(s, experiment, priority);
+}
+
+static void count_submit(struct server *s, uint64_t begin_ns)
+{
+    uint64_t us = (clock_ns() - begin_ns) / 1000;
+
+    s->metrics.submits++;
+    s->metrics.submit_us += us;
+    s->metrics.submit_us_max = MAX(s->metrics.submit_us_max, us);
 }
 
 void shell_submit(struct server *s, const Drover__Plan *plan, uint64_t request)
@@ -364,13 +424,14 @@ void shell_submit(struct server *s, const Drover__Plan *plan, uint64_t request)
     struct store_ids withdrawn CLEANUP(store_ids_release) = { 0 };
     Drover__Submitted m = DROVER__SUBMITTED__INIT;
     struct err err = { 0 };
-    uint64_t peer = s->peer;
+    uint64_t peer = s->peer, begin_ns = clock_ns();
     int rc;
 
     shell_flush(s); /* the plan's transaction is its own */
     if (s->failed)
         return;
     rc = submit_all(s, plan, &p, &withdrawn, &err);
+    count_submit(s, begin_ns);
     if (rc < 0) {
         store_submit_abort(s->store);
         log_warn("submit_refused", "experiment=\"%s\" reason=\"%s\"", plan->name, err.text);
@@ -388,7 +449,6 @@ void shell_submit(struct server *s, const Drover__Plan *plan, uint64_t request)
     shell_send(s, peer, DROVER__ENVELOPE__BODY_SUBMITTED, &m, request);
     s->message = NULL;
     withdraw(s, &withdrawn, false);
-    attempts_forget_claims(s->attempts);
     shell_changes(s, &p.changes);
     priority_of(s, p.sub.experiment);
 }
@@ -416,5 +476,6 @@ void shell_cancel(struct server *s, const char *experiment, uint64_t request)
     shell_send(s, peer, DROVER__ENVELOPE__BODY_CANCELLED, &m, request);
     s->message = NULL;
     withdraw(s, &withdrawn, true);
-    s->ready |= withdrawn.len > 0; /* select jobs of others may have waited for them */
+    if (withdrawn.len > 0) /* select jobs of others may have waited for them */
+        shell_ready(s, 0, 0);
 }

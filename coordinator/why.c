@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* why.c - why a job, or an experiment's jobs, do not run: what the store knows, and what the
  * scheduler does. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"
 #include "coordinator/shell.h"
 
-enum { READY_LOOKED_AT = 256 }; /* jobs of an experiment; each looks at the window once */
+enum { READY_LOOKED_AT = 64 }; /* jobs of an experiment; each looks at the window once */
 
 /* How the workers that offer CLASS are; counted for a sentence. */
 struct crowd {
@@ -29,55 +30,138 @@ static struct crowd look_at_workers(const struct server *s, uint8_t class)
         c.offering++;
         if (v.quiet || v.peer == 0)
             c.quiet++;
-        else if (v.credits == 0)
+        else if (v.draining || v.slots == 0)
             c.draining++;
         else if (v.paused)
             c.paused++;
         else
-            c.full += v.used >= v.credits;
+            c.full += v.used >= v.slots;
     }
     return c;
+}
+
+static const char *worker_name(const struct server *s, uint64_t id)
+{
+    struct shell_worker *w = NULL;
+
+    if (id)
+        HASH_FIND(hh, s->workers, &id, sizeof(id), w);
+    return w ? w->name : "?";
+}
+
+/* Names of the labels in MASK. */
+static const char *label_names(const struct server *s, uint64_t mask, struct buf *out)
+{
+    for (unsigned i = 0; i < SCHED_LABELS; i++)
+        if (mask >> i & 1 && s->labels[i])
+            buf_printf(out, "%s%s", out->len ? ", " : "", s->labels[i]);
+    return buf_str(out);
+}
+
+/* No worker that is connected could ever take it. */
+static void add_no_worker(const struct server *s, const struct sched_why *why,
+                          const struct crowd *c, const char *class, struct store_why *w)
+{
+    struct buf labels CLEANUP(buf_release) = { 0 };
+
+    if (why->rules & WHY_NO_CLASS && c->all == 0)
+        store_why_add(w, "no_worker",
+                      "no worker is connected; start one: drover worker --coordinator %s",
+                      transport_endpoint(s->transport));
+    else if (why->rules & WHY_NO_CLASS)
+        store_why_add(w, "no_class",
+                      "none of the %u connected workers offers its numeric class, %s", c->all,
+                      class);
+    else if (why->rules & WHY_NO_LABEL)
+        store_why_add(
+            w, "no_label",
+            "none of the %u workers that offer %s has all that it requires: %s; start one "
+            "with --label",
+            c->offering, class, label_names(s, why->labels, &labels));
+    else if (why->rules & WHY_NO_CORES)
+        store_why_add(w, "no_cores", "it asks for %u cores; the largest worker has %llu",
+                      why->cores, (unsigned long long)why->best);
+    else if (why->rules & WHY_NO_MEMORY)
+        store_why_add(w, "no_memory", "it asks for %llu MiB; the largest worker has %llu",
+                      (unsigned long long)why->memory_mib, (unsigned long long)why->best);
+}
+
+struct experiment_name {
+    uint64_t id;
+    char text[128];
+};
+
+static int find_name(const struct store_experiment *e, void *arg)
+{
+    struct experiment_name *n = arg;
+
+    if (e->id != n->id)
+        return 0;
+    (void)snprintf(n->text, sizeof(n->text), "%s", e->name);
+    return 1;
+}
+
+static void add_share(const struct server *s, const struct sched_why *why, struct store_why *w)
+{
+    struct experiment_name other = { why->other, "another experiment" };
+    struct err err = { 0 };
+
+    if (store_list_experiments(s->store, find_name, &other, &err) < 0)
+        return; /* a question: the next transaction tells */
+    store_why_add(w, "share",
+                  "%s, of the same priority, goes first: it used %.1f s of core-time since both "
+                  "wait, this one %.1f s",
+                  other.text, (double)why->other_us / 1e6, (double)why->used_us / 1e6);
 }
 
 static void add_ready(const struct server *s, const struct sched_why *why, struct store_why *w)
 {
     struct crowd c = look_at_workers(s, why->class);
     const char *class = s->classes[why->class] ? s->classes[why->class] : "?";
+    uint64_t now_ms = clock_ms();
 
-    if (why->rules & WHY_NO_CLASS && c.all == 0)
-        store_why_add(w, "no_worker",
-                      "no worker is connected; start one: drover worker "
-                      "--coordinator %s",
-                      transport_endpoint(s->transport));
-    else if (why->rules & WHY_NO_CLASS)
-        store_why_add(w, "no_class",
-                      "none of the %u connected workers offers its numeric class, "
-                      "%s",
-                      c.all, class);
-    else if (why->rules & WHY_NO_CREDIT)
+    if (why->rules & WHY_QUARANTINE)
+        store_why_add(w, "quarantine",
+                      "%u workers were lost while they ran it: it runs alone, on a worker that has "
+                      "nothing else",
+                      why->losses);
+    if (why->rules & WHY_BACKOFF)
+        store_why_add(w, "backoff", "after %u failure%s and %u loss%s it rests for another %.1f s",
+                      why->tries, why->tries == 1 ? "" : "s", why->losses,
+                      why->losses == 1 ? "" : "es",
+                      (double)(why->until_ms - MIN(now_ms, why->until_ms)) / 1000);
+    add_no_worker(s, why, &c, class, w);
+    if (why->rules & WHY_NO_CREDIT)
         store_why_add(w, "no_slot",
                       "of %u workers that offer %s, %u are busy, %u drain, %u refused "
                       "work a moment ago, %u do not answer",
                       c.offering, class, c.full, c.draining, c.paused, c.quiet);
+    if (why->rules & WHY_RESERVED)
+        store_why_add(w, "reserved", "%s empties for it and takes nothing else",
+                      worker_name(s, why->worker));
     if (why->rules & WHY_BEHIND)
         store_why_add(w, "behind", "%u ready jobs of higher priority or age come first",
                       why->ahead);
+    if (why->rules & WHY_SHARE)
+        add_share(s, why, w);
 }
 
 static void add_running(const struct server *s, const struct sched_why *why, struct store_why *w)
 {
-    const struct attempt *t = attempts_by_core(s->attempts, why->attempt);
+    const struct attempt *t = attempts_find(s->attempts, why->attempt);
     uint64_t now_ms = clock_ms(), begun_ms = t ? MIN(t->begun_ms, now_ms) : now_ms;
-    struct shell_worker *worker = NULL;
-    const char *name;
+    const char *name = worker_name(s, why->worker);
 
-    if (why->worker)
-        HASH_FIND(hh, s->workers, &why->worker, sizeof(why->worker), worker);
-    name = worker ? worker->name : "?";
-    if (why->rules & WHY_RUNNING)
+    if (why->rules & WHY_QUARANTINE)
+        store_why_add(w, "quarantine", "%u workers were lost while they ran it: it runs alone",
+                      why->losses);
+    if (why->rules & WHY_RUNNING && why->rules & WHY_WAITS)
+        store_why_add(w, "waits_at_worker", "it waits at %s behind at most %u others: attempt %llu",
+                      name, why->ahead, (unsigned long long)why->attempt);
+    else if (why->rules & WHY_RUNNING)
         store_why_add(w, "running", "it runs at %s for %.0f s: attempt %llu, %llu of %llu done",
-                      name, (double)(now_ms - begun_ms) / 1000,
-                      (unsigned long long)(t ? t->row : 0), (unsigned long long)(t ? t->done : 0),
+                      name, (double)(now_ms - begun_ms) / 1000, (unsigned long long)why->attempt,
+                      (unsigned long long)(t ? t->done : 0),
                       (unsigned long long)(t ? t->total : 0));
     else if (why->rules & WHY_CANCELLING)
         store_why_add(w, "cancelling", "it was cancelled; %s was told to stop it", name);
@@ -123,12 +207,16 @@ static int why_job(struct server *s, const char *text, struct store_why *w, stru
 }
 
 struct tally {
-    unsigned running, reattach, window, no_class, no_credit, behind, all;
+    unsigned running, reattach, window, backoff, quarantine, all;
 };
 
+/* *RET_EXAMPLE: what keeps the first that no worker takes. */
 static void count_rules(const struct server *s, const struct store_ids *jobs, struct tally *ret,
                         struct sched_why *ret_example)
 {
+    const unsigned workers =
+        WHY_NO_CLASS | WHY_NO_CREDIT | WHY_NO_LABEL | WHY_NO_CORES | WHY_NO_MEMORY | WHY_SHARE;
+
     for (size_t i = 0; i < jobs->len; i++) {
         struct sched_why why = sched_why(s->sched, jobs->v[i]);
 
@@ -136,11 +224,27 @@ static void count_rules(const struct server *s, const struct store_ids *jobs, st
         ret->running += (why.rules & (WHY_RUNNING | WHY_CANCELLING)) != 0;
         ret->reattach += (why.rules & WHY_REATTACH) != 0;
         ret->window += (why.rules & WHY_NOT_HERE) != 0;
-        ret->no_class += (why.rules & WHY_NO_CLASS) != 0;
-        ret->no_credit += (why.rules & WHY_NO_CREDIT) != 0;
-        if (why.rules & (WHY_NO_CLASS | WHY_NO_CREDIT) && !ret_example->rules)
+        ret->backoff += (why.rules & WHY_BACKOFF) != 0;
+        ret->quarantine += (why.rules & WHY_QUARANTINE) != 0;
+        if (why.rules & workers && !ret_example->rules)
             *ret_example = why;
     }
+}
+
+static void add_tally(const struct server *s, const struct tally *n, struct store_why *w)
+{
+    if (n->running)
+        store_why_add(w, "running", "%u of the first %u ready jobs run", n->running, n->all);
+    if (n->reattach)
+        store_why_add(w, "reattach", "%u are kept for workers of before the coordinator's restart",
+                      n->reattach);
+    if (n->backoff)
+        store_why_add(w, "backoff", "%u failed and rest before their next try", n->backoff);
+    if (n->quarantine)
+        store_why_add(w, "quarantine", "%u lost several workers and run alone", n->quarantine);
+    if (n->window)
+        store_why_add(w, "window", "%u wait until the scheduler's window of %u jobs has room",
+                      n->window, sched_counts(s->sched).ready);
 }
 
 static int why_experiment(struct server *s, const char *name, struct store_why *w, struct err *err)
@@ -158,15 +262,8 @@ static int why_experiment(struct server *s, const char *name, struct store_why *
     if (rc < 0)
         return rc;
     count_rules(s, &jobs, &n, &example);
-    if (n.running)
-        store_why_add(w, "running", "%u of the first %u ready jobs run", n.running, n.all);
-    if (n.reattach)
-        store_why_add(w, "reattach", "%u are kept for workers of before the coordinator's restart",
-                      n.reattach);
-    if (n.window)
-        store_why_add(w, "window", "%u wait until the scheduler's window of %u jobs has room",
-                      n.window, sched_counts(s->sched).ready);
-    example.rules &= (unsigned)~WHY_BEHIND;
+    add_tally(s, &n, w);
+    example.rules &= (unsigned)~(WHY_BEHIND | WHY_BACKOFF | WHY_QUARANTINE | WHY_RESERVED);
     if (example.rules)
         add_ready(s, &example, w);
     return 0;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* attempt.c - attempts: opened, looked up, ended (work.h). */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
 #include "store/attempt.h"
 #include "store/checkpoint_private.h"
+#include "store/shape.h"
 
 #define OUTCOME_WORD(NAME, NUMBER) [NUMBER] = #NAME,
 static const char *const outcomes[STORE_OUTCOMES_LEN + 1] = { STORE_OUTCOMES(OUTCOME_WORD) };
@@ -28,35 +30,190 @@ static enum store_outcome outcome_of(const char *word)
     return STORE_RUNNING;
 }
 
-static int start(struct store *s, uint64_t job, uint64_t worker, uint64_t *ret_attempt,
-                 uint32_t *ret_epoch, struct err *err)
+/* ---- numbers ---- */
+
+int store_attempts_next(struct store *s, uint64_t *ret, struct err *err)
 {
-    struct stmt *st = USE(s, JOB_EPOCH_NEXT);
-    int64_t epoch = 0, id = 0;
+    int64_t next = 0;
+    int rc = stmt_get(USE(s, ATTEMPTS_NEXT), &next, err);
+
+    *ret = (uint64_t)next;
+    return rc;
+}
+
+int store_attempts_reserve(struct store *s, uint64_t upto, struct err *err)
+{
+    struct stmt *st;
+    int rc = item_check(s, err);
+
+    if (rc < 0)
+        return rc;
+    st = USE(s, ATTEMPTS_RESERVE);
+    stmt_u64(st, ":upto", upto);
+    return stmt_run(st, err);
+}
+
+/* ---- beginning ---- */
+
+/* Its row, with the job's epoch. The job had attempts before: one may have left a checkpoint. */
+static int put_begun(struct store *s, const struct store_begun *b, uint32_t epoch_before,
+                     struct err *err)
+{
+    struct stmt *st = USE(s, ATTEMPT_PUT);
     int rc;
 
-    stmt_u64(st, ":id", job);
-    rc = stmt_get(st, &epoch, err);
-    if (rc < 0)
-        return rc == ERR_NOT_FOUND ? err_set(err, rc, "no job %llu", (unsigned long long)job) : rc;
-    st = USE(s, ATTEMPT_PUT);
-    stmt_u64(st, ":job", job);
-    stmt_int(st, ":epoch", epoch);
-    stmt_u64(st, ":worker", worker);
+    stmt_u64(st, ":id", b->attempt);
+    stmt_u64(st, ":job", b->job);
+    stmt_int(st, ":epoch", b->epoch);
+    stmt_u64(st, ":worker", b->worker);
     stmt_u64(st, ":incarnation", s->incarnation);
-    stmt_int(st, ":now", store_now());
-    rc = stmt_get(st, &id, err);
-    *ret_attempt = (uint64_t)id;
-    *ret_epoch = (uint32_t)epoch;
-    return rc == 0 ? checkpoint_resume(s, job, (uint64_t)id, err) : rc;
+    stmt_int(st, ":started", b->started_ms ? b->started_ms : store_now());
+    rc = stmt_run(st, err);
+    if (rc < 0)
+        return rc;
+    st = USE(s, JOB_EPOCH);
+    stmt_u64(st, ":id", b->job);
+    stmt_int(st, ":epoch", b->epoch);
+    rc = stmt_run(st, err);
+    return rc == 0 && epoch_before > 0 ? checkpoint_resume(s, b->job, b->attempt, err) : rc;
+}
+
+static int epoch_taken(struct store *s, const struct store_begun *b, struct err *err)
+{
+    struct stmt *st = USE(s, ATTEMPT_OF_EPOCH);
+    int64_t other = 0;
+    int rc;
+
+    stmt_u64(st, ":job", b->job);
+    stmt_int(st, ":epoch", b->epoch);
+    rc = stmt_get(st, &other, NULL);
+    if (rc == ERR_NOT_FOUND)
+        return 0;
+    return rc < 0 ? err_set(err, (enum err_code)rc, "the attempts of job %llu cannot be read",
+                            (unsigned long long)b->job)
+                  : err_set(err, ERR_CONFLICT, "epoch %u of job %llu is attempt %lld, not %llu",
+                            b->epoch, (unsigned long long)b->job, (long long)other,
+                            (unsigned long long)b->attempt);
+}
+
+static int begin(struct store *s, const struct store_begun *b, struct err *err)
+{
+    struct attempt_row row;
+    int rc = attempt_load(s, b->attempt, &row, NULL);
+
+    if (rc == 0) {
+        if (row.job == b->job && row.epoch == b->epoch)
+            return 0;
+        return err_set(err, ERR_CONFLICT, "attempt %llu is of job %llu, epoch %u",
+                       (unsigned long long)b->attempt, (unsigned long long)row.job, row.epoch);
+    }
+    rc = attempt_load_job(s, b, &row, err);
+    if (rc == ERR_STALE)
+        return err_set(err, ERR_NOT_FOUND, "no job %llu", (unsigned long long)b->job);
+    if (rc == 0)
+        rc = epoch_taken(s, b, err);
+    return rc == 0 ? put_begun(s, b, row.job_epoch, err) : rc;
+}
+
+int store_attempt_begin(struct store *s, const struct store_begun *b, struct err *err)
+{
+    int rc = item_check(s, err); /* what may be wrong is found before the first write */
+
+    return rc < 0 ? rc : begin(s, b, err);
 }
 
 int store_attempt_start(struct store *s, uint64_t job, uint64_t worker, uint64_t *ret_attempt,
                         uint32_t *ret_epoch, struct err *err)
 {
-    int rc = item_begin(s, err);
+    struct store_begun b = { .job = job, .worker = worker };
+    struct attempt_row row;
+    int rc = item_check(s, err);
 
-    return rc < 0 ? rc : item_end(s, start(s, job, worker, ret_attempt, ret_epoch, err), err);
+    if (rc == 0)
+        rc = store_attempts_next(s, &b.attempt, err);
+    if (rc == 0)
+        rc = attempt_load_job(s, &b, &row, err);
+    if (rc == ERR_STALE)
+        return err_set(err, ERR_NOT_FOUND, "no job %llu", (unsigned long long)job);
+    if (rc < 0)
+        return rc;
+    b.epoch = row.job_epoch + 1;
+    *ret_attempt = b.attempt;
+    *ret_epoch = b.epoch;
+    return put_begun(s, &b, row.job_epoch, err);
+}
+
+/* ---- looking ---- */
+
+static uint64_t shape_of(const struct stmt *st, const struct attempt_row *row)
+{
+    size_t len;
+
+    return shape_hash(&(struct shape_of){
+        .experiment = stmt_col_u64(st, 16),
+        .units = row->end > row->begin ? row->end - row->begin : 1,
+        .kind_version = (uint32_t)stmt_col(st, 15),
+        .kind = row->kind,
+        .numeric_class = stmt_col_text_len(st, 14, &len),
+        .step = stmt_col_text_len(st, 13, &len),
+    });
+}
+
+/* What attempt_get and attempt_job have in common. */
+static void take_job(const struct stmt *st, struct attempt_row *ret)
+{
+    stmt_copy_text(st, 5, ret->state, sizeof ret->state);
+    ret->job_epoch = (uint32_t)stmt_col(st, 6);
+    ret->effective = stmt_col_u64(st, 7);
+    ret->begin = stmt_col_u64(st, 8);
+    ret->end = stmt_col_u64(st, 9);
+    ret->family = stmt_col_u64(st, 10);
+    stmt_copy_text(st, 11, ret->kind, sizeof ret->kind);
+    ret->needed = stmt_col(st, 12) != 0;
+    ret->shape = shape_of(st, ret);
+    ret->diverged = stmt_col(st, 17) != 0;
+}
+
+int attempt_load_job(struct store *s, const struct store_begun *b, struct attempt_row *ret,
+                     struct err *err)
+{
+    struct stmt *st = USE(s, ATTEMPT_JOB);
+    int rc;
+
+    stmt_u64(st, ":id", b->job);
+    rc = stmt_step(st, err);
+    if (rc < 0)
+        return rc;
+    if (rc == 0)
+        return err_set(err, ERR_STALE, "no job %llu in this store", (unsigned long long)b->job);
+    *ret = (struct attempt_row){
+        .id = b->attempt,
+        .job = b->job,
+        .worker = b->worker,
+        .incarnation = s->incarnation,
+        .epoch = b->epoch,
+        .outcome = STORE_RUNNING,
+    };
+    take_job(st, ret);
+    stmt_reset(st);
+    return 0;
+}
+
+int attempt_load_begun(struct store *s, const struct store_begun *b, struct attempt_row *ret,
+                       bool *ret_row, struct err *err)
+{
+    int rc = attempt_load(s, b->attempt, ret, NULL);
+
+    *ret_row = rc == 0;
+    if (rc == ERR_NOT_FOUND)
+        return attempt_load_job(s, b, ret, err);
+    if (rc < 0)
+        return err_set(err, (enum err_code)rc, "attempt %llu cannot be read",
+                       (unsigned long long)b->attempt);
+    if (ret->epoch != b->epoch || ret->job != b->job)
+        return err_set(err, ERR_STALE, "attempt %llu is of job %llu, epoch %u",
+                       (unsigned long long)b->attempt, (unsigned long long)ret->job, ret->epoch);
+    return 0;
 }
 
 int attempt_load(struct store *s, uint64_t attempt, struct attempt_row *ret, struct err *err)
@@ -77,14 +234,8 @@ int attempt_load(struct store *s, uint64_t attempt, struct attempt_row *ret, str
         .incarnation = stmt_col_u64(st, 2),
         .epoch = (uint32_t)stmt_col(st, 3),
         .outcome = outcome_of(stmt_col_text(st, 4)),
-        .job_epoch = (uint32_t)stmt_col(st, 6),
-        .effective = stmt_col_u64(st, 7),
-        .begin = stmt_col_u64(st, 8),
-        .end = stmt_col_u64(st, 9),
-        .family = stmt_col_u64(st, 10),
     };
-    stmt_copy_text(st, 5, ret->state, sizeof ret->state);
-    stmt_copy_text(st, 11, ret->kind, sizeof ret->kind);
+    take_job(st, ret);
     stmt_reset(st);
     return 0;
 }
@@ -185,10 +336,11 @@ int attempt_close(struct store *s, const struct store_result *r, const char *com
     return rc;
 }
 
-static int spend(struct store *s, uint64_t job, enum store_outcome outcome, struct err *err)
+static int spend(struct store *s, uint64_t job, const struct store_result *r, struct err *err)
 {
+    enum store_outcome outcome = r->outcome;
     bool own = outcome == STORE_FAILED || outcome == STORE_OOM || outcome == STORE_TIMEOUT;
-    bool loss = outcome == STORE_LOST || outcome == STORE_PREEMPTED;
+    bool loss = outcome == STORE_LOST && !r->blameless;
     struct stmt *st = USE(s, JOB_SPEND);
 
     stmt_u64(st, ":id", job);
@@ -197,18 +349,34 @@ static int spend(struct store *s, uint64_t job, enum store_outcome outcome, stru
     return stmt_run(st, err);
 }
 
+int attempt_take(struct store *s, const struct store_result *r, struct attempt_row *ret,
+                 struct err *err)
+{
+    bool there;
+    int rc;
+
+    if (!r->begun)
+        return attempt_load_live(s, r->attempt, r->epoch, ret, err);
+    assert(r->begun->attempt == r->attempt && r->begun->epoch == r->epoch);
+    rc = attempt_load_begun(s, r->begun, ret, &there, err);
+    if (rc == 0 && !there)
+        rc = begin(s, r->begun, err);
+    return rc == ERR_CONFLICT ? err_wrap(err, ERR_STALE, "a result of an attempt that cannot be")
+                              : rc;
+}
+
 static int end_attempt(struct store *s, const struct store_result *r, bool final,
                        uint32_t *ret_skipped, struct err *err)
 {
     struct attempt_row row;
-    int rc = attempt_load_live(s, r->attempt, r->epoch, &row, err);
+    int rc = attempt_take(s, r, &row, err);
 
     if (rc < 0)
         return rc;
     if (row.outcome == STORE_RUNNING) {
         rc = attempt_close(s, r, NULL, err);
         if (rc == 0)
-            rc = spend(s, row.job, r->outcome, err);
+            rc = spend(s, row.job, r, err);
         if (rc == 0 && r->outcome != STORE_CANCELLED)
             rc = store_event(s, store_outcome_name(r->outcome), row.job, r->attempt,
                              r->text ? r->text : "", err);

@@ -12,6 +12,8 @@ struct attempt_row {
     char state[16], kind[32]; /* of the job */
     uint64_t effective;       /* the attempt that gave the job's committed result; 0: none */
     uint64_t begin, end, family;
+    bool needed, diverged; /* the job: others may need it; its committed result diverged */
+    uint64_t shape;        /* of the job */
 };
 
 /* ERR_NOT_FOUND. */
@@ -21,6 +23,16 @@ int attempt_load(struct store *s, uint64_t attempt, struct attempt_row *ret,
 int attempt_load_live(struct store *s, uint64_t attempt, uint32_t epoch, struct attempt_row *ret,
                       struct err *err) MUST_CHECK;
 
+/* The attempt of R, begun now when it is not there. */
+int attempt_take(struct store *s, const struct store_result *r, struct attempt_row *ret,
+                 struct err *err) MUST_CHECK;
+/* The job of an attempt that may not be written: as if it were, RUNNING. *RET_ROW: it is there.
+ * ERR_STALE: there is no such job, or the attempt has another epoch. */
+int attempt_load_begun(struct store *s, const struct store_begun *b, struct attempt_row *ret,
+                       bool *ret_row, struct err *err) MUST_CHECK;
+/* The same without a look for the attempt. */
+int attempt_load_job(struct store *s, const struct store_begun *b, struct attempt_row *ret,
+                     struct err *err) MUST_CHECK;
 /* Write the outcome, log and metrics of R into its attempt. COMPARED: NULL, "SAME" or "DIFFERENT".
  */
 int attempt_close(struct store *s, const struct store_result *r, const char *compared,

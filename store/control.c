@@ -32,10 +32,10 @@ void store_interrupt(struct store *s)
     sqlite3_interrupt(s->db);
 }
 
-static int refresh(struct store *s, uint64_t experiment, struct store_changes *changed,
-                   uint32_t *ret_jobs, struct err *err)
+static int refresh(struct store *s, enum stmt_id how, uint64_t experiment,
+                   struct store_changes *changed, uint32_t *ret_jobs, struct err *err)
 {
-    struct stmt *st = USE(s, CONTROL_REFRESH);
+    struct stmt *st = store_use(s, how);
     int rc;
 
     *ret_jobs = 0;
@@ -47,7 +47,7 @@ static int refresh(struct store *s, uint64_t experiment, struct store_changes *c
         if (changed && strcmp(state, "READY") == 0)
             store_changes_add(changed,
                               (struct store_change){ stmt_col_u64(st, 0), (int32_t)stmt_col(st, 1),
-                                                     stmt_col(st, 2) != 0 });
+                                                     stmt_col(st, 2) != 0, stmt_col_u64(st, 4) });
     }
     return rc;
 }
@@ -59,9 +59,10 @@ int store_refresh_jobs(struct store *s, uint64_t experiment, struct store_change
     uint32_t jobs;
     int rc = stmt_get(USE(s, CONTROL_ANY), &any, err);
 
-    if (rc < 0 || !any)
+    if (rc < 0)
         return rc;
-    return refresh(s, experiment, changed, &jobs, err);
+    return refresh(s, any ? STMT_CONTROL_REFRESH : STMT_CONTROL_HAND_OVER, experiment, changed,
+                   &jobs, err);
 }
 
 int store_experiment_control(struct store *s, uint64_t experiment, bool *ret_paused,
@@ -85,7 +86,7 @@ int store_experiment_control(struct store *s, uint64_t experiment, bool *ret_pau
 static int set_number(struct store *s, enum stmt_id id, const char *param, int64_t v,
                       uint64_t experiment, struct err *err)
 {
-    struct stmt *st = stmt_use(&s->q, id);
+    struct stmt *st = store_use(s, id);
 
     stmt_int(st, param, v);
     stmt_u64(st, ":experiment", experiment);
@@ -112,7 +113,7 @@ static int set_paused(struct store *s, uint64_t experiment, bool paused,
     int rc = set_number(s, STMT_CONTROL_PAUSED, ":paused", paused, experiment, err);
 
     if (rc == 0)
-        rc = refresh(s, experiment, changed, &jobs, err);
+        rc = refresh(s, STMT_CONTROL_REFRESH, experiment, changed, &jobs, err);
     return rc == 0 ? count(s, experiment, paused, ret_jobs, err) : rc;
 }
 
@@ -125,7 +126,7 @@ static int set_priority(struct store *s, uint64_t experiment, int32_t priority,
         return err_set(err, ERR_INVALID, "priority %d is out of range; choose -%d to %d", priority,
                        STORE_PRIORITY_MAX, STORE_PRIORITY_MAX);
     rc = set_number(s, STMT_CONTROL_PRIORITY, ":priority", priority, experiment, err);
-    return rc == 0 ? refresh(s, experiment, changed, ret_jobs, err) : rc;
+    return rc == 0 ? refresh(s, STMT_CONTROL_REFRESH, experiment, changed, ret_jobs, err) : rc;
 }
 
 static int get_name(struct store *s, uint64_t experiment, struct buf *ret, struct err *err)
@@ -225,7 +226,8 @@ int store_job_change(struct store *s, uint64_t job, struct store_change *ret, st
         return rc;
     if (rc == 0)
         return err_set(err, ERR_NOT_FOUND, "no job j%llu", (unsigned long long)job);
-    *ret = (struct store_change){ job, (int32_t)stmt_col(st, 1), stmt_col(st, 2) != 0 };
+    *ret = (struct store_change){ job, (int32_t)stmt_col(st, 1), stmt_col(st, 2) != 0,
+                                  stmt_col_u64(st, 10) };
     stmt_reset(st);
     return 0;
 }

@@ -7,6 +7,7 @@
  *                                    when every live claim on it is of a paused experiment; its
  *                                    priority is the highest of its live claims' experiments (of
  *                                    those not paused, if any)
+ *   job.owner                        the experiment with that priority, the oldest of several
  *
  * store_list_ready() gives no paused jobs. Writing functions need an open transaction. Jobs that
  * the scheduler may know and that changed are added to CHANGED (may be NULL). */
@@ -30,6 +31,7 @@ struct store_change {
     uint64_t job;
     int32_t priority;
     bool paused;
+    uint64_t experiment; /* on whose account it runs (ready.h) */
 };
 struct store_changes {
     struct store_change *v;

@@ -165,7 +165,7 @@ static int close_set(struct store *s, struct set *set, enum stmt_id statement, s
     int rc = 0;
 
     for (struct member *m = set->all; m && rc == 0; m = m->hh.next) {
-        struct stmt *st = stmt_use(&s->q, statement);
+        struct stmt *st = store_use(s, statement);
 
         stmt_u64(st, ":job", m->job);
         rc = add_rows(set, st, err);

@@ -2,6 +2,7 @@
 /* journal.c - incarnations, workers, events (store.h). */
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "store/store_private.h"
 
@@ -62,6 +63,7 @@ int store_worker_seen(struct store *s, const struct store_worker *w, uint64_t *r
     stmt_int(st, ":slots", w->slots);
     stmt_int(st, ":threads", w->threads);
     stmt_int(st, ":now", store_now());
+    stmt_text(st, ":environment", w->environment);
     rc = stmt_get(st, &id, err);
     *ret = (uint64_t)id;
     return item_end(s, rc, err);
@@ -78,4 +80,35 @@ int store_worker_gone(struct store *s, uint64_t worker, const char *why, struct 
     stmt_u64(st, ":id", worker);
     stmt_text(st, ":why", why);
     return item_end(s, stmt_run(st, err), err);
+}
+
+/* Bytes of the beginning of TEXT that are at most MAX, no character cut in two. */
+static size_t cut(const char *text, size_t max)
+{
+    size_t len = strnlen(text, max + 1);
+
+    if (len <= max)
+        return len;
+    for (len = max; len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80;)
+        len--;
+    return len;
+}
+
+int store_audit(struct store *s, const struct store_deed *d, struct err *err)
+{
+    enum { TEXT_MAX = 1000 };
+    const char *text = d->text ? d->text : "";
+    struct stmt *st;
+    int rc = item_check(s, err); /* one row */
+
+    if (rc < 0)
+        return rc;
+    st = USE(s, AUDIT_ADD);
+    stmt_int(st, ":now", store_now());
+    stmt_text(st, ":who", d->who ? d->who : "");
+    stmt_text(st, ":role", d->role ? d->role : "");
+    stmt_text(st, ":peer", d->peer ? d->peer : "");
+    stmt_text(st, ":what", d->what);
+    stmt_text_len(st, ":text", text, cut(text, TEXT_MAX));
+    return stmt_run(st, err);
 }

@@ -55,7 +55,7 @@ struct sums {
 static int try_sums(struct store *s, enum stmt_id id, const struct store_family *f,
                     struct sums *ret, struct err *err)
 {
-    struct stmt *st = stmt_use(&s->q, id);
+    struct stmt *st = store_use(s, id);
     int rc;
 
     stmt_u64(st, ":family", f->id);

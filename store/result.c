@@ -6,6 +6,8 @@
 #include "common/base/buf.h"
 #include "store/attempt.h"
 #include "store/gate.h"
+#include "store/plain.h"
+#include "store/shape.h"
 #include "store/summary.h"
 
 /* Every example of the shard must be durable before its job is. */
@@ -107,8 +109,16 @@ static int put_incident(struct store *s, const struct attempt_row *row,
     rc = stmt_step(st, err);
     if (rc < 0)
         return rc;
-    buf_printf(&text, "; environments: committed [%s], now [%s]",
-               rc > 0 ? stmt_col_text(st, 0) : "", r->environment ? r->environment : "");
+    buf_printf(&text, "; environments: committed [%s]", rc > 0 ? stmt_col_text(st, 0) : "");
+    st = USE(s, ATTEMPT_ENVIRONMENT);
+    stmt_u64(st, ":id", row->id);
+    rc = stmt_step(st, err);
+    if (rc < 0)
+        return rc;
+    buf_printf(&text, ", now [%s]",
+               r->environment ? r->environment
+               : rc > 0       ? stmt_col_text(st, 0)
+                              : "");
     stmt_reset(st);
     return store_event(s, "incident", row->job, row->id, buf_str(&text), err);
 }
@@ -202,6 +212,15 @@ static int fail_job(struct store *s, uint64_t job, struct err *err)
     return rc == 0 ? skip_behind(s, job, NULL, NULL, err) : rc;
 }
 
+/* How long jobs of its shape take. */
+static int learn(struct store *s, const struct attempt_row *row, const struct store_result *r,
+                 struct err *err)
+{
+    const uint64_t us = r->wall_us ? r->wall_us : 1000 * MIN(r->wall_ms, UINT64_MAX / 1000);
+
+    return us > 0 ? shape_result(s, row->shape, us, err) : 0;
+}
+
 /* The committed result. A job that ran before and runs again because its output was thrown away
  * must make the same. */
 static int commit_result(struct store *s, const struct attempt_row *row,
@@ -241,14 +260,17 @@ static int commit_result(struct store *s, const struct attempt_row *row,
     stmt_u64(st, ":id", row->job);
     stmt_u64(st, ":attempt", row->id);
     stmt_int(st, ":diverged", r->outcome == STORE_DIVERGED);
+    stmt_int(st, ":epoch", row->epoch);
     rc = stmt_run(st, err);
+    if (rc == 0)
+        rc = learn(s, row, r, err);
     if (rc == 0 && row->end > row->begin && r->outcome == STORE_DONE)
         rc = summary_advance(s, row->family, err);
     if (rc < 0)
         return rc;
     if (r->outcome == STORE_DIVERGED && r->outputs_len == 0)
         return skip_behind(s, row->job, ready, NULL, err);
-    rc = release_dependents(s, row->job, ready, err);
+    rc = row->needed ? release_dependents(s, row->job, ready, err) : 0;
     return rc == 0 && strcmp(row->kind, "select") == 0 ? decide(s, row, r, ready, err) : rc;
 }
 
@@ -256,21 +278,32 @@ static int done(struct store *s, const struct store_result *r, enum store_verdic
                 struct store_ids *ready, struct err *err)
 {
     struct attempt_row row;
-    int rc = attempt_load_live(s, r->attempt, r->epoch, &row, err);
+    int rc = attempt_take(s, r, &row, err);
 
     if (rc < 0)
         return rc;
-    if (r->outcome != STORE_DONE && r->outcome != STORE_DIVERGED)
-        return err_set(err, ERR_INVALID, "outcome %s is no result", store_outcome_name(r->outcome));
     if (strcmp(row.state, "DONE") == 0)
         return repeat(s, &row, r, ret, err);
+    if (r->late)
+        return err_set(err, ERR_STALE, "attempt %llu is over, and its job has no result to compare",
+                       (unsigned long long)r->attempt);
     return commit_result(s, &row, r, ret, ready, err);
 }
 
 int store_job_done(struct store *s, const struct store_result *r, enum store_verdict *ret,
                    struct store_ids *ready, struct err *err)
 {
-    int rc = item_begin(s, err);
+    bool taken = false;
+    int rc = item_check(s, err);
 
+    if (rc < 0)
+        return rc;
+    if (r->outcome != STORE_DONE && r->outcome != STORE_DIVERGED)
+        return err_set(err, ERR_INVALID, "outcome %s is no result", store_outcome_name(r->outcome));
+    rc = plain_take(s, r, &taken, err);
+    *ret = STORE_STORED;
+    if (rc < 0 || taken)
+        return rc;
+    rc = item_begin(s, err);
     return rc < 0 ? rc : item_end(s, done(s, r, ret, ready, err), err);
 }

@@ -11,7 +11,7 @@ enum { SURVIVORS_BYTES_MAX = 16 << 20 };
 
 static int run_of(struct store *s, enum stmt_id what, uint64_t job, struct err *err)
 {
-    struct stmt *st = stmt_use(&s->q, what);
+    struct stmt *st = store_use(s, what);
 
     stmt_u64(st, ":selector", job);
     return stmt_run(st, err);

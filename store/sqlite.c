@@ -8,6 +8,7 @@
 
 #include "common/base/buf.h"
 #include "store/functions.h"
+#include "store/plain.h"
 #include "store/stmt.h"
 
 /* How long a reader or the writer waits for the other at the rare points where WAL lets them meet
@@ -141,6 +142,8 @@ int sqlite_connect(struct sqlite3 **ret, const char *path, enum connect_mode mod
                     err);
     if (rc == 0)
         rc = functions_register(db, err);
+    if (rc == 0)
+        rc = plain_register(db, NULL, err);
     if (rc < 0) {
         sqlite_disconnect(db);
         return err_wrap(err, rc, "%s", path);

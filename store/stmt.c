@@ -255,6 +255,11 @@ int stmt_insert(struct stmt *st, bool *ret_known, struct err *err)
     return 0;
 }
 
+uint64_t stmt_inserted(const struct stmt *st)
+{
+    return (uint64_t)sqlite3_last_insert_rowid(st->db);
+}
+
 int stmt_get(struct stmt *st, int64_t *ret, struct err *err)
 {
     int rc = stmt_step(st, err);
@@ -307,6 +312,14 @@ double stmt_col_real(const struct stmt *st, int column)
 const char *stmt_col_text(const struct stmt *st, int column)
 {
     return (const char *)sqlite3_column_text(st->handle, column);
+}
+
+const char *stmt_col_text_len(const struct stmt *st, int column, size_t *ret_len)
+{
+    const char *text = stmt_col_text(st, column);
+
+    *ret_len = (size_t)sqlite3_column_bytes(st->handle, column);
+    return text ? text : "";
 }
 
 const void *stmt_col_bytes(const struct stmt *st, int column, size_t *ret_len)

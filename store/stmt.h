@@ -80,9 +80,11 @@ void stmt_digest(struct stmt *st, const char *param, const struct digest *d);
 int stmt_step(struct stmt *st, struct err *err) MUST_CHECK;
 /* Step to the end, rows ignored; 0 or the error. */
 int stmt_run(struct stmt *st, struct err *err) MUST_CHECK;
-/* An INSERT of one row, for callers that bind every parameter each time (the values stay bound).
- * *RET_KNOWN: nothing was written, for a row of the same unique key is there. */
+/* An INSERT of one row (or an UPDATE), for callers that bind every parameter each time (the values
+ * stay bound). *RET_KNOWN: nothing was written, for a row of the same unique key is there. */
 int stmt_insert(struct stmt *st, bool *ret_known, struct err *err) MUST_CHECK;
+/* Row number of the last row that was inserted. */
+uint64_t stmt_inserted(const struct stmt *st);
 /* The first column of the first row. No row: ERR_NOT_FOUND. Resets. */
 int stmt_get(struct stmt *st, int64_t *ret, struct err *err) MUST_CHECK;
 
@@ -95,6 +97,8 @@ int64_t stmt_col(const struct stmt *st, int column);
 uint64_t stmt_col_u64(const struct stmt *st, int column);
 double stmt_col_real(const struct stmt *st, int column);
 const char *stmt_col_text(const struct stmt *st, int column); /* NULL for NULL */
+/* "" for NULL; *RET_LEN without the zero at the end. */
+const char *stmt_col_text_len(const struct stmt *st, int column, size_t *ret_len);
 const void *stmt_col_bytes(const struct stmt *st, int column, size_t *ret_len);
 /* 32 bytes, else the zero digest. */
 struct digest stmt_col_digest(const struct stmt *st, int column);

@@ -86,10 +86,15 @@ bool store_in_transaction(const struct store *s);
 int store_new_incarnation(struct store *s, uint64_t *ret, struct err *err) MUST_CHECK;
 uint64_t
 store_incarnation(const struct store *s); /* of this open; 0 before store_new_incarnation */
+/* Committed transactions that were there when the store was last written and are not now (mark.h):
+ * its log, or all of it, was damaged or replaced. 0: none. It has been told as an event "damaged".
+ */
+uint64_t store_lost_commits(const struct store *s);
 
 struct store_worker {
     uint8_t uid[16];                             /* new for every start of the process */
     const char *name, *host, *version, *classes; /* classes: separated by spaces */
+    const char *environment;                     /* of its results that name none; or NULL */
     uint32_t pid, slots, threads;
 };
 /* Insert or refresh the row of worker W; *RET is its id. Needs a transaction. */
@@ -104,6 +109,17 @@ int store_worker_gone(struct store *s, uint64_t worker, const char *why,
  * ATTEMPT may be 0. Needs a transaction. */
 int store_event(struct store *s, const char *kind, uint64_t job, uint64_t attempt, const char *text,
                 struct err *err) MUST_CHECK;
+
+/* Who did, or tried to do, what: of a person or program that speaks to the coordinator. WHAT is a
+ * fixed word ("submit", "refused"...); texts may be NULL, TEXT is cut at 1000 bytes. Needs a
+ * transaction. */
+struct store_deed {
+    const char *who;  /* name of the key, or its first digits */
+    const char *role; /* view, submit, work, admin; "" without one */
+    const char *peer; /* address */
+    const char *what, *text;
+};
+int store_audit(struct store *s, const struct store_deed *d, struct err *err) MUST_CHECK;
 
 /* A list of ids; store_ids_release() frees it and makes it empty. Start it with { 0 }. */
 struct store_ids {

@@ -8,6 +8,10 @@
 #include "store/store.h"
 
 struct sqlite3;
+struct words;
+struct later;
+struct plains;
+struct shape;
 
 struct store {
     struct sqlite3 *db;
@@ -17,15 +21,37 @@ struct store {
     int lock_fd; /* -1: a reader */
     bool writer;
     bool open_tx; /* store_begin() was called; SQLite may have rolled back since (see item_begin) */
-    uint64_t deadline_ms;  /* store_time_limit() */
-    uint64_t incarnation;  /* 0 until store_new_incarnation() */
-    uint64_t swept;        /* rows of checkpoint_gone up to this one are no files any more */
-    struct cache *cache;   /* NULL until the first result (cache.h) */
+    uint64_t deadline_ms; /* store_time_limit() */
+    uint64_t incarnation; /* 0 until store_new_incarnation() */
+    uint64_t swept;       /* rows of checkpoint_gone up to this one are no files any more */
+    struct cache *cache;  /* NULL until the first result (cache.h) */
+    struct words *words;  /* NULL until the first (words.h) */
+    struct buf page;      /* parameters of the last listing */
+    bool sums_later;      /* triggers leave sums of runs to us (later.h) */
+    struct later *later, *later_last;
+    struct plains *plains; /* NULL until the first */
+    bool kept;             /* some rows are kept until the commit (plain.h) */
+    struct shape *shapes, *shapes_dirty, *shape_last; /* shape.h */
+    struct {
+        bool on;
+        int fd;
+        uint64_t identity, commits, lost; /* lost: transactions that its last user had committed */
+        int64_t changes;                  /* of the connection, when COMMITS was last raised */
+    } mark;                               /* mark.h */
     struct buf scratch[3]; /* texts of the row that is written: their memory is kept */
 };
 
-/* Statement NAME of queries.sql, reset. */
-#define USE(S, NAME) stmt_use(&(S)->q, STMT_##NAME)
+void plain_write(struct store *s); /* plain.c */
+
+/* Statement ID, reset; it finds written what is kept for the commit (plain.h). */
+static inline struct stmt *store_use(struct store *s, enum stmt_id id)
+{
+    if (s->kept && id != STMT_PLAIN_JOB && id != STMT_SHAPE_GET && id != STMT_JOB_PUT)
+        plain_write(s);
+    return stmt_use(&s->q, id);
+}
+/* Statement NAME of queries.sql. */
+#define USE(S, NAME) store_use(S, STMT_##NAME)
 
 /* Every writing function runs between these: what it did is undone when it fails. The first refuses
  * with ERR_IO when SQLite has rolled the transaction back because of an earlier error (full disk).

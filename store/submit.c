@@ -104,7 +104,7 @@ int store_submit_file(struct store *s, const struct digest *digest, uint64_t siz
 
 static int run_clear(struct store *s, enum stmt_id what, uint64_t run, struct err *err)
 {
-    struct stmt *st = stmt_use(&s->q, what);
+    struct stmt *st = store_use(s, what);
 
     stmt_u64(st, ":run", run);
     return stmt_run(st, err);
@@ -238,7 +238,7 @@ static int withdraw(struct store *s, uint64_t experiment, struct store_ids *with
 static int supersede(struct store *s, enum stmt_id what, const struct store_submission *sub,
                      struct err *err)
 {
-    struct stmt *st = stmt_use(&s->q, what);
+    struct stmt *st = store_use(s, what);
 
     stmt_u64(st, ":experiment", sub->experiment);
     stmt_u64(st, ":revision", sub->revision);

@@ -125,8 +125,11 @@ struct store_job_spec {
     const char *params_text; /* the same for people: lines "name = value"; may be "" */
     uint64_t begin, end;     /* shard: examples begin..end-1; otherwise 0, 0 */
     uint64_t seed;
-    uint32_t retries; /* further tries after a failure of its own */
-    int32_t priority; /* higher first */
+    uint32_t retries;    /* further tries after a failure of its own */
+    int32_t priority;    /* higher first */
+    uint32_t cores;      /* 0: one slot */
+    uint64_t memory_mib; /* what it asks of its worker; no part of its key. 0: not said */
+    const char *labels;  /* sorted, one space between; NULL: none */
     const struct store_input *inputs;
     size_t inputs_len;
     const uint64_t *needs; /* ids of jobs that must be DONE first (producers of inputs included) */

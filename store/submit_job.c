@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/gate.h"
+#include "store/plain.h"
 
 bool kind_is_search(const char *kind)
 {
@@ -207,11 +208,13 @@ static int put_families(struct store *s, uint64_t job, const struct store_job_sp
     return rc;
 }
 
-static int put_job(struct store *s, const struct store_job_spec *spec, uint64_t *ret,
+/* *RET: its id; 0: a job with its key is there already. */
+static int put_job(struct store *s, const struct store_submission *sub,
+                   const struct store_job_spec *spec, const char *state, uint64_t *ret,
                    struct err *err)
 {
     struct stmt *st = USE(s, JOB_PUT);
-    int64_t id = 0;
+    bool known;
     int rc;
 
     stmt_digest(st, ":key", &spec->key);
@@ -219,6 +222,7 @@ static int put_job(struct store *s, const struct store_job_spec *spec, uint64_t 
     stmt_int(st, ":kind_version", spec->kind_version);
     stmt_text(st, ":class", spec->numeric_class);
     stmt_text(st, ":step", spec->step);
+    stmt_text(st, ":state", state);
     stmt_int(st, ":priority", spec->priority);
     stmt_u64(st, ":seed", spec->seed);
     stmt_u64(st, ":range_begin", spec->begin);
@@ -227,11 +231,15 @@ static int put_job(struct store *s, const struct store_job_spec *spec, uint64_t 
     stmt_bytes(st, ":params", spec->params, spec->params_len);
     stmt_text(st, ":params_text", spec->params_text ? spec->params_text : "");
     stmt_int(st, ":now", store_now());
-    rc = stmt_get(st, &id, err);
-    *ret = (uint64_t)id;
-    if (rc == 0)
+    stmt_u64(st, ":owner", sub->experiment);
+    stmt_int(st, ":cores", spec->cores);
+    stmt_u64(st, ":memory_mib", spec->memory_mib);
+    stmt_text(st, ":labels", spec->labels ? spec->labels : "");
+    rc = stmt_insert(st, &known, err);
+    *ret = rc == 0 && !known ? stmt_inserted(st) : 0;
+    if (rc == 0 && !known)
         rc = put_inputs(s, *ret, spec, err);
-    return rc == 0 ? put_families(s, *ret, spec, err) : rc;
+    return rc == 0 && !known ? put_families(s, *ret, spec, err) : rc;
 }
 
 static int check_spec(const struct store_job_spec *spec, struct err *err)
@@ -277,6 +285,15 @@ static int settle(struct store *s, struct store_submission *sub, const struct st
     return rc;
 }
 
+/* A job of before: an older experiment may want it less now, or another one more. */
+static int own(struct store *s, uint64_t job, struct err *err)
+{
+    struct stmt *st = USE(s, JOB_OWN);
+
+    stmt_u64(st, ":id", job);
+    return stmt_run(st, err);
+}
+
 static void count(struct store_submission *sub, const char *was, const char *is)
 {
     sub->jobs++;
@@ -292,33 +309,83 @@ static void count(struct store_submission *sub, const char *was, const char *is)
         sub->restarted++;
 }
 
-static int submit(struct store *s, struct store_submission *sub, const struct store_job_spec *spec,
-                  uint64_t *ret_job, struct err *err)
+enum { FEW_RUNS = 64 }; /* each is compared with each */
+
+/* A job that waits for nothing: READY from the start. */
+static bool is_straight(const struct store_job_spec *spec)
 {
-    char was[16];
+    for (size_t i = 0; i < spec->inputs_len; i++)
+        if (spec->inputs[i].source == STORE_OUTPUT)
+            return false;
+    return spec->runs_len <= FEW_RUNS && spec->needs_len == 0 && spec->gates_len == 0 &&
+           spec->candidates_len == 0 && spec->end == 0;
+}
+
+/* The claims of a new job that is READY. */
+static void claim_new(struct store *s, uint64_t job, const struct store_job_spec *spec)
+{
+    for (size_t i = 0; i < spec->runs_len; i++) {
+        size_t k = 0;
+
+        while (k < i && spec->runs[k] != spec->runs[i])
+            k++;
+        if (k == i) /* else RUNS names it twice */
+            plain_claim(s, spec->runs[i], job, spec->step);
+    }
+}
+
+static int submit(struct store *s, struct store_submission *sub, const struct store_job_spec *spec,
+                  uint64_t job, uint64_t *ret_job, struct err *err)
+{
+    char was[16] = "";
     const char *is = was;
     bool decided = true;
-    int rc = check_spec(spec, err);
+    int rc = 0;
 
-    if (rc == 0)
+    *ret_job = job;
+    if (job == 0)
         rc = find_job(s, &spec->key, ret_job, was, err);
-    if (rc == 0 && *ret_job == 0)
-        rc = put_job(s, spec, ret_job, err);
     if (rc == 0)
         rc = gate_put_claims(s, *ret_job, spec, err);
     if (rc == 0 && spec->candidates_len > 0)
         rc = select_put_candidates(s, *ret_job, was, spec, &decided, err);
-    if (rc == 0 && (strcmp(was, "DONE") != 0 || !decided))
+    if (rc == 0 && (strcmp(was, "DONE") != 0 || !decided)) {
         rc = settle(s, sub, spec, *ret_job, &is, err);
+        if (rc == 0 && job == 0)
+            rc = own(s, *ret_job, err);
+    }
     if (rc == 0)
         count(sub, was, is);
     return rc;
 }
 
+static int submit_new(struct store *s, struct store_submission *sub,
+                      const struct store_job_spec *spec, uint64_t *ret_job, struct err *err)
+{
+    uint64_t job;
+    int rc = put_job(s, sub, spec, "WAITING", &job, err);
+
+    return rc < 0 ? rc : submit(s, sub, spec, job, ret_job, err);
+}
+
 int store_submit_job(struct store *s, struct store_submission *sub,
                      const struct store_job_spec *spec, uint64_t *ret_job, struct err *err)
 {
-    int rc = item_begin(s, err);
+    int rc = item_check(s, err);
 
-    return rc < 0 ? rc : item_end(s, submit(s, sub, spec, ret_job, err), err);
+    if (rc == 0)
+        rc = check_spec(spec, err);
+    if (rc < 0)
+        return rc;
+    if (is_straight(spec)) { /* with a savepoint for each a million of them cost twice as much */
+        rc = put_job(s, sub, spec, "READY", ret_job, err);
+        if (rc == 0 && *ret_job > 0) {
+            claim_new(s, *ret_job, spec);
+            count(sub, "", "READY");
+        }
+        if (rc < 0 || *ret_job > 0)
+            return rc;
+    }
+    rc = item_begin(s, err);
+    return rc < 0 ? rc : item_end(s, submit_new(s, sub, spec, ret_job, err), err);
 }

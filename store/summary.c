@@ -221,7 +221,7 @@ static int write_all(const struct writing *w, struct err *err)
 static int known(struct store *s, enum stmt_id statement, uint64_t family, uint64_t examples,
                  bool *ret, struct err *err)
 {
-    struct stmt *st = stmt_use(&s->q, statement);
+    struct stmt *st = store_use(s, statement);
     int64_t found = 0;
     int rc;
 

@@ -9,62 +9,6 @@
 #include "common/base/mem.h"
 #include "store/store_private.h"
 
-static int load_affinity(struct store *s, struct store_ready *r, struct err *err)
-{
-    struct stmt *st = USE(s, JOB_AFFINITY);
-    int rc;
-
-    stmt_u64(st, ":job", r->job);
-    stmt_int(st, ":max", STORE_AFFINITY_MAX);
-    while ((rc = stmt_step(st, err)) > 0)
-        r->affinity[r->affinity_len++] = stmt_col_digest(st, 0);
-    return rc;
-}
-
-int store_list_ready(struct store *s, uint64_t experiment, struct store_cursor cursor,
-                     struct store_ready *ret, size_t max, size_t *ret_len, struct err *err)
-{
-    struct stmt *st = experiment ? USE(s, READY_OF) : USE(s, READY_ALL);
-    size_t n = 0;
-    int rc = 0;
-
-    *ret_len = 0;
-    if (experiment)
-        stmt_u64(st, ":experiment", experiment);
-    stmt_int(st, ":priority", cursor.priority);
-    stmt_u64(st, ":id", cursor.job);
-    stmt_u64(st, ":max", max);
-    while (n < max && (rc = stmt_step(st, err)) > 0) {
-        struct store_ready *r = &ret[n++];
-
-        *r = (struct store_ready){ .job = stmt_col_u64(st, 0),
-                                   .priority = (int32_t)stmt_col(st, 1) };
-        stmt_copy_text(st, 2, r->kind, sizeof r->kind);
-        stmt_copy_text(st, 3, r->numeric_class, sizeof r->numeric_class);
-        r->tries = (uint32_t)stmt_col(st, 4);
-        r->losses = (uint32_t)stmt_col(st, 5);
-        r->retries = (uint32_t)stmt_col(st, 6);
-        r->units = stmt_col_u64(st, 7);
-    }
-    stmt_reset(st);
-    for (size_t i = 0; rc >= 0 && i < n; i++)
-        rc = load_affinity(s, &ret[i], err);
-    if (rc < 0)
-        return rc;
-    *ret_len = n;
-    return 0;
-}
-
-int store_list_active(struct store *s, struct store_ids *ret, struct err *err)
-{
-    struct stmt *st = USE(s, ACTIVE);
-    int rc;
-
-    while ((rc = stmt_step(st, err)) > 0)
-        store_ids_add(ret, stmt_col_u64(st, 0));
-    return rc;
-}
-
 static int load_head(struct store *s, struct store_job *j, struct err *err)
 {
     struct stmt *st = USE(s, JOB_GET);

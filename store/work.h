@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* work.h - the coordinator's daily calls: ready jobs, leases, results. Those that write need an
  * open transaction.
- *
  *   WAITING --needs met--> READY --store_job_done--> DONE
  *      |                     |---store_attempt_end(final)--> FAILED
  *      |-- a need failed, or halving --> SKIPPED   (both) -- no live claim --> CANCELLED
@@ -20,6 +19,7 @@
 #include "common/base/digest.h"
 #include "common/base/err.h"
 #include "store/metric.h"
+#include "store/ready.h"
 #include "store/submit.h"
 
 struct store;
@@ -37,33 +37,6 @@ enum store_outcome {
     STORE_RUNNING = -1,
 };
 const char *store_outcome_name(enum store_outcome o); /* "DONE", "OOM"... "RUNNING" */
-
-enum { STORE_AFFINITY_MAX = 4 };
-struct store_ready {
-    uint64_t job;
-    int32_t priority;
-    char kind[32], numeric_class[64];
-    uint32_t tries;   /* failures of its own so far: FAILED, OOM, TIMEOUT */
-    uint32_t losses;  /* LOST and PREEMPTED so far; they spend no retry */
-    uint32_t retries; /* allowed further tries */
-    uint64_t units;   /* examples of the shard, or 1 */
-    struct digest affinity[STORE_AFFINITY_MAX]; /* blobs that it reads */
-    size_t affinity_len;
-};
-/* Where a listing goes on: start with { .priority = INT32_MAX, .job = 0 }, then the last row's
- * priority and job. A job that becomes READY later may lie before the cursor: start anew after
- * store_job_done made some ready. */
-struct store_cursor {
-    int32_t priority;
-    uint64_t job;
-};
-/* READY jobs with a live claim of EXPERIMENT (0: of any), by priority, then age, after CURSOR; at
- * most MAX into RET. */
-int store_list_ready(struct store *s, uint64_t experiment, struct store_cursor cursor,
-                     struct store_ready *ret, size_t max, size_t *ret_len,
-                     struct err *err) MUST_CHECK;
-/* Ids of experiments that have READY or WAITING jobs with a live claim. */
-int store_list_active(struct store *s, struct store_ids *ret, struct err *err) MUST_CHECK;
 
 /* Everything a lease says. Release with store_job_release(). */
 struct store_job {
@@ -91,8 +64,25 @@ void store_job_release(struct store_job *j);
 int store_job_find(struct store *s, const struct digest *key, uint64_t *ret,
                    struct err *err) MUST_CHECK;
 
-/* Open an attempt of JOB on WORKER (0: unknown). *RET_EPOCH is larger than every earlier one of
- * this job. */
+/* Attempts have dense numbers that the scheduler gives out, never twice, also after a crash: it
+ * reserves a block in a transaction that is durable before the first of them is given out.
+ * store_attempts_next(): the first number that is neither used nor reserved. Writing, needs a
+ * transaction: store_attempts_reserve(): all up to UPTO are taken (fewer than before: nothing). */
+int store_attempts_next(struct store *s, uint64_t *ret, struct err *err) MUST_CHECK;
+int store_attempts_reserve(struct store *s, uint64_t upto, struct err *err) MUST_CHECK;
+
+/* An attempt as the scheduler started it. It is written when something of it has to be durable: by
+ * store_attempt_begin() with outcome RUNNING, or whole with its result. */
+struct store_begun {
+    uint64_t attempt, job, worker; /* WORKER 0: unknown */
+    uint32_t epoch;                /* larger than every earlier one of the job */
+    int64_t started_ms;            /* wall time; 0: now */
+};
+/* ERR_NOT_FOUND: no such job. ERR_CONFLICT: the attempt's number, or the epoch, has another row. An
+ * attempt that is there already: nothing happens. */
+int store_attempt_begin(struct store *s, const struct store_begun *b, struct err *err) MUST_CHECK;
+
+/* For those without a scheduler: the next number and epoch, begun. */
 int store_attempt_start(struct store *s, uint64_t job, uint64_t worker, uint64_t *ret_attempt,
                         uint32_t *ret_epoch, struct err *err) MUST_CHECK;
 
@@ -196,9 +186,16 @@ struct store_output {
 struct store_result {
     uint64_t attempt;
     uint32_t epoch;
+    /* NULL: the attempt's row is there. Else it may not be, and is then written whole; ATTEMPT and
+     * EPOCH are those of BEGUN. */
+    const struct store_begun *begun;
+    bool late;      /* compared with the result that the job has; ERR_STALE while it has none */
+    bool blameless; /* LOST through no doing of the job: not one of its losses */
     enum store_outcome outcome;
-    const char *text, *environment, *log; /* may be NULL; log is cut to its last 64 KiB */
+    const char *text, *environment,
+        *log; /* may be NULL (the worker's environment); log is cut to its last 64 KiB */
     uint64_t wall_ms, cpu_ms;
+    uint64_t wall_us; /* the same, finer, for estimates; 0: from WALL_MS */
     const struct store_output *outputs;
     size_t outputs_len;
     const struct store_metric *metrics;
@@ -209,16 +206,18 @@ struct store_result {
 /* Outcome DONE or DIVERGED: the job's committed result; the job is DONE. READY (may be NULL) gets
  * the jobs that it made ready; behind a DIVERGED one without outputs they are SKIPPED. A shard that
  * completes the first N scores of a family, N what a run's step reads, writes their summary rows.
- * A late or repeated result of a DONE job is compared by its outputs (verdicts as above). A job
- * that was CANCELLED takes it too. ERR_STALE: no such attempt, or another epoch; ERR_INVALID: a
- * shard whose examples are not all stored; ERR_NOT_FOUND: an output's blob has to be uploaded. */
+ * A late or repeated result of a DONE job is compared by its outputs (verdicts as above) and
+ * counted, with BEGUN in a row of its own. Any other job takes it, a CANCELLED one too: whether a
+ * result of another attempt than the last is wanted is the caller's to decide. ERR_STALE: no such
+ * attempt, or another epoch; ERR_INVALID: a shard whose examples are not all stored;
+ * ERR_NOT_FOUND: an output's blob has to be uploaded. What fails has written nothing. */
 int store_job_done(struct store *s, const struct store_result *r, enum store_verdict *ret,
                    struct store_ids *ready, struct err *err) MUST_CHECK;
 
 /* Any other outcome: closes the attempt (nothing happens when it is closed). FAILED, OOM, TIMEOUT
- * spend a try; LOST, PREEMPTED count as losses; the job stays READY. FINAL: the job is FAILED and
- * every job behind it SKIPPED (*RET_SKIPPED, may be NULL, counts them), but for select jobs, which
- * may become READY by it: look for ready jobs after one that was final. */
+ * spend a try; LOST counts as a loss unless BLAMELESS; the job stays READY. FINAL: the job is
+ * FAILED and every job behind it SKIPPED (*RET_SKIPPED, may be NULL, counts them), but for select
+ * jobs, which may become READY by it: look for ready jobs after one that was final. */
 int store_attempt_end(struct store *s, const struct store_result *r, bool final,
                       uint32_t *ret_skipped, struct err *err) MUST_CHECK;
 

@@ -15,11 +15,17 @@
 #include "worker/joblog.h"
 #include "worker/pin.h"
 
+/* CPU time of the calling thread since the last call: while it waits for a job it needs none. */
 static uint64_t thread_cpu_ms(void)
 {
+    static _Thread_local uint64_t before_ns;
     struct timespec t = { 0 };
+
     (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    const uint64_t now_ns = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+    const uint64_t spent_ms = (now_ns - before_ns) / 1000000;
+    before_ns = now_ns;
+    return spent_ms;
 }
 
 static int make_folders(struct attempt *a, struct err *err)
@@ -53,6 +59,16 @@ static int check_lease(const Drover__Lease *l, struct job *j, struct err *err)
     return rc ? rc : kind_check(j->kind, &j->params, err);
 }
 
+static void log_begin(const struct attempt *a)
+{
+    const Drover__Lease *l = a->lease;
+
+    log_write(a->light ? LOG_DEBUG : LOG_INFO, "job_begun",
+              "attempt=%" PRIu64 " epoch=%" PRIu32 " job=%" PRIu64 " kind=%s begin=%" PRIu64
+              " end=%" PRIu64 " finished=%zu",
+              l->attempt, l->epoch, l->job, l->kind, l->begin, l->end, l->n_finished);
+}
+
 /* The pool of its own that the job asks for, or NULL: the slot's will do. */
 static struct pool *own_pool(const struct attempt *a, const struct job *j,
                              const struct pool *slot_pool)
@@ -74,7 +90,9 @@ static int run_job(struct attempt *a, struct job *j, struct pool *slot_pool, str
     j->lease = a->lease;
     j->progress = a->progress;
     int rc = check_lease(a->lease, j, err);
-    if (rc == 0)
+    a->light = rc == 0 && job_makes_nothing(j);
+    log_begin(a);
+    if (rc == 0 && !a->light)
         rc = make_folders(a, err);
     if (rc)
         return rc;
@@ -97,7 +115,9 @@ static bool is_folder(const struct attempt *a, const struct digest *d)
 
 static void set_outputs(Drover__JobResult *r, const struct attempt *a, const struct job *j)
 {
-    r->outputs = mem_calloc(j->outputs_len ? j->outputs_len : 1, sizeof(Drover__Output *));
+    if (j->outputs_len == 0)
+        return;
+    r->outputs = mem_calloc(j->outputs_len, sizeof(Drover__Output *));
     for (size_t i = 0; i < j->outputs_len; i++) {
         const struct job_output *o = &j->output[i];
         Drover__Output *x = mem_calloc(1, sizeof(*x));
@@ -119,7 +139,9 @@ static Drover__JobResult *make_result(struct attempt *a, const struct job *j, in
     drover__job_result__init(r);
     r->attempt = a->lease->attempt;
     r->epoch = a->lease->epoch;
-    r->text = text_clean(code ? err->text : "");
+    r->job = a->lease->job;
+    if (code)
+        r->text = text_clean(err->text);
     /* A job that diverged is a result, and keeps what it made. */
     if (code == 0 || code == ERR_DIVERGED)
         set_outputs(r, a, j);
@@ -127,7 +149,6 @@ static Drover__JobResult *make_result(struct attempt *a, const struct job *j, in
     r->n_metrics = MIN(a->metrics_len, (size_t)WIRE_METRICS_MAX);
     a->metrics = NULL;
     a->metrics_len = a->metrics_cap = 0;
-    r->environment = text_clean(a->env->environment);
     r->examples_done = a->examples_done;
     return r;
 }
@@ -135,8 +156,9 @@ static Drover__JobResult *make_result(struct attempt *a, const struct job *j, in
 static void log_end(const struct attempt *a, int code, const struct err *err, uint64_t wall_ms)
 {
     if (code == 0)
-        log_info("job_done", "attempt=%" PRIu64 " kind=%s wall_ms=%" PRIu64 " examples=%" PRIu64,
-                 a->lease->attempt, a->lease->kind, wall_ms, a->examples_done);
+        log_write(a->light ? LOG_DEBUG : LOG_INFO, "job_done",
+                  "attempt=%" PRIu64 " kind=%s wall_ms=%" PRIu64 " examples=%" PRIu64,
+                  a->lease->attempt, a->lease->kind, wall_ms, a->examples_done);
     else
         log_write(code == ERR_CANCELLED || code == ERR_STALE ? LOG_INFO : LOG_WARN, "job_ended",
                   "attempt=%" PRIu64 " kind=%s wall_ms=%" PRIu64 " code=%d text=\"%s\"",
@@ -150,23 +172,21 @@ int attempt_run(const struct slot_env *env, struct slot *slot, const Drover__Lea
     const struct job_services services = attempt_services(&a);
     struct job j = { .services = &services };
     struct err err = { 0 };
-    const uint64_t begin_ms = clock_ms(), begin_cpu_ms = thread_cpu_ms();
+    const uint64_t begin_ns = clock_ns();
 
     a.progress = slot_progress(slot);
     a.inputs = inputs_new(env, lease, blobs, a.progress, a.dir);
     joblog_begin();
-    log_info("job_begun",
-             "attempt=%" PRIu64 " epoch=%" PRIu32 " job=%" PRIu64 " kind=%s begin=%" PRIu64
-             " end=%" PRIu64 " finished=%zu",
-             lease->attempt, lease->epoch, lease->job, lease->kind, lease->begin, lease->end,
-             lease->n_finished);
     int code = run_job(&a, &j, pool, &err);
-    const uint64_t wall_ms = clock_ms() - begin_ms;
-    log_end(&a, code, &err, wall_ms);
+    const uint64_t wall_us = (clock_ns() - begin_ns) / 1000;
+    log_end(&a, code, &err, wall_us / 1000);
     Drover__JobResult *r = make_result(&a, &j, code, &err);
-    r->wall_ms = wall_ms;
-    r->cpu_ms = thread_cpu_ms() - begin_cpu_ms;
-    r->log = joblog_end();
+    r->wall_ms = wall_us / 1000;
+    r->wall_us = wall_us;
+    r->cpu_ms = thread_cpu_ms();
+    char *log = joblog_end();
+    if (log != NULL)
+        r->log = log;
     inputs_free(a.inputs);
     for (size_t i = 0; i < a.made_len; i++)
         made_close(&a.made[i]);

@@ -39,6 +39,7 @@ struct attempt {
     size_t metrics_len, metrics_cap;
     size_t metrics_saved; /* of metrics, those that went with the last checkpoint */
     uint64_t examples_done;
+    bool light; /* it makes nothing: no folder, and no word about it while all goes well */
 };
 
 /* Run LEASE's job; the blob client and the pool are the slot's. *RET_RESULT is the result but for

@@ -20,13 +20,14 @@
 enum {
     POLL_MS = 100,    /* how soon a request to stop is seen */
     RESEND_MS = 5000, /* without an answer: 1 MiB over 2 Mbit/s */
-    AGAIN_MS = 500,   /* after Refuse ERR_AGAIN, and while another worker fetches */
+    AGAIN_MS = 500,   /* after Refuse ERR_AGAIN or ERR_FULL, and while another worker fetches */
     STALLS_MAX = 16,  /* puts in a row that moved nothing */
 };
 
 struct blob_place {
     pthread_mutex_t mutex;
     char endpoint[TRANSPORT_ENDPOINT_MAX];
+    const struct transport_keys *keys;
 };
 
 struct blob_client {
@@ -38,9 +39,11 @@ struct blob_client {
     uint64_t request;
 };
 
-struct blob_place *blob_place_new(void)
+struct blob_place *blob_place_new(const struct transport_keys *keys)
 {
     struct blob_place *p = mem_calloc(1, sizeof(*p));
+
+    p->keys = keys;
     pthread_mutex_init(&p->mutex, NULL);
     return p;
 }
@@ -100,7 +103,7 @@ static int follow_place(struct blob_client *b, struct err *err)
     b->t = NULL;
     b->connected = false;
     memcpy(b->endpoint, endpoint, sizeof(endpoint));
-    return transport_connect(&b->t, endpoint, err);
+    return transport_connect(&b->t, endpoint, b->place->keys, err);
 }
 
 /* Until something may have come, at most POLL_MS. */
@@ -143,7 +146,8 @@ static enum verdict on_message(struct blob_client *b, const struct transport_eve
     if (m->request != b->request)
         return GO_ON; /* a late answer to something that was sent twice */
     if (m->body_case == DROVER__ENVELOPE__BODY_REFUSE) {
-        if (m->refuse->code == ERR_AGAIN)
+        /* A full disk of the store is no fault of the job: its bytes wait until there is room. */
+        if (m->refuse->code == ERR_AGAIN || m->refuse->code == ERR_FULL)
             return SEND_LATER;
         *ret_rc = refusal(m->refuse, err);
         return FAILED;
@@ -180,6 +184,7 @@ static enum verdict take_event(struct blob_client *b, Drover__Envelope__BodyCase
     case TRANSPORT_BAD:
         *ret_rc = err_set(err, ERR_PROTO, "blob server: %s", e.why);
         return FAILED;
+    case TRANSPORT_DENIED:
     case TRANSPORT_GONE:
     case TRANSPORT_EVENTS:
         break;

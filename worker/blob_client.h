@@ -16,11 +16,13 @@
 #include "common/base/digest.h"
 #include "common/base/err.h"
 #include "common/base/progress.h"
+#include "common/net/transport.h"
 #include "worker/cache.h"
 
 /* Where the blob server is: set by the network thread at every Welcome, read by the clients. */
 struct blob_place;
-struct blob_place *blob_place_new(void);
+/* KEYS are for connections to it, and must outlive the place. */
+struct blob_place *blob_place_new(const struct transport_keys *keys);
 void blob_place_free(struct blob_place *p); /* NULL is fine */
 void blob_place_set(struct blob_place *p, const char *endpoint);
 

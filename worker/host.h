@@ -4,11 +4,15 @@
 #define WORKER_HOST_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf;
 
 /* Cores, and processing units (hardware threads), that this process may use; at least 1 of each. */
 void host_cores(size_t *ret_cores, size_t *ret_cpus);
+/* Memory that this process and its jobs may use, in MiB: the computer's, or less when a control
+ * group's limit says so. ROOT: "" but in tests, where /proc and /sys lie. */
+uint64_t host_memory_mib(const char *root);
 /* "drover 0.1.0; kernels v4; openblas-...; Intel Xeon ...; Linux 6.1.0 x86_64": shown beside a
  * result. */
 void host_environment(struct buf *out);

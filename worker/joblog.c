@@ -65,6 +65,8 @@ void joblog_begin(void)
 char *joblog_end(void)
 {
     keeping = false;
+    if (kept.len == 0)
+        return NULL;
     cut(JOBLOG_BYTES);
     char *text = text_clean(buf_str(&kept));
     buf_release(&kept);

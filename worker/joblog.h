@@ -14,7 +14,7 @@ void joblog_init(void);
 void joblog_begin(void);
 /* Add TEXT, which other programs wrote, to what the calling thread keeps; not to standard error. */
 void joblog_add(const char *text);
-/* Stop keeping. The last whole lines, at most JOBLOG_BYTES bytes; free() them. */
+/* Stop keeping. The last whole lines, at most JOBLOG_BYTES bytes; free() them. NULL: none. */
 char *joblog_end(void);
 
 /* A copy of S with each byte that is no part of UTF-8 replaced by '?', for messages; free() it. */

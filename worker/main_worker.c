@@ -11,6 +11,8 @@
 #include "common/base/buf.h"
 #include "common/base/log.h"
 #include "common/base/manual.h"
+#include "common/net/identity.h"
+#include "common/wire/wire.h"
 #include "worker/cache.h"
 #include "worker/host.h"
 #include "worker/joblog.h"
@@ -27,7 +29,8 @@ static const char doc[] =
     "model that lies at the path that the recipe names, or under --models, is used where it is.\n\n"
     "When the coordinator cannot be reached the worker goes on computing and connects again when "
     "it is "
-    "back; nothing is lost. SIGTERM (or Ctrl-C) drains: running jobs stop at their next example or "
+    "back; nothing is lost. SIGTERM (or Ctrl-C, SIGUSR1, SIGUSR2) drains: what has not begun goes "
+    "back at once, running jobs stop at their next example or "
     "step "
     "and go back to the queue; a second one shortens the wait to 3 seconds. SIGKILL costs at most "
     "one search, or one batch of evaluations, per slot.\n\n"
@@ -47,14 +50,48 @@ enum {
     OPT_PIN,
     OPT_ALLOW_EXEC,
     OPT_ALLOW_PROGRAM,
-    OPT_ALLOW_ENV
+    OPT_ALLOW_ENV,
+    OPT_QUEUE,
+    OPT_LABEL,
+    OPT_MEMORY,
+    OPT_KEY,
+    OPT_SERVER_KEY,
+    OPT_STORE,
+    OPT_INSECURE
 };
+
+enum { QUEUE_DEFAULT = 512 }; /* 20 ms of jobs of 40 us */
 
 static const struct argp_option options[] = {
     { "coordinator", 'c', "ENDPOINT", 0,
       "tcp://HOST:PORT or ipc://PATH; default: $DROVER_COORDINATOR", 1 },
+    { "key", OPT_KEY, "FILE", 0,
+      "The key of this worker, which has the role work there (default: $DROVER_KEY, else "
+      "~/.config/drover/key)",
+      1 },
+    { "server-key", OPT_SERVER_KEY, "LINE|FILE", 0,
+      "The coordinator's key (default: $DROVER_SERVER_KEY, else ~/.config/drover/coordinator.pub)",
+      1 },
+    { "store", OPT_STORE, "FILE", 0,
+      "Take both from this store's FILE-keys: its coordinator runs on this computer, as this user "
+      "(default: results.db, if that has any)",
+      1 },
+    { "insecure", OPT_INSECURE, NULL, 0,
+      "Plaintext, to a coordinator that was started with --insecure: for networks you trust", 1 },
     { "slots", 's', "N", 0, "Jobs at a time, 1 to 128 (default 1)", 2 },
     { "threads", 't', "N", 0, "Threads of each slot (default: cores / slots)", 2 },
+    { "queue", OPT_QUEUE, "N", 0,
+      "Short jobs that may wait here for a free slot, 0 to 1024 (default 512): so that jobs of "
+      "less than a millisecond need no round trip each. Longer ones are never sent ahead",
+      2 },
+    { "memory", OPT_MEMORY, "SIZE", 0,
+      "Memory that all its jobs together may use, as steps ask for it (memory = \"8G\"); K, M, G "
+      "or T for powers of 1024 (default: the computer's, or its control group's limit)",
+      2 },
+    { "label", OPT_LABEL, "NAME", 0,
+      "Something that this worker has and a step may ask for (labels = [\"gpu\"]). May be given "
+      "again",
+      2 },
     { "pin", OPT_PIN, "WHEN", 0,
       "Bind threads to cores of their own: auto (default; when the slots' threads are as many as "
       "the cores, and no other worker is bound to one of them), on (to cores that no other worker "
@@ -96,6 +133,9 @@ struct settings {
     uint64_t slots, threads; /* 0: not given */
     bool allow_exec;
     struct policy policy;
+    const char *label[WIRE_LABELS_MAX];
+    struct identity_choice identity;
+    struct transport_keys keys;
 };
 
 /* A whole number from MIN to MAX with, if SUFFIX, a K, M, G or T. Ends the program otherwise. */
@@ -139,6 +179,66 @@ static enum pin_mode pin_mode_of(struct argp_state *state, const char *arg)
             return (enum pin_mode)i;
     argp_error(state, "--pin %s: auto, on or off is needed", arg);
     return PIN_AUTO;
+}
+
+/* A label is a word: letters, digits, _ - . and at most 63 of them, as recipes may say it. */
+static void add_label(struct argp_state *state, struct settings *s, const char *arg)
+{
+    const size_t len = strspn(arg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                   "0123456789_-.");
+
+    if (len == 0 || len > 63 || arg[len] != '\0')
+        argp_error(state, "--label \"%s\": letters, digits, _ - . are needed, at most 63", arg);
+    for (size_t i = 0; i < s->conf.labels_len; i++)
+        if (strcmp(s->label[i], arg) == 0)
+            return;
+    if (s->conf.labels_len == WIRE_LABELS_MAX)
+        argp_error(state, "--label %s: at most %d labels", arg, WIRE_LABELS_MAX);
+    s->label[s->conf.labels_len++] = arg;
+    s->conf.label = s->label;
+}
+
+/* What it offers besides slots. */
+static error_t parse_resources(int key, char *arg, struct argp_state *state)
+{
+    struct settings *s = state->input;
+
+    switch (key) {
+    case OPT_QUEUE:
+        s->conf.queue = number(state, "queue", arg, 0, AGENT_QUEUE_MAX, false);
+        return 0;
+    case OPT_MEMORY:
+        s->conf.memory_mib = number(state, "memory", arg, 1 << 20, INT64_MAX, true) >> 20;
+        return 0;
+    case OPT_LABEL:
+        add_label(state, s, arg);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* Whom it believes, and who it is. */
+static error_t parse_identity(int key, char *arg, struct argp_state *state)
+{
+    struct settings *s = state->input;
+
+    switch (key) {
+    case OPT_KEY:
+        s->identity.key = arg;
+        return 0;
+    case OPT_SERVER_KEY:
+        s->identity.server_key = arg;
+        return 0;
+    case OPT_STORE:
+        s->identity.store = arg;
+        return 0;
+    case OPT_INSECURE:
+        s->identity.insecure = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
 }
 
 /* Options on other people's programs. */
@@ -224,6 +324,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         check_policy(s, state);
         break;
     default:
+        if (parse_resources(key, arg, state) == 0 || parse_identity(key, arg, state) == 0)
+            return 0;
         return parse_policy(key, arg, state);
     }
     return 0;
@@ -258,13 +360,36 @@ static void choose_threads(struct settings *s)
     host_cores(&cores, &cpus);
     s->conf.cpus = cpus;
     s->conf.slots = s->slots ? (size_t)s->slots : 1;
+    if (s->conf.memory_mib == 0)
+        s->conf.memory_mib = host_memory_mib("");
     s->conf.threads = s->threads ? (size_t)s->threads : MAX(cores / s->conf.slots, (size_t)1);
+}
+
+/* The keys; plaintext is not done in silence. */
+static int identify(struct settings *s, struct err *err)
+{
+    int rc;
+
+    if (!s->identity.store && access("results.db-keys", F_OK) == 0)
+        s->identity.store = "results.db";
+    rc = identity_find(&s->identity, s->conf.coordinator, &s->keys, err);
+    if (rc == 0 && s->keys.insecure) {
+        log_warn("insecure", "text=\"nothing is encrypted, and anybody may be the coordinator\"");
+        fprintf(stderr, "drover-worker: WARNING: nothing is encrypted, and anybody may be the "
+                        "coordinator (--insecure)\n");
+    }
+    s->conf.keys = &s->keys;
+    return rc;
 }
 
 static int run(struct settings *s, bool *ret_busy, struct err *err)
 {
     struct buf cache CLEANUP(buf_release) = { 0 };
     bool private = false;
+    int bad = identify(s, err);
+
+    if (bad)
+        return bad;
 
     if (s->conf.cache == NULL) {
         int rc = default_cache(&cache, &private, err);
@@ -306,6 +431,7 @@ int main(int argc, char **argv)
     s.conf = (struct worker_conf){ .coordinator = getenv("DROVER_COORDINATOR"),
                                    .cache_bytes = (uint64_t)10 << 30,
                                    .parent_fd = -1,
+                                   .queue = QUEUE_DEFAULT,
                                    .times = agent_times_default() };
     argp_program_version = "drover-worker " DROVER_VERSION;
     argp_err_exit_status = 2;
@@ -329,6 +455,8 @@ int main(int argc, char **argv)
     joblog_init();
     int rc = run(&s, &busy, &err);
     end_policy(&s, busy);
+    if (!busy)
+        transport_keys_wipe(&s.keys);
     if (rc)
         fprintf(stderr, "drover-worker: %s\n", err.text);
     if (busy)

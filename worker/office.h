@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* office.h - the network thread's things, between worker.c (life), receive.c (messages -> events)
- * and carry.c (actions -> messages). Nobody else includes this. All functions run on the network
- * thread. */
+/* office.h - the network thread's things, between worker.c (life), receive.c (messages -> events),
+ * carry.c (actions -> messages) and results.c (results -> groups). Nobody else includes this. All
+ * functions run on the network thread. */
 #ifndef WORKER_OFFICE_H
 #define WORKER_OFFICE_H
 
@@ -10,6 +10,7 @@
 #include "common/wire/wire.h"
 #include "worker/blob_client.h"
 #include "worker/core/agent.h"
+#include "worker/job_queue.h"
 #include "worker/slot.h"
 #include "worker/worker.h"
 
@@ -18,16 +19,28 @@ struct office {
     struct agent agent;
     struct agent_actions actions; /* of the step that is being carried out */
     struct slot *slot[AGENT_SLOTS_MAX];
-    Drover__Envelope *lease;                   /* the one that is being handled */
-    Drover__JobResult *result[AGENT_HELD_MAX]; /* FINISHED ones, until FORGET */
+    struct job_queue *queue;
+    struct leased lease; /* the one that is being handled */
+    struct {
+        uint64_t job;
+        Drover__JobResult *result; /* FINISHED ones, until FORGET */
+        bool grouped;              /* and it waits in the group */
+    } held[AGENT_HELD_MAX];
+    /* Results that go out together: at the end of the round, or before any other message. */
+    size_t group[WIRE_GROUP_MAX];
+    size_t group_len, group_bytes;
+    size_t withdrawn[AGENT_HELD_MAX]; /* to tell the agent after its step */
+    size_t withdrawn_len;
+    uint64_t light, light_since_ms; /* jobs that logged nothing; since when they were counted */
     struct transport *transport;
     struct loop *loop;
-    int timer;
+    int timer, look_timer;
     uint64_t disconnected_ms; /* since when the coordinator is gone; 0: it is there */
     struct cache *cache;
     struct stamps *stamps;
     struct blob_place *place;
     struct slot_env env;
+    const char *environment; /* clean text, of all results */
     uint8_t id[WIRE_WORKER_BYTES];
     char name[128], host[64];
     bool over;         /* the agent said EXIT */
@@ -39,7 +52,17 @@ struct office {
 void office_step(struct office *o, const struct agent_event *e);
 /* carry.c */
 void office_carry(struct office *o, const struct agent_action *x);
+/* results.c */
+void office_send_result(struct office *o, const struct agent_action *x);
+void office_forget(struct office *o, size_t held);
+void office_flush(struct office *o);
+/* Encode and queue MESSAGE as it is. What the transport does not take now is lost; results and
+ * examples are sent again in time. */
+int office_send(struct office *o, Drover__Envelope__BodyCase body, void *message, uint64_t request,
+                struct err *err);
 /* receive.c: an event of the transport. */
 void office_receive(void *arg, const struct transport_event *e);
+/* worker.c: to leave, because of WHY. */
+void office_drain(struct office *o, const char *why);
 
 #endif

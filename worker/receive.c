@@ -7,15 +7,18 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/notify.h"
 #include "worker/office.h"
 
-static size_t attempts_of(Drover__Held *const *held, size_t len,
-                          struct agent_attempt ret[AGENT_HELD_MAX])
+/* The attempts of LEN HELD; free() them. */
+static struct agent_attempt *attempts_of(Drover__Held *const *held, size_t len)
 {
-    size_t n = MIN(len, (size_t)AGENT_HELD_MAX);
-    for (size_t i = 0; i < n; i++)
-        ret[i] = (struct agent_attempt){ held[i]->attempt, held[i]->epoch };
-    return n;
+    struct agent_attempt *list = mem_calloc(len + 1, sizeof(*list));
+
+    for (size_t i = 0; i < len; i++)
+        list[i] = (struct agent_attempt){ held[i]->attempt, held[i]->epoch };
+    return list;
 }
 
 /* An endpoint for everybody ("tcp://0.0.0.0:7001", "tcp://<any>:7001") is reached where the
@@ -40,20 +43,24 @@ static void set_blob_place(struct office *o, const char *endpoint)
 
 static void on_welcome(struct office *o, const Drover__Welcome *m)
 {
-    struct agent_attempt keep[AGENT_HELD_MAX], drop[AGENT_HELD_MAX];
-    struct agent_event e = { .kind = AGENT_EV_WELCOME,
-                             .incarnation = m->incarnation,
-                             .renew_ms = m->renew_ms,
-                             .heartbeat_ms = m->heartbeat_ms,
-                             .keep = keep,
-                             .drop = drop };
+    struct agent_attempt *keep = attempts_of(m->keep, m->n_keep);
+    struct agent_attempt *drop = attempts_of(m->drop, m->n_drop);
+    const struct agent_event e = { .kind = AGENT_EV_WELCOME,
+                                   .incarnation = m->incarnation,
+                                   .renew_ms = m->renew_ms,
+                                   .heartbeat_ms = m->heartbeat_ms,
+                                   .keep = keep,
+                                   .keep_len = m->n_keep,
+                                   .drop = drop,
+                                   .drop_len = m->n_drop };
 
-    e.keep_len = attempts_of(m->keep, m->n_keep, keep);
-    e.drop_len = attempts_of(m->drop, m->n_drop, drop);
+    (void)notify_send("READY=1\nSTATUS=connected to %s", o->conf->coordinator);
     log_info("welcome", "incarnation=%" PRIu64 " blobs=%s keep=%zu drop=%zu", m->incarnation,
              m->blob_endpoint, m->n_keep, m->n_drop);
     set_blob_place(o, m->blob_endpoint);
     office_step(o, &e);
+    free(keep);
+    free(drop);
 }
 
 static void on_refuse(struct office *o, const Drover__Refuse *m, uint64_t request)
@@ -78,6 +85,9 @@ static void on_ack(struct office *o, const Drover__Ack *m)
     const struct agent_event e = {
         .kind = AGENT_EV_ACK, .code = m->code, .seqs = m->seq, .seqs_len = m->n_seq
     };
+    /* What a chaos run holds against the store: see tests/system/chaos.py. */
+    for (size_t i = 0; i < m->n_seq; i++)
+        log_debug("acked", "seq=%" PRIu64 " code=%d", m->seq[i], m->code);
     office_step(o, &e);
 }
 
@@ -86,6 +96,30 @@ static void on_attempt(struct office *o, enum agent_event_kind kind, uint64_t at
 {
     const struct agent_event e = { .kind = kind, .attempt = { attempt, epoch } };
     office_step(o, &e);
+}
+
+/* M with a Lease or Leases is taken over: each lease goes to the agent in its turn. */
+static void on_leases(struct office *o, Drover__Envelope *m)
+{
+    size_t len;
+    struct lease_group *group = lease_group_new(m, &len);
+
+    for (size_t i = 0; i < len; i++) {
+        o->lease = leased_at(group, i);
+        const Drover__Lease *l = o->lease.lease;
+        on_attempt(o, AGENT_EV_LEASE, l->attempt, l->epoch);
+        leased_release(&o->lease); /* unless the queue took it */
+    }
+    if (job_queue_flush(o->queue))
+        loop_timer_set(o->loop, o->look_timer, clock_ms() + JOB_QUEUE_LOOK_MS);
+}
+
+/* A coordinator that wants the worker to leave says so again after each Welcome. */
+static void on_drain(struct office *o, const Drover__Drain *m)
+{
+    log_info("drain_asked", "why=\"%s\"", m->why);
+    if (!o->agent.draining)
+        office_drain(o, "coordinator");
 }
 
 static void on_message(struct office *o, const void *bytes, size_t len)
@@ -118,12 +152,12 @@ static void on_message(struct office *o, const void *bytes, size_t len)
         on_ack(o, m->ack);
         break;
     case DROVER__ENVELOPE__BODY_LEASE:
-        log_debug("lease", "attempt=%" PRIu64 " kind=%s", m->lease->attempt, m->lease->kind);
-        o->lease = m;
+    case DROVER__ENVELOPE__BODY_LEASES:
+        on_leases(o, m);
         m = NULL;
-        on_attempt(o, AGENT_EV_LEASE, o->lease->lease->attempt, o->lease->lease->epoch);
-        wire_free(o->lease); /* unless a slot took it */
-        o->lease = NULL;
+        break;
+    case DROVER__ENVELOPE__BODY_DRAIN:
+        on_drain(o, m->drain);
         break;
     case DROVER__ENVELOPE__BODY_CANCEL:
         log_info("cancel", "attempt=%" PRIu64 " why=\"%s\"", m->cancel->attempt, m->cancel->why);
@@ -132,6 +166,20 @@ static void on_message(struct office *o, const void *bytes, size_t len)
     default:
         log_warn("unexpected_message", "message=%s ignoring", wire_name(m->body_case));
     }
+}
+
+/* It goes on trying: the key may be allowed later, and finished work is worth waiting for that. */
+static void on_denied(const struct office *o, const struct transport_event *t)
+{
+    char line[KEY_LINE_MAX];
+
+    if (o->conf->keys->insecure || !t->certain)
+        log_warn("denied", "coordinator=%s why=\"%s\" retrying", o->conf->coordinator, t->why);
+    else
+        log_warn("denied",
+                 "coordinator=%s why=\"%s\" retrying remedy=\"there: drover key allow '%s' --role "
+                 "work\"",
+                 o->conf->coordinator, t->why, key_line(&o->conf->keys->own.key, line));
 }
 
 void office_receive(void *arg, const struct transport_event *t)
@@ -158,6 +206,9 @@ void office_receive(void *arg, const struct transport_event *t)
         break;
     case TRANSPORT_BAD:
         log_warn("bad_message", "why=\"%s\" ignoring", t->why);
+        break;
+    case TRANSPORT_DENIED:
+        on_denied(o, t);
         break;
     case TRANSPORT_GONE:
     case TRANSPORT_EVENTS:

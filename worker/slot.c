@@ -9,13 +9,13 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "common/wire/wire.h"
 #include "worker/attempt.h"
 #include "worker/blob_client.h"
+#include "worker/job_queue.h"
 #include "worker/kernels/pool.h"
 #include "worker/pin.h"
 
-enum example_state { EXAMPLE_NONE, EXAMPLE_POSTED, EXAMPLE_TAKEN, EXAMPLE_ENDED };
+enum example_state { EXAMPLE_NONE, EXAMPLE_POSTED, EXAMPLE_ENDED };
 
 struct slot {
     const struct slot_env *env;
@@ -25,14 +25,13 @@ struct slot {
 
     pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t cond;
-    bool quit;
-    Drover__Envelope *lease; /* given by the network thread, not taken yet */
-    bool busy;               /* from slot_start to SLOT_FINISHED */
+    struct agent_attempt id;      /* of the job that runs; .attempt 0: none */
+    size_t held;                  /* its number */
+    struct agent_attempt stopped; /* whose job was told to stop last, and how */
+    bool stopped_drain;
     enum example_state example_state;
     struct slot_message message; /* what waits, called an example whatever it is */
     int example_code;
-    Drover__JobResult *result; /* posted */
-    int code;
     Drover__Metric **metrics; /* waiting for a Renew */
     size_t metrics_len;
 };
@@ -46,16 +45,29 @@ static void check_denormals(void)
     assert(half > 0.0f && back > 0.0f);
 }
 
-/* The next lease, or NULL when the worker ends. */
-static Drover__Envelope *wait_for_lease(struct slot *s)
+static bool same_attempt(struct agent_attempt a, struct agent_attempt b)
 {
+    return a.attempt == b.attempt && a.epoch == b.epoch;
+}
+
+/* The job of TAKEN is the slot's from now on; a stop for it may be here already. */
+static void begin(struct slot *s, const struct job_taken *taken)
+{
+    const Drover__Lease *m = taken->lease.lease;
+
     pthread_mutex_lock(&s->mutex);
-    while (s->lease == NULL && !s->quit)
-        pthread_cond_wait(&s->cond, &s->mutex);
-    Drover__Envelope *lease = s->lease;
-    s->lease = NULL;
+    s->id = (struct agent_attempt){ m->attempt, m->epoch };
+    s->held = taken->held;
+    slot_free_metrics(s->metrics, s->metrics_len); /* of the job before; its result had them */
+    s->metrics = NULL;
+    s->metrics_len = 0;
+    atomic_store_explicit(&s->progress.counter, 0, memory_order_relaxed);
+    atomic_store_explicit(&s->progress.done, 0, memory_order_relaxed);
+    atomic_store_explicit(&s->progress.total, 0, memory_order_relaxed);
+    const bool stopped = same_attempt(s->stopped, s->id);
+    atomic_store(&s->progress.drain, stopped && s->stopped_drain);
+    atomic_store(&s->progress.stop, stopped);
     pthread_mutex_unlock(&s->mutex);
-    return lease;
 }
 
 static void *run(void *arg)
@@ -63,17 +75,17 @@ static void *run(void *arg)
     struct slot *s = arg;
     struct pool *pool = pool_new(s->env->threads);
     struct blob_client *blobs = blob_client_new(s->env->place, &s->progress);
+    struct job_done done;
+    struct job_taken taken;
 
     pin_slot(s->env->pin, s->index, pool);
-    for (Drover__Envelope *lease; (lease = wait_for_lease(s)) != NULL; wire_free(lease)) {
+    for (const struct job_done *last = NULL; job_queue_next(s->env->queue, s->index, last, &taken);
+         last = &done) {
         check_denormals();
-        Drover__JobResult *result = NULL;
-        int code = attempt_run(s->env, s, lease->lease, blobs, pool, &result);
-        pthread_mutex_lock(&s->mutex);
-        s->result = result;
-        s->code = code;
-        pthread_mutex_unlock(&s->mutex);
-        s->env->wake(s->env->wake_arg);
+        begin(s, &taken);
+        done = (struct job_done){ .held = taken.held };
+        done.code = attempt_run(s->env, s, taken.lease.lease, blobs, pool, &done.result);
+        leased_release(&taken.lease);
     }
     blob_client_free(blobs);
     pool_free(pool);
@@ -107,67 +119,29 @@ void slot_free(struct slot *s)
 {
     if (s == NULL)
         return;
-    pthread_mutex_lock(&s->mutex);
-    s->quit = true;
-    pthread_cond_broadcast(&s->cond);
-    pthread_mutex_unlock(&s->mutex);
     (void)pthread_join(s->thread, NULL);
-    wire_free(s->lease);
-    if (s->result != NULL)
-        drover__job_result__free_unpacked(s->result, NULL);
     slot_free_metrics(s->metrics, s->metrics_len);
     pthread_cond_destroy(&s->cond);
     pthread_mutex_destroy(&s->mutex);
     free(s);
 }
 
-void slot_start(struct slot *s, Drover__Envelope *lease)
+void slot_stop(struct slot *s, struct agent_attempt id, bool drain)
 {
     pthread_mutex_lock(&s->mutex);
-    assert(!s->busy && s->lease == NULL);
-    s->busy = true;
-    slot_free_metrics(s->metrics, s->metrics_len); /* of the job before; its result had them */
-    s->metrics = NULL;
-    s->metrics_len = 0;
-    s->lease = lease;
-    atomic_store(&s->progress.counter, 0);
-    atomic_store(&s->progress.done, 0);
-    atomic_store(&s->progress.total, 0);
-    atomic_store(&s->progress.stop, false);
-    atomic_store(&s->progress.drain, false);
-    pthread_cond_broadcast(&s->cond);
-    pthread_mutex_unlock(&s->mutex);
-}
-
-void slot_stop(struct slot *s, bool drain)
-{
-    atomic_store(&s->progress.drain, drain);
-    atomic_store(&s->progress.stop, true);
-}
-
-enum slot_post slot_take(struct slot *s, Drover__JobResult **ret_result, int *ret_code)
-{
-    enum slot_post post = SLOT_NOTHING;
-
-    pthread_mutex_lock(&s->mutex);
-    if (s->example_state == EXAMPLE_POSTED) {
-        s->example_state = EXAMPLE_TAKEN;
-        post = SLOT_EXAMPLE;
-    } else if (s->result != NULL) {
-        *ret_result = s->result;
-        *ret_code = s->code;
-        s->result = NULL;
-        s->busy = false;
-        post = SLOT_FINISHED;
+    s->stopped = id;
+    s->stopped_drain = drain;
+    if (same_attempt(s->id, id)) {
+        atomic_store(&s->progress.drain, drain);
+        atomic_store(&s->progress.stop, true);
     }
     pthread_mutex_unlock(&s->mutex);
-    return post;
 }
 
 struct slot_message slot_message(struct slot *s)
 {
     pthread_mutex_lock(&s->mutex);
-    assert(s->example_state == EXAMPLE_TAKEN);
+    assert(s->example_state == EXAMPLE_POSTED);
     struct slot_message message = s->message;
     pthread_mutex_unlock(&s->mutex);
     return message;
@@ -176,7 +150,7 @@ struct slot_message slot_message(struct slot *s)
 void slot_end_example(struct slot *s, int code)
 {
     pthread_mutex_lock(&s->mutex);
-    assert(s->example_state == EXAMPLE_TAKEN);
+    assert(s->example_state == EXAMPLE_POSTED);
     s->example_state = EXAMPLE_ENDED;
     s->example_code = code;
     pthread_cond_broadcast(&s->cond);
@@ -188,13 +162,18 @@ struct progress *slot_progress(struct slot *s)
     return &s->progress;
 }
 
-Drover__Metric **slot_take_metrics(struct slot *s, size_t *ret_len)
+Drover__Metric **slot_take_metrics(struct slot *s, struct agent_attempt id, size_t *ret_len)
 {
+    Drover__Metric **metrics = NULL;
+
+    *ret_len = 0;
     pthread_mutex_lock(&s->mutex);
-    Drover__Metric **metrics = s->metrics;
-    *ret_len = s->metrics_len;
-    s->metrics = NULL;
-    s->metrics_len = 0;
+    if (same_attempt(s->id, id)) {
+        metrics = s->metrics;
+        *ret_len = s->metrics_len;
+        s->metrics = NULL;
+        s->metrics_len = 0;
+    }
     pthread_mutex_unlock(&s->mutex);
     return metrics;
 }
@@ -238,7 +217,7 @@ static int send_message(struct slot *s, struct slot_message message)
     s->message = message;
     s->example_state = EXAMPLE_POSTED;
     pthread_mutex_unlock(&s->mutex);
-    s->env->wake(s->env->wake_arg);
+    job_queue_post_example(s->env->queue, s->index, s->held);
 
     pthread_mutex_lock(&s->mutex);
     while (s->example_state != EXAMPLE_ENDED)

@@ -3,13 +3,13 @@
  * network thread.
  *
  *   network thread                          slot thread
- *   slot_start(lease) -------------------->  runs the job (attempt.h)
- *   slot_take: SLOT_EXAMPLE <--------------  slot_send_example, _checkpoint: blocks
+ *   job_queue_put(lease) ----------------->  takes it, runs the job (attempt.h)
+ *   JOB_EXAMPLE <--------------------------  slot_send_example, _checkpoint: blocks
  *   slot_end_example(code) --------------->  goes on
  *   slot_stop ---- progress.stop --------->  sees it at its next boundary
- *   slot_take: SLOT_FINISHED <-------------  done; waits for the next lease
+ *   JOB_FINISHED <-------------------------  done; takes the next lease
  *
- * The slot thread calls env->wake after each post. */
+ * Leases and posts go through the queue that all slots share (job_queue.h). */
 #ifndef WORKER_SLOT_H
 #define WORKER_SLOT_H
 
@@ -19,9 +19,11 @@
 #include "common/base/err.h"
 #include "common/base/progress.h"
 #include "common/wire/drover.pb-c.h"
+#include "worker/core/agent.h"
 
 struct blob_place;
 struct cache;
+struct job_queue;
 struct pin;
 struct stamps;
 
@@ -30,13 +32,11 @@ struct slot_env {
     struct cache *cache;
     struct stamps *stamps;
     struct blob_place *place;
-    const char *models;      /* folder of models, or NULL */
-    size_t threads;          /* of each slot's pool */
-    size_t cpus;             /* the most that a job's own pool may have */
-    const struct pin *pin;   /* of the slots' threads; NULL: none */
-    const char *environment; /* for JobResult.environment */
-    void (*wake)(void *arg); /* any thread */
-    void *wake_arg;
+    const char *models;    /* folder of models, or NULL */
+    size_t threads;        /* of each slot's pool */
+    size_t cpus;           /* the most that a job's own pool may have */
+    const struct pin *pin; /* of the slots' threads; NULL: none */
+    struct job_queue *queue;
 };
 
 struct slot;
@@ -44,26 +44,19 @@ struct slot;
 /* Starts the thread; signals that it shall not get are blocked by the caller. ERR_NOMEM. */
 int slot_new(struct slot **ret, const struct slot_env *env, size_t index,
              struct err *err) MUST_CHECK;
-/* Waits for the thread, which must be idle or about to end its job. NULL is fine. */
+/* Waits for the thread, which must be idle or about to end its job; the queue was told to quit.
+ * NULL is fine. */
 void slot_free(struct slot *s);
 
 /* For the network thread. */
 
 enum { SLOT_METRICS_MAX = 4096 }; /* 5 s of 200 steps/s with four metrics each; 100 KB */
 
-enum slot_post { SLOT_NOTHING, SLOT_EXAMPLE, SLOT_FINISHED };
-
-/* Run the job of LEASE (an envelope with a Lease, owned by the slot from now on). The slot must be
- * idle (asserted). */
-void slot_start(struct slot *s, Drover__Envelope *lease);
-/* Raise progress.stop. DRAIN: its job will go on elsewhere, there is time to save (progress.drain);
- * said again with false, there is none. */
-void slot_stop(struct slot *s, bool drain);
-/* What its thread posted since the last call. SLOT_FINISHED: *RET_RESULT is the caller's
- * (drover__job_result__free_unpacked), *RET_CODE what the job returned; outcome and seq are the
- * caller's to set, and the slot is idle. */
-enum slot_post slot_take(struct slot *s, Drover__JobResult **ret_result, int *ret_code);
-/* The message that waits: between SLOT_EXAMPLE and slot_end_example. Exactly one of the two is not
+/* Raise progress.stop of the job of attempt ID, which the slot runs, is about to run, or has ended:
+ * then nothing happens. DRAIN: its job will go on elsewhere, there is time to save
+ * (progress.drain); said again with false, there is none. */
+void slot_stop(struct slot *s, struct agent_attempt id, bool drain);
+/* The message that waits: between JOB_EXAMPLE and slot_end_example. Exactly one of the two is not
  * NULL; seq is the caller's to set. */
 struct slot_message {
     Drover__ExampleResult *example;
@@ -73,9 +66,9 @@ struct slot_message slot_message(struct slot *s);
 /* Its end. CODE 0: it is durable; else what its job is told. */
 void slot_end_example(struct slot *s, int code);
 struct progress *slot_progress(struct slot *s);
-/* The metrics that its job added since the last call, for a Renew: *RET_LEN of them, freed with
- * slot_free_metrics; NULL when there are none. */
-Drover__Metric **slot_take_metrics(struct slot *s, size_t *ret_len);
+/* The metrics that the job of attempt ID, if it runs, added since the last call, for a Renew:
+ * *RET_LEN of them, freed with slot_free_metrics; NULL when there are none. */
+Drover__Metric **slot_take_metrics(struct slot *s, struct agent_attempt id, size_t *ret_len);
 void slot_free_metrics(Drover__Metric **metrics, size_t len);
 
 /* For the slot thread. */

@@ -15,13 +15,17 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/notify.h"
 #include "common/base/parent.h"
 #include "worker/cache.h"
 #include "worker/host.h"
 #include "worker/office.h"
 #include "worker/stamps.h"
 
-enum { ALONE_MS = 15000 }; /* without a coordinator, once left alone */
+enum {
+    ALONE_MS = 15000, /* without a coordinator, once left alone */
+    LIGHT_MS = 10000, /* between counts of jobs that are not logged one by one */
+};
 
 struct worker {
     struct office office;
@@ -32,7 +36,7 @@ struct worker {
     struct buf environment;
 };
 
-void office_step(struct office *o, const struct agent_event *e)
+static void step(struct office *o, const struct agent_event *e)
 {
     enum agent_link before = o->agent.link;
 
@@ -42,7 +46,74 @@ void office_step(struct office *o, const struct agent_event *e)
                   agent_link_name(o->agent.link), agent_event_name(e->kind));
     for (size_t i = 0; i < o->actions.len; i++)
         office_carry(o, &o->actions.v[i]);
+}
+
+/* One event through the agent, and what comes of it at once. */
+void office_step(struct office *o, const struct agent_event *e)
+{
+    step(o, e);
+    while (o->withdrawn_len > 0)
+        step(o, &(struct agent_event){ .kind = AGENT_EV_WITHDRAWN,
+                                       .held = o->withdrawn[--o->withdrawn_len] });
     loop_timer_set(o->loop, o->timer, agent_deadline_ms(&o->agent));
+}
+
+static void take_post(struct office *o, const struct job_post *p)
+{
+    struct agent_event e = { .held = p->held, .slot = p->slot, .code = p->code };
+
+    switch (p->kind) {
+    case JOB_STARTED:
+        e.kind = AGENT_EV_STARTED;
+        break;
+    case JOB_EXAMPLE:
+        e.kind = AGENT_EV_EXAMPLE;
+        break;
+    case JOB_FINISHED:
+        e.kind = AGENT_EV_FINISHED;
+        o->held[p->held].result = p->result;
+        o->light += p->result->log[0] == '\0';
+        break;
+    }
+    office_step(o, &e);
+}
+
+/* All that slots posted, in order. */
+static void take_posts(void *arg)
+{
+    struct worker *w = arg;
+    struct office *o = &w->office;
+    size_t len;
+    bool again;
+
+    const struct job_post *post = job_queue_posts(o->queue, &len, &again);
+    for (size_t i = 0; i < len; i++)
+        take_post(o, &post[i]);
+    if (again)
+        loop_timer_set(o->loop, o->look_timer, clock_ms() + JOB_QUEUE_LOOK_MS);
+}
+
+/* At the end of each round. */
+static void end_round(void *arg)
+{
+    struct worker *w = arg;
+
+    take_posts(w);
+    office_flush(&w->office);
+}
+
+/* Jobs that are too short to be logged one by one are counted. */
+static void log_light(struct office *o)
+{
+    const uint64_t now = clock_ms();
+
+    if (now - o->light_since_ms < LIGHT_MS)
+        return;
+    if (o->light > 0)
+        log_info("jobs_done", "jobs=%" PRIu64 " seconds=%.1f", o->light,
+                 (double)(now - o->light_since_ms) / 1000.0);
+    o->light = 0;
+    o->light_since_ms = now;
 }
 
 static void on_timer(void *arg)
@@ -51,6 +122,7 @@ static void on_timer(void *arg)
     struct office *o = &w->office;
     struct agent_progress progress[AGENT_SLOTS_MAX];
 
+    take_posts(w); /* so that what a slot tells is its job's */
     for (size_t i = 0; i < o->conf->slots; i++) {
         struct progress *p = slot_progress(o->slot[i]);
         progress[i] = (struct agent_progress){ .counter = atomic_load(&p->counter),
@@ -58,9 +130,10 @@ static void on_timer(void *arg)
                                                .total = atomic_load(&p->total) };
     }
     office_step(o, &(struct agent_event){ .kind = AGENT_EV_TICK, .progress = progress });
+    log_light(o);
 }
 
-static void drain(struct office *o, const char *why)
+void office_drain(struct office *o, const char *why)
 {
     log_info("drain", "why=%s again=%d", why, o->agent.draining);
     office_step(o, &(struct agent_event){ .kind = AGENT_EV_DRAIN });
@@ -69,43 +142,24 @@ static void drain(struct office *o, const char *why)
 static void on_signal(void *arg, int signal)
 {
     struct worker *w = arg;
-    drain(&w->office, signal == SIGTERM ? "sigterm" : "sigint");
-}
-
-/* What slot I posted. */
-static void take_posts(struct office *o, size_t i)
-{
-    struct agent_event e = { .slot = i };
-    Drover__JobResult *result = NULL;
-
-    switch (slot_take(o->slot[i], &result, &e.code)) {
-    case SLOT_NOTHING:
-        return;
-    case SLOT_EXAMPLE:
-        e.kind = AGENT_EV_EXAMPLE;
-        break;
-    case SLOT_FINISHED:
-        e.kind = AGENT_EV_FINISHED;
-        assert(o->agent.held_of_slot[i] < AGENT_HELD_MAX);
-        o->result[o->agent.held_of_slot[i]] = result;
-        break;
-    }
-    office_step(o, &e);
+    office_drain(&w->office, signal == SIGTERM   ? "sigterm"
+                             : signal == SIGINT  ? "sigint"
+                             : signal == SIGUSR1 ? "sigusr1"
+                                                 : "sigusr2");
 }
 
 /* Twice: nobody waits for the rest. */
 static void stop_now(struct worker *w, const char *why)
 {
-    drain(&w->office, why);
-    drain(&w->office, why);
+    office_drain(&w->office, why);
+    office_drain(&w->office, why);
 }
 
 static void on_wake(void *arg)
 {
     struct worker *w = arg;
 
-    for (size_t i = 0; i < w->office.conf->slots; i++)
-        take_posts(&w->office, i);
+    /* What slots posted is taken at the end of the round. */
     if (parent_state(w->parent) == PARENT_HERE || w->parent_over)
         return;
     w->parent_over = true;
@@ -159,7 +213,7 @@ static void forward_signal(int signal)
 
 static int start_loop(struct worker *w, struct err *err)
 {
-    static const int signals[] = { SIGTERM, SIGINT };
+    static const int signals[] = { SIGTERM, SIGINT, SIGUSR1, SIGUSR2 };
     const struct sigaction action = { .sa_handler = forward_signal, .sa_flags = SA_RESTART };
     struct office *o = &w->office;
 
@@ -170,10 +224,12 @@ static int start_loop(struct worker *w, struct err *err)
     if (rc == 0)
         rc = loop_add_signals(o->loop, signals, ARRAY_LEN(signals), on_signal, w, err);
     if (rc == 0)
-        rc = transport_connect(&o->transport, o->conf->coordinator, err);
+        rc = transport_connect(&o->transport, o->conf->coordinator, o->conf->keys, err);
     if (rc)
         return rc;
     o->timer = loop_add_timer(o->loop, on_timer, w);
+    o->look_timer = loop_add_timer(o->loop, take_posts, w);
+    loop_add_after(o->loop, end_round, w);
     w->alone_timer = loop_add_timer(o->loop, on_alone, w);
     loop_on_wake(o->loop, on_wake, w);
     loop_add_transport(o->loop, o->transport, office_receive, o);
@@ -201,8 +257,10 @@ static int start_threads(struct worker *w, struct err *err)
     int rc = 0;
 
     start_pin(w);
+    o->environment = buf_str(&w->environment);
+    o->queue = job_queue_new(wake_loop, o->loop);
     o->stamps = stamps_new();
-    o->place = blob_place_new();
+    o->place = blob_place_new(o->conf->keys);
     o->env = (struct slot_env){ .cache = o->cache,
                                 .stamps = o->stamps,
                                 .place = o->place,
@@ -210,22 +268,12 @@ static int start_threads(struct worker *w, struct err *err)
                                 .threads = o->conf->threads,
                                 .cpus = o->conf->cpus,
                                 .pin = w->pin,
-                                .environment = buf_str(&w->environment),
-                                .wake = wake_loop,
-                                .wake_arg = o->loop };
+                                .queue = o->queue };
     for (size_t i = 0; rc == 0 && i < o->conf->slots; i++)
         rc = slot_new(&o->slot[i], &o->env, i, err);
     if (rc == 0 && o->conf->parent_fd >= 0)
         rc = parent_watch(&w->parent, o->conf->parent_fd, wake_loop, o->loop, err);
     return rc;
-}
-
-static bool any_busy(const struct office *o)
-{
-    for (size_t i = 0; i < o->conf->slots; i++)
-        if (o->agent.held_of_slot[i] < AGENT_HELD_MAX)
-            return true;
-    return false;
 }
 
 static void worker_free(struct worker *w)
@@ -235,9 +283,10 @@ static void worker_free(struct worker *w)
     parent_free(w->parent);
     for (size_t i = 0; i < AGENT_SLOTS_MAX; i++)
         slot_free(o->slot[i]);
+    job_queue_free(o->queue);
     for (size_t i = 0; i < AGENT_HELD_MAX; i++)
-        if (o->result[i] != NULL)
-            drover__job_result__free_unpacked(o->result[i], NULL);
+        if (o->held[i].result != NULL)
+            drover__job_result__free_unpacked(o->held[i].result, NULL);
     if (o->loop != NULL && o->transport != NULL)
         loop_remove_transport(o->loop, o->transport);
     transport_close(o->transport);
@@ -263,9 +312,10 @@ static int start(struct worker *w, struct err *err)
         rc = start_threads(w, err);
     if (rc == 0)
         log_info("start",
-                 "name=%s coordinator=%s slots=%zu threads=%zu cache=%s environment=\"%s\"",
-                 o->name, o->conf->coordinator, o->conf->slots, o->conf->threads, o->conf->cache,
-                 buf_str(&w->environment));
+                 "name=%s coordinator=%s slots=%zu threads=%zu queue=%zu memory_mib=%" PRIu64
+                 " cache=%s environment=\"%s\"",
+                 o->name, o->conf->coordinator, o->conf->slots, o->conf->threads, o->conf->queue,
+                 o->conf->memory_mib, o->conf->cache, buf_str(&w->environment));
     return rc;
 }
 
@@ -277,7 +327,8 @@ int worker_run(const struct worker_conf *conf, bool *ret_busy, struct err *err)
 
     *ret_busy = false;
     o->conf = conf;
-    agent_init(&o->agent, conf->slots, &conf->times);
+    agent_init(&o->agent, conf->slots, conf->queue, &conf->times);
+    o->light_since_ms = clock_ms();
     int rc = start(w, err);
     if (rc == 0)
         rc = loop_run(o->loop, err);
@@ -287,8 +338,9 @@ int worker_run(const struct worker_conf *conf, bool *ret_busy, struct err *err)
     else if (rc == 0 && o->code != 0)
         rc = err_set(err, (enum err_code)o->code, "the coordinator at %s refuses this worker: %s",
                      conf->coordinator, o->refusal);
+    (void)notify_send("STOPPING=1");
     log_info("end", "code=%d", rc);
-    *ret_busy = any_busy(o);
+    *ret_busy = o->queue != NULL && job_queue_quit(o->queue) > 0;
     if (*ret_busy)
         return rc; /* its threads still use all of this */
     worker_free(w);

@@ -28,7 +28,8 @@
     X(ERR_STALE, -14, "stale") /* an epoch or incarnation that is over */                          \
     X(ERR_INTERNAL, -15, "internal error")                                                         \
     X(ERR_AGAIN, -16, "try again")                                                                 \
-    X(ERR_DIVERGED, -17, "diverged") /* training met NaN or a bound */
+    X(ERR_DIVERGED, -17, "diverged")  /* training met NaN or a bound */                            \
+    X(ERR_DENIED, -18, "not allowed") /* no key, or its role is too small */
 
 enum err_code {
 #define X(NAME, VALUE, TEXT) NAME = VALUE,

@@ -5,17 +5,19 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/logfmt.h"
 
 enum { LINE_MAX_BYTES = 2048 };
 
 static struct {
     pthread_mutex_t lock;
     char who[64];
-    enum log_level level;
+    atomic_int level; /* read without the lock */
     log_sink_fn sink;
     void *arg;
 } state = { .lock = PTHREAD_MUTEX_INITIALIZER, .who = "drover", .level = LOG_INFO };
@@ -32,8 +34,13 @@ void log_init(const char *who, enum log_level level)
     assert(level < LOG_LEVELS);
     pthread_mutex_lock(&state.lock);
     (void)snprintf(state.who, sizeof(state.who), "%s", who);
-    state.level = level;
+    atomic_store_explicit(&state.level, (int)level, memory_order_relaxed);
     pthread_mutex_unlock(&state.lock);
+}
+
+bool log_on(enum log_level level)
+{
+    return (int)level <= atomic_load_explicit(&state.level, memory_order_relaxed);
 }
 
 void log_set_sink(log_sink_fn sink, void *arg)
@@ -44,14 +51,6 @@ void log_set_sink(log_sink_fn sink, void *arg)
     pthread_mutex_unlock(&state.lock);
 }
 
-/* A record is one line whatever its values hold. */
-static void flatten(char *line)
-{
-    for (; *line; line++)
-        if (*line == '\n' || *line == '\r')
-            *line = ' ';
-}
-
 void log_write(enum log_level level, const char *event, const char *format, ...)
 {
     char line[LINE_MAX_BYTES], iso[32];
@@ -59,22 +58,20 @@ void log_write(enum log_level level, const char *event, const char *format, ...)
     size_t len;
 
     assert(level < LOG_LEVELS);
+    if (!log_on(level))
+        return;
     pthread_mutex_lock(&state.lock);
-    if (level <= state.level) {
-        (void)snprintf(line, sizeof(line), "ts=%s level=%s who=%s event=%s ",
-                       clock_iso(clock_wall_ms(), iso), level_names[level], state.who, event);
-        len = strlen(line);
-        va_start(args, format);
-        (void)vsnprintf(line + len, sizeof(line) - len, format, args);
-        va_end(args);
-        flatten(line);
-        len = strlen(line);
-        if (line[len - 1] == ' ')
-            line[len - 1] = '\0';
-        if (state.sink)
-            state.sink(line, state.arg);
-        else
-            (void)fprintf(stderr, "%s\n", line);
-    }
+    (void)snprintf(line, sizeof(line), "ts=%s level=%s who=%s event=%s ",
+                   clock_iso(clock_wall_ms(), iso), level_names[level], state.who, event);
+    len = strlen(line);
+    va_start(args, format);
+    len += logfmt_vprint(line + len, sizeof(line) - len, format, args);
+    va_end(args);
+    if (line[len - 1] == ' ')
+        line[len - 1] = '\0';
+    if (state.sink)
+        state.sink(line, state.arg);
+    else
+        (void)fprintf(stderr, "%s\n", line);
     pthread_mutex_unlock(&state.lock);
 }

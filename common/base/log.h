@@ -5,6 +5,8 @@
 #ifndef COMMON_BASE_LOG_H
 #define COMMON_BASE_LOG_H
 
+#include <stdbool.h>
+
 #include "common/base/macros.h"
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVELS };
@@ -12,16 +14,19 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVELS };
 /* WHO names the program in every line; records above LEVEL are dropped. Call once, before threads.
  */
 void log_init(const char *who, enum log_level level);
+/* Are records of LEVEL written? Cheap: for those whose arguments cost something. */
+bool log_on(enum log_level level);
 /* Send lines to SINK instead of standard error (NULL: back to standard error). */
 typedef void (*log_sink_fn)(const char *line, void *arg);
 void log_set_sink(log_sink_fn sink, void *arg);
-/* FORMAT gives further key=value pairs, may be "". Text values with spaces are quoted by the
- * caller. */
+/* FORMAT gives further key=value pairs, may be "". Texts are escaped, and quoted where they stand
+ * as a whole value (logfmt.h): write name=\"%s\" for those that people read. */
 void log_write(enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
 
 #define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_write(LOG_WARN, __VA_ARGS__)
 #define log_info(...)  log_write(LOG_INFO, __VA_ARGS__)
-#define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
+/* Its arguments are not looked at when it is off. */
+#define log_debug(...) (log_on(LOG_DEBUG) ? log_write(LOG_DEBUG, __VA_ARGS__) : (void)0)
 
 #endif

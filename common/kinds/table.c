@@ -319,6 +319,7 @@ static const struct param_spec select_params[] = {
       "applications." },
 };
 
+static const char *const noop_words[] = { "model", "nothing", NULL };
 static const struct param_spec noop_params[] = {
     { "schedule", PARAM_TEXT, NO_LIMITS, "", "constant", NULL, true,
       "Any name; each has a merit of its own in the reward." },
@@ -332,6 +333,10 @@ static const struct param_spec noop_params[] = {
       "Points of the metrics reward and loss that are reported." },
     { "sleep_ms", PARAM_INT, LIMITS(0, 3.6e6), "ms", "0", NULL, false,
       "Time to spend. Changes no bit." },
+    { "number", PARAM_INT, LIMITS(0, 1e9), "", "0", NULL, true,
+      "Tells jobs apart that would be one: the step's entry jobs numbers them from 1." },
+    { "makes", PARAM_TEXT, NO_LIMITS, "", "model", noop_words, true,
+      "model: a small model and the metrics; nothing: nothing at all, to see how fast jobs go." },
 };
 
 static const char *const schedule_words[] = { "none",   "constant", "linear",   "exponential",

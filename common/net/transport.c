@@ -4,6 +4,14 @@
 #include "common/net/transport.h"
 
 #include <assert.h>
+#include <sodium.h>
+
+const struct transport_keys transport_insecure = { .insecure = true };
+
+void transport_keys_wipe(struct transport_keys *k)
+{
+    sodium_memzero(k, sizeof(*k));
+}
 
 void transport_close(struct transport *t)
 {
@@ -16,6 +24,11 @@ int transport_send(struct transport *t, uint64_t peer, const void *bytes, size_t
 {
     assert(len <= TRANSPORT_MESSAGE_MAX);
     return t->ops->send(t, peer, bytes, len, err);
+}
+
+size_t transport_waiting(struct transport *t, uint64_t peer)
+{
+    return t->ops->waiting(t, peer);
 }
 
 bool transport_next(struct transport *t, struct transport_event *ret)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* zmq.c - the transport over ZeroMQ: ROUTER listens, DEALER connects. The only file that includes
- * <zmq.h>.
+/* zmq.c - the transport over ZeroMQ: ROUTER listens, DEALER connects.
  *
  * A ROUTER names a peer that brings no name by five bytes, new for every connection; they become
  * the 64-bit peer id (length in the top byte). Peers that bring longer names of their own are no
@@ -15,23 +14,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uthash.h>
-#include <zmq.h>
 
 #include "common/base/buf.h"
 #include "common/base/mem.h"
+#include "common/net/zmq_private.h"
 
 enum {
     LINGER_MS = 1000,
-    HANDSHAKE_MS = 5000,
     RECONNECT_MS = 100,
     RECONNECT_MS_MAX = 10000,
     HEARTBEAT_MS = 2000,          /* ZMTP ping: finds dead hosts, not hung programs */
     HEARTBEAT_TIMEOUT_MS = 10000, /* no answer for so long ends the connection */
-    QUEUE_RETRY_MS = 5,
-    BACKLOG = 1024,
+    QUEUE_RETRY_MS = 2,
+    BACKLOG = 4096,
     NAME_BYTES_MAX = 7,
-    GONE_MAX = 256, /* events kept; a peer more is told at its next message */
 };
 
 struct waiting {
@@ -41,25 +39,11 @@ struct waiting {
 };
 
 /* Messages that one peer did not take yet. Exists only while it is not empty. */
-struct queue {
+struct zmq_queue {
     uint64_t peer;
     struct waiting *first, **last;
     size_t bytes;
     UT_hash_handle hh;
-};
-
-struct zmq_transport {
-    struct transport base;
-    void *context, *socket, *monitor;
-    bool listening, connected;
-    char endpoint[TRANSPORT_ENDPOINT_MAX];
-    struct queue *queues;
-    struct {
-        uint64_t peer;
-        const char *why;
-    } gone[GONE_MAX];
-    size_t gone_len;
-    zmq_msg_t message; /* of the last event */
 };
 
 static struct zmq_transport *of(struct transport *t)
@@ -92,7 +76,7 @@ static size_t name_of(uint64_t peer, uint8_t name[NAME_BYTES_MAX])
 
 static void add_gone(struct zmq_transport *t, uint64_t peer, const char *why)
 {
-    if (t->gone_len == GONE_MAX)
+    if (t->gone_len == TRANSPORT_GONE_MAX)
         return;
     t->gone[t->gone_len].peer = peer;
     t->gone[t->gone_len++].why = why;
@@ -100,7 +84,7 @@ static void add_gone(struct zmq_transport *t, uint64_t peer, const char *why)
 
 /* --- sending --- */
 
-static void queue_drop(struct zmq_transport *t, struct queue *q)
+static void queue_drop(struct zmq_transport *t, struct zmq_queue *q)
 {
     while (q->first) {
         struct waiting *w = q->first;
@@ -112,7 +96,7 @@ static void queue_drop(struct zmq_transport *t, struct queue *q)
     free(q);
 }
 
-static int queue_add(struct zmq_transport *t, struct queue *q, uint64_t peer, const void *bytes,
+static int queue_add(struct zmq_transport *t, struct zmq_queue *q, uint64_t peer, const void *bytes,
                      size_t len, struct err *err)
 {
     struct waiting *w;
@@ -160,7 +144,7 @@ static int zmq_transport_send(struct transport *base, uint64_t peer, const void 
                               struct err *err)
 {
     struct zmq_transport *t = of(base);
-    struct queue *q;
+    struct zmq_queue *q;
     int rc;
 
     assert(t->listening == (peer != 0));
@@ -175,9 +159,17 @@ static int zmq_transport_send(struct transport *base, uint64_t peer, const void 
     return 0;
 }
 
+static size_t zmq_transport_waiting(struct transport *base, uint64_t peer)
+{
+    struct zmq_queue *q;
+
+    HASH_FIND(hh, of(base)->queues, &peer, sizeof(peer), q);
+    return q ? q->bytes : 0;
+}
+
 static void queues_flush(struct zmq_transport *t)
 {
-    struct queue *q, *tmp;
+    struct zmq_queue *q, *tmp;
 
     HASH_ITER(hh, t->queues, q, tmp)
     {
@@ -200,8 +192,7 @@ static void queues_flush(struct zmq_transport *t)
 
 /* --- receiving --- */
 
-/* Receive one frame into the transport's message. */
-static bool receive(struct zmq_transport *t, void *socket)
+bool zmq_transport_receive(struct zmq_transport *t, void *socket)
 {
     int rc;
 
@@ -215,9 +206,22 @@ static size_t skip_frames(struct zmq_transport *t)
 {
     size_t skipped = 0;
 
-    while (zmq_msg_more(&t->message) && receive(t, t->socket))
+    while (zmq_msg_more(&t->message) && zmq_transport_receive(t, t->socket))
         skipped++;
     return skipped;
+}
+
+/* What libzmq knows of the message's sender; the texts live as long as the message. */
+static void name_sender(struct zmq_transport *t, struct transport_event *ret)
+{
+    const char *key = t->curve ? zmq_msg_gets(&t->message, "User-Id") : NULL;
+    const char *address = zmq_msg_gets(&t->message, "Peer-Address");
+
+    ret->key = key ? key : "";
+    ret->address = address ? address : "";
+    ret->count = 1;
+    ret->ipc = t->ipc;
+    zmq_monitor_heard(t, ret->key);
 }
 
 static bool next_message(struct zmq_transport *t, struct transport_event *ret)
@@ -225,20 +229,27 @@ static bool next_message(struct zmq_transport *t, struct transport_event *ret)
     uint64_t peer = 0;
     bool named = true;
 
-    if (!receive(t, t->socket))
+    if (!zmq_transport_receive(t, t->socket))
         return false;
     if (t->listening) {
         peer = peer_of(zmq_msg_data(&t->message), zmq_msg_size(&t->message));
         named = peer != 0;
-        if (!zmq_msg_more(&t->message) || !receive(t, t->socket)) {
+        if (!zmq_msg_more(&t->message) || !zmq_transport_receive(t, t->socket)) {
             *ret = (struct transport_event){ .type = TRANSPORT_BAD,
                                              .peer = peer,
                                              .why = "empty message" };
+            name_sender(t, ret);
             return true;
         }
     }
-    *ret = (struct transport_event){ .type = TRANSPORT_BAD, .peer = peer, .why = "" };
-    if (skip_frames(t) > 0)
+    *ret = (struct transport_event){
+        .type = TRANSPORT_BAD, .peer = peer, .why = "", .key = "", .address = ""
+    };
+    bool several = skip_frames(t) > 0;
+
+    if (t->listening)
+        name_sender(t, ret);
+    if (several)
         ret->why = "message of several frames";
     else if (!named)
         ret->why = "message from a peer with a name of its own";
@@ -252,43 +263,6 @@ static bool next_message(struct zmq_transport *t, struct transport_event *ret)
     return true;
 }
 
-/* One event of libzmq's monitor; true when it is one of ours. */
-static bool monitor_event(struct zmq_transport *t, struct transport_event *ret)
-{
-    uint16_t number = 0;
-
-    if (zmq_msg_size(&t->message) >= 6)
-        memcpy(&number, zmq_msg_data(&t->message), sizeof(number));
-    while (zmq_msg_more(&t->message) && receive(t, t->monitor))
-        continue;
-    *ret = (struct transport_event){ .why = "" };
-    switch (number) {
-    case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-        if (t->listening)
-            return false;
-        t->connected = true;
-        ret->type = TRANSPORT_CONNECTED;
-        return true;
-    case ZMQ_EVENT_DISCONNECTED:
-        if (t->listening || !t->connected)
-            return false;
-        t->connected = false;
-        if (t->queues)
-            queue_drop(t, t->queues);
-        ret->type = TRANSPORT_DISCONNECTED;
-        ret->why = "connection closed";
-        return true;
-    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-        ret->type = TRANSPORT_BAD;
-        ret->why = "peer does not speak ZMTP";
-        return true;
-    default:
-        return false;
-    }
-}
-
 static bool zmq_transport_next(struct transport *base, struct transport_event *ret)
 {
     struct zmq_transport *t = of(base);
@@ -299,12 +273,16 @@ static bool zmq_transport_next(struct transport *base, struct transport_event *r
         t->gone_len--;
         *ret = (struct transport_event){ .type = TRANSPORT_GONE,
                                          .peer = t->gone[t->gone_len].peer,
-                                         .why = t->gone[t->gone_len].why };
+                                         .why = t->gone[t->gone_len].why,
+                                         .key = "",
+                                         .address = "" };
         return true;
     }
-    while (receive(t, t->monitor))
-        if (monitor_event(t, ret))
-            return true;
+    if (zmq_monitor_next(t, ret)) {
+        if (ret->type == TRANSPORT_DISCONNECTED && t->queues)
+            queue_drop(t, t->queues);
+        return true;
+    }
     return next_message(t, ret);
 }
 
@@ -322,12 +300,15 @@ static bool zmq_transport_pending(struct transport *base)
 {
     struct zmq_transport *t = of(base);
 
-    return t->gone_len > 0 || readable(t->monitor) || readable(t->socket);
+    return t->gone_len > 0 || zmq_monitor_pending(t) || readable(t->socket);
 }
 
 static uint64_t zmq_transport_retry_ms(struct transport *base)
 {
-    return of(base)->queues ? QUEUE_RETRY_MS : UINT64_MAX;
+    struct zmq_transport *t = of(base);
+    uint64_t wait_ms = zmq_monitor_wait_ms(t);
+
+    return t->queues ? MIN(wait_ms, (uint64_t)QUEUE_RETRY_MS) : wait_ms;
 }
 
 static size_t zmq_transport_fds(struct transport *base, int fds[TRANSPORT_FDS_MAX])
@@ -369,14 +350,19 @@ static void zmq_transport_close(struct transport *base)
     close_socket(t->monitor, 0);
     close_socket(t->socket, LINGER_MS);
     (void)zmq_msg_close(&t->message);
-    if (t->context)
+    if (t->context) {
+        /* After the linger above: ends the handler's waiting, too. */
         while (zmq_ctx_term(t->context) < 0 && zmq_errno() == EINTR)
             continue;
+    }
+    zap_stop(t->zap);
+    crowd_free(t->crowd);
     free(t);
 }
 
 static const struct transport_ops zmq_ops = {
     .send = zmq_transport_send,
+    .waiting = zmq_transport_waiting,
     .next = zmq_transport_next,
     .pending = zmq_transport_pending,
     .retry_ms = zmq_transport_retry_ms,
@@ -397,12 +383,13 @@ static int set_options(struct zmq_transport *t)
 
     rc |= zmq_setsockopt(t->socket, ZMQ_MAXMSGSIZE, &frame_max, sizeof(frame_max));
     rc |= set_int(t, ZMQ_LINGER, LINGER_MS);
-    rc |= set_int(t, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
+    rc |= set_int(t, ZMQ_HANDSHAKE_IVL, TRANSPORT_HANDSHAKE_MS);
     rc |= set_int(t, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
     rc |= set_int(t, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS);
     rc |= set_int(t, ZMQ_IPV6, 0);
     if (t->listening) {
         rc |= set_int(t, ZMQ_ROUTER_MANDATORY, 1);
+        rc |= set_int(t, ZMQ_SNDHWM, TRANSPORT_PIPE_MAX);
         rc |= set_int(t, ZMQ_BACKLOG, BACKLOG);
         return rc;
     }
@@ -412,17 +399,48 @@ static int set_options(struct zmq_transport *t)
     return rc;
 }
 
-/* The monitor tells of connections by an inproc PAIR of the same context. */
-static int start_monitor(struct zmq_transport *t)
+/* Who one is. The secrets stay in libzmq until the socket is closed. */
+static int set_curve(struct zmq_transport *t, const struct transport_keys *keys)
 {
-    int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
-                 ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-                 ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    int rc = zmq_setsockopt(t->socket, ZMQ_CURVE_SECRETKEY, keys->own.secret, KEY_TEXT);
 
-    if (zmq_socket_monitor(t->socket, "inproc://monitor", events) < 0)
-        return -1;
-    t->monitor = zmq_socket(t->context, ZMQ_PAIR);
-    return t->monitor ? zmq_connect(t->monitor, "inproc://monitor") : -1;
+    rc |= zmq_setsockopt(t->socket, ZMQ_CURVE_PUBLICKEY, keys->own.key.text, KEY_TEXT);
+    if (t->listening) {
+        rc |= set_int(t, ZMQ_CURVE_SERVER, 1);
+        rc |= zmq_setsockopt(t->socket, ZMQ_ZAP_DOMAIN, "drover", 6);
+    } else {
+        rc |= zmq_setsockopt(t->socket, ZMQ_CURVE_SERVERKEY, keys->server.text, KEY_TEXT);
+    }
+    return rc;
+}
+
+/* A socket file is for its owner (and root, who may do everything anyway). */
+static int set_ipc(struct zmq_transport *t)
+{
+    int rc = set_int(t, ZMQ_IPC_FILTER_UID, (int)geteuid());
+
+    return rc | set_int(t, ZMQ_IPC_FILTER_UID, 0);
+}
+
+/* The handler of keys comes before anything is bound. */
+static int set_security(struct zmq_transport *t, const char *endpoint,
+                        const struct transport_keys *keys, struct err *err)
+{
+    int rc = 0;
+
+    if (t->ipc)
+        rc = t->listening ? set_ipc(t) : 0;
+    else if (t->curve)
+        rc = set_curve(t, keys);
+    if (rc != 0)
+        return err_set(err, ERR_IO, "set up the security of %s: %s", endpoint,
+                       zmq_strerror(zmq_errno()));
+    if (!t->curve || !t->listening)
+        return 0;
+    assert(keys->allowed);
+    t->allowed = keys->allowed;
+    t->generation = keyring_generation(keys->allowed);
+    return zap_start(&t->zap, t->context, keys->allowed, err);
 }
 
 static int endpoint_error(int number, const char *verb, const char *endpoint, struct err *err)
@@ -478,8 +496,18 @@ static bool endpoint_valid(const char *endpoint, bool listening)
     return digits > 0 && *port == '\0' && number >= !listening && number <= UINT16_MAX;
 }
 
+static int check_keys(const char *endpoint, const struct transport_keys *keys, struct err *err)
+{
+    if (strncmp(endpoint, "tcp:", 4) == 0 && (!keys || (!keys->insecure && !*keys->own.secret)))
+        return err_set(err, ERR_INVALID,
+                       "%s: no key; give one (--key, --server-key), or say --insecure on both "
+                       "sides of a network that you trust",
+                       endpoint);
+    return 0;
+}
+
 static int open_transport(struct transport **ret, bool listening, const char *endpoint,
-                          struct err *err)
+                          const struct transport_keys *keys, struct err *err)
 {
     struct zmq_transport *t;
     int rc;
@@ -488,16 +516,23 @@ static int open_transport(struct transport **ret, bool listening, const char *en
         return err_set(err, ERR_INVALID,
                        "\"%.256s\" is no endpoint; write tcp://ADDRESS:PORT or ipc://PATH",
                        endpoint);
+    rc = check_keys(endpoint, keys, err);
+    if (rc < 0)
+        return rc;
     t = mem_calloc(1, sizeof(*t));
     t->base.ops = &zmq_ops;
     t->listening = listening;
+    t->ipc = strncmp(endpoint, "ipc:", 4) == 0;
+    t->curve = !t->ipc && !keys->insecure;
     (void)zmq_msg_init(&t->message);
     t->context = zmq_ctx_new();
     if (t->context)
         t->socket = zmq_socket(t->context, listening ? ZMQ_ROUTER : ZMQ_DEALER);
-    if (!t->socket || set_options(t) != 0 || start_monitor(t) != 0)
+    if (!t->socket || set_options(t) != 0 || zmq_monitor_start(t) != 0)
         rc = err_set(err, ERR_IO, "open a socket for %s: %s", endpoint, zmq_strerror(zmq_errno()));
     else
+        rc = set_security(t, endpoint, keys, err);
+    if (rc == 0)
         rc = attach(t, endpoint, err);
     if (rc < 0) {
         zmq_transport_close(&t->base);
@@ -507,12 +542,14 @@ static int open_transport(struct transport **ret, bool listening, const char *en
     return 0;
 }
 
-int transport_listen(struct transport **ret, const char *endpoint, struct err *err)
+int transport_listen(struct transport **ret, const char *endpoint,
+                     const struct transport_keys *keys, struct err *err)
 {
-    return open_transport(ret, true, endpoint, err);
+    return open_transport(ret, true, endpoint, keys, err);
 }
 
-int transport_connect(struct transport **ret, const char *endpoint, struct err *err)
+int transport_connect(struct transport **ret, const char *endpoint,
+                      const struct transport_keys *keys, struct err *err)
 {
-    return open_transport(ret, false, endpoint, err);
+    return open_transport(ret, false, endpoint, keys, err);
 }

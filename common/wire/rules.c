@@ -5,6 +5,8 @@
  * LIST_MAX. All text is UTF-8, all enums are in range, whatever the table says. */
 #include "common/wire/rules.h"
 
+#include <assert.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -69,9 +71,14 @@ static const struct rules table[] = {
         { "log", ANY, 0, WIRE_LOG_MAX },
         { "outputs", ANY, WIRE_OUTPUTS_MAX, 0 },
         { "metrics", ANY, WIRE_METRICS_MAX, 0 } } },
+    { &drover__job_results__descriptor, { { "v", ANY, WIRE_GROUP_MAX, 0 } } },
+    { &drover__leases__descriptor, { { "v", ANY, WIRE_GROUP_MAX, 0 } } },
+    { &drover__drain__descriptor, { { "why", ANY, 0, WIRE_TEXT_MAX } } },
     { &drover__hello__descriptor,
       { { "worker", WORKER_ID, 0, 0 },
         { "classes", ANY, WIRE_CLASSES_MAX, 0 },
+        { "labels", ANY, WIRE_LABELS_MAX, 0 },
+        { "environment", ANY, 0, WIRE_TEXT_MAX },
         { "held", ANY, WIRE_HELD_MAX, 0 },
         { "blobs", DIGEST, WIRE_BLOBS_MAX, 0 } } },
     { &drover__welcome__descriptor,
@@ -92,6 +99,7 @@ static const struct rules table[] = {
         { "params", ANY, WIRE_PARAMS_MAX, 0 },
         { "inputs", ANY, WIRE_INPUTS_MAX, 0 },
         { "needs", ANY, WIRE_JOBS_MAX, 0 },
+        { "labels", ANY, WIRE_LABELS_MAX, 0 },
         { "runs", ANY, WIRE_RUNS_MAX, 0 },
         { "families", ANY, WIRE_FAMILIES_MAX, 0 },
         { "family_examples", ANY, WIRE_FAMILIES_MAX, 0 } } },
@@ -109,6 +117,7 @@ static const struct rules table[] = {
         { "gates", ANY, WIRE_GATES_MAX, 0 },
         { "candidates", ANY, WIRE_GATES_MAX, 0 } } },
     { &drover__candidate__descriptor, { { "candidate", DIGEST, 0, 0 } } },
+    { &drover__control__descriptor, { { "path", ANY, 0, WIRE_PATH_MAX } } },
     { &drover__controlled__descriptor, { { "text", ANY, 0, WIRE_TEXT_MAX } } },
     { &drover__ask__descriptor, { { "arguments", ANY, 0, WIRE_RECIPE_MAX } } },
     { &drover__answer__descriptor, { { "text", ANY, 0, WIRE_BYTES_MAX } } },
@@ -144,6 +153,24 @@ static const struct rule *rule_of(const struct rule *rules, const char *field)
             return rules;
     return &no_rule;
 }
+
+/* A field that is looked at. */
+struct shape;
+struct item {
+    const ProtobufCFieldDescriptor *field;
+    const struct rule *rule;
+    const struct shape *sub; /* of a message */
+};
+
+/* What is looked at in a message: worked out once, since messages come by ten thousands a second.
+ */
+struct shape {
+    const ProtobufCMessageDescriptor *message;
+    const struct item *item;
+    unsigned len;
+};
+
+static int check_message(const ProtobufCMessage *m, const struct shape *shape, struct err *err);
 
 static int field_error(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
                        const char *what, size_t is, size_t limit, struct err *err)
@@ -186,6 +213,8 @@ static int check_text(const ProtobufCMessage *m, const ProtobufCFieldDescriptor 
 {
     size_t limit = rule->bytes_max ? rule->bytes_max : WIRE_NAME_MAX;
 
+    if (!*s)
+        return 0;
     if (strlen(s) > limit)
         return field_error(m, f, "bytes", strlen(s), limit, err);
     if (!utf8_valid(s))
@@ -193,10 +222,12 @@ static int check_text(const ProtobufCMessage *m, const ProtobufCFieldDescriptor 
     return 0;
 }
 
-/* One value of field F at P. */
-static int check_value(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
-                       const struct rule *rule, const void *p, struct err *err)
+/* One value of the field of ITEM at P. */
+static int check_value(const ProtobufCMessage *m, const struct item *item, const void *p,
+                       struct err *err)
 {
+    const ProtobufCFieldDescriptor *f = item->field;
+    const struct rule *rule = item->rule;
     const ProtobufCMessage *sub;
     const char *s;
     int number;
@@ -207,7 +238,7 @@ static int check_value(const ProtobufCMessage *m, const ProtobufCFieldDescriptor
             return err_set(err, ERR_PROTO, "%s.%s: of another type", m->descriptor->short_name,
                            f->name);
         if (sub)
-            return rules_check(sub, err);
+            return check_message(sub, item->sub, err);
         return rule->form != PRESENT ? 0
                                      : err_set(err, ERR_PROTO, "%s.%s is missing",
                                                m->descriptor->short_name, f->name);
@@ -237,9 +268,10 @@ static size_t element_size(const ProtobufCFieldDescriptor *f)
     return f->type == PROTOBUF_C_TYPE_ENUM ? sizeof(int) : 0;
 }
 
-static int check_field(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
-                       const struct rule *rule, struct err *err)
+static int check_field(const ProtobufCMessage *m, const struct item *item, struct err *err)
 {
+    const ProtobufCFieldDescriptor *f = item->field;
+    const struct rule *rule = item->rule;
     const char *base = (const char *)m;
     size_t limit = rule->count_max ? rule->count_max : LIST_MAX, size = element_size(f), n;
     const char *list;
@@ -252,7 +284,7 @@ static int check_field(const ProtobufCMessage *m, const ProtobufCFieldDescriptor
         if (n > limit)
             return field_error(m, f, "entries", n, limit, err);
         for (size_t i = 0; size && i < n && rc == 0; i++)
-            rc = check_value(m, f, rule, list + i * size, err);
+            rc = check_value(m, item, list + i * size, err);
         return rc;
     }
     if (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
@@ -260,7 +292,7 @@ static int check_field(const ProtobufCMessage *m, const ProtobufCFieldDescriptor
         if (which != f->id)
             return 0;
     }
-    return check_value(m, f, rule, base + f->offset, err);
+    return check_value(m, item, base + f->offset, err);
 }
 
 /* What spans fields. */
@@ -287,16 +319,73 @@ static int check_whole(const ProtobufCMessage *m, struct err *err)
     return 0;
 }
 
-int rules_check(const ProtobufCMessage *m, struct err *err)
-{
-    const struct rule *rules = rules_of(m->descriptor);
+/* --- shapes --- */
 
-    for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
-        const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
-        int rc = check_field(m, f, rule_of(rules, f->name), err);
+enum { SHAPES_MAX = 96, ITEMS_MAX = 512 };
+
+static struct shape shapes[SHAPES_MAX];
+static struct item items[ITEMS_MAX];
+static unsigned shapes_len, items_len;
+static pthread_once_t shapes_once = PTHREAD_ONCE_INIT;
+
+static bool looked_at(const ProtobufCFieldDescriptor *f)
+{
+    return f->label == PROTOBUF_C_LABEL_REPEATED || element_size(f) > 0;
+}
+
+/* The shape of MESSAGE and of everything that can be in it (a message never holds its own kind). */
+static const struct shape *add_shape(const ProtobufCMessageDescriptor *message)
+{
+    struct shape *s = shapes;
+    struct item *item;
+
+    for (; s < shapes + shapes_len; s++)
+        if (s->message == message)
+            return s;
+    assert(shapes_len < SHAPES_MAX);
+    shapes_len++;
+    *s = (struct shape){ .message = message, .item = &items[items_len] };
+    for (unsigned i = 0; i < message->n_fields; i++)
+        s->len += looked_at(&message->fields[i]);
+    items_len += s->len;
+    assert(items_len <= ITEMS_MAX);
+    item = items + (s->item - items);
+    for (unsigned i = 0; i < message->n_fields; i++) {
+        const ProtobufCFieldDescriptor *f = &message->fields[i];
+
+        if (!looked_at(f))
+            continue;
+        *item++ = (struct item){
+            .field = f,
+            .rule = rule_of(rules_of(message), f->name),
+            .sub = f->type == PROTOBUF_C_TYPE_MESSAGE ? add_shape(f->descriptor) : NULL,
+        };
+    }
+    return s;
+}
+
+static void make_shapes(void)
+{
+    (void)add_shape(&drover__envelope__descriptor);
+}
+
+static int check_message(const ProtobufCMessage *m, const struct shape *shape, struct err *err)
+{
+    for (unsigned i = 0; i < shape->len; i++) {
+        int rc = check_field(m, &shape->item[i], err);
 
         if (rc < 0)
             return rc;
     }
     return check_whole(m, err);
+}
+
+int rules_check(const ProtobufCMessage *m, struct err *err)
+{
+    (void)pthread_once(&shapes_once, make_shapes);
+    for (const struct shape *s = shapes; s < shapes + shapes_len; s++)
+        if (s->message == m->descriptor)
+            return check_message(m, s, err);
+    assert(false); /* nothing that an envelope can hold */
+    return ERR_INVALID;
 }

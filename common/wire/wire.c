@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/wire/arena.h"
 #include "common/wire/rules.h"
 
 /* All members of the body's union are pointers to messages. */
@@ -62,30 +63,6 @@ static uint32_t first_field(const uint8_t *p, size_t len)
     return 0;
 }
 
-/* An allocator that stops at WIRE_MEMORY_MAX. What it gave is freed by free(). */
-struct budget {
-    size_t left;
-    bool spent;
-};
-
-static void *budget_alloc(void *data, size_t size)
-{
-    struct budget *b = data;
-
-    if (size > b->left) {
-        b->spent = true;
-        return NULL;
-    }
-    b->left -= size;
-    return malloc(size ? size : 1);
-}
-
-static void budget_free(void *data, void *p)
-{
-    (void)data;
-    free(p);
-}
-
 static int version_error(uint32_t protocol, struct err *err)
 {
     return err_set(err, ERR_VERSION,
@@ -94,14 +71,31 @@ static int version_error(uint32_t protocol, struct err *err)
                    protocol, WIRE_PROTOCOL);
 }
 
+/* The envelope is the first piece of an arena that holds all of it. */
+static int unpack(const void *bytes, size_t len, Drover__Envelope **ret, struct err *err)
+{
+    struct arena *a = arena_new(len, WIRE_MEMORY_MAX);
+    ProtobufCAllocator allocator = arena_allocator(a);
+    bool spent;
+
+    *ret = drover__envelope__unpack(&allocator, len, bytes);
+    if (*ret) {
+        assert(arena_of(*ret) == a);
+        return 0;
+    }
+    spent = arena_spent(a);
+    arena_free(a);
+    return spent ? err_set(err, ERR_LIMIT, "message needs more than %d bytes decoded",
+                           WIRE_MEMORY_MAX)
+                 : err_set(err, ERR_PROTO, "not a message of drover");
+}
+
 int wire_decode(const void *bytes, size_t len, Drover__Envelope **ret, uint32_t *ret_protocol,
                 struct err *err)
 {
-    struct budget budget = { .left = WIRE_MEMORY_MAX };
-    ProtobufCAllocator allocator = { budget_alloc, budget_free, &budget };
     uint32_t protocol = first_field(bytes, len);
-    Drover__Envelope *e;
-    int rc = 0;
+    Drover__Envelope *e = NULL;
+    int rc;
 
     if (ret_protocol)
         *ret_protocol = protocol;
@@ -110,11 +104,9 @@ int wire_decode(const void *bytes, size_t len, Drover__Envelope **ret, uint32_t 
     if (len > WIRE_BYTES_MAX)
         return err_set(err, ERR_LIMIT, "message of %zu bytes; the limit is %d", len,
                        WIRE_BYTES_MAX);
-    e = drover__envelope__unpack(&allocator, len, bytes);
-    if (!e)
-        return budget.spent ? err_set(err, ERR_LIMIT, "message needs more than %d bytes decoded",
-                                      WIRE_MEMORY_MAX)
-                            : err_set(err, ERR_PROTO, "not a message of drover");
+    rc = unpack(bytes, len, &e, err);
+    if (rc < 0)
+        return rc;
     if (ret_protocol)
         *ret_protocol = e->protocol;
     if (e->protocol != WIRE_PROTOCOL && e->protocol != 0)
@@ -135,7 +127,7 @@ int wire_decode(const void *bytes, size_t len, Drover__Envelope **ret, uint32_t 
 void wire_free(Drover__Envelope *e)
 {
     if (e)
-        drover__envelope__free_unpacked(e, NULL);
+        arena_free(arena_of(e));
 }
 
 void wire_cleanup(Drover__Envelope **e)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* wire.h - envelopes to bytes and back. What comes from outside is checked whole before anybody
  * sees it: lengths, counts, digests, text, enums; a decoded message needs no further check of its
- * form (indexes into lists and names of kinds are for who reads them). Pure functions; any thread.
+ * form (indexes into lists and names of kinds are for who reads them). A decoded message lives in
+ * one piece of memory: nothing in it is freed by itself. Pure functions; any thread.
  */
 #ifndef COMMON_WIRE_WIRE_H
 #define COMMON_WIRE_WIRE_H
@@ -15,7 +16,7 @@
 #include "common/wire/drover.pb-c.h"
 
 enum {
-    WIRE_PROTOCOL = 1,
+    WIRE_PROTOCOL = 2,
     WIRE_BYTES_MAX = 16 << 20,   /* an envelope; as TRANSPORT_MESSAGE_MAX */
     WIRE_MEMORY_MAX = 256 << 20, /* a decoded envelope: what 16 MiB of small messages may grow to */
     WIRE_CHUNK_MAX = 1 << 20,    /* data of a BlobChunk or BlobPut */
@@ -29,7 +30,9 @@ enum {
     WIRE_INPUTS_MAX = 16,        /* of a job */
     WIRE_OUTPUTS_MAX = 16,       /* of a job */
     WIRE_FINISHED_MAX = 1000000, /* of a lease: 8 MB */
-    WIRE_HELD_MAX = 256,         /* of a Hello or Renew: slots of a large host */
+    WIRE_HELD_MAX = 4096,        /* of a Hello or Renew: slots and queue of a large host, twice */
+    WIRE_GROUP_MAX = 1024,       /* of Leases, JobResults */
+    WIRE_LABELS_MAX = 64,        /* of a Hello, of a PlanJob */
     WIRE_BLOBS_MAX = 256,        /* of a Hello */
     WIRE_CLASSES_MAX = 64,       /* of a Hello */
     WIRE_METRICS_MAX = 100000,   /* of a Renew or JobResult */

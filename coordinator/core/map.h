@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* map.h - hash map from a number to a pool index, of fixed capacity, and lists through pool items.
+/* map.h - hash map from a number to a pool index, of fixed capacity, and lists
+ * through pool items.
  *
- * Nothing ever iterates over a map, so the order of its slots shows nowhere and runs can be
- * replayed. */
+ * Nothing ever iterates over a map, so the order of its slots shows nowhere and
+ * runs can be replayed. */
 #ifndef COORDINATOR_CORE_MAP_H
 #define COORDINATOR_CORE_MAP_H
 
@@ -28,11 +29,13 @@ void map_init(struct map *m, struct map_slot *slots, size_t slots_len);
 uint32_t map_get(const struct map *m, uint64_t key);
 /* KEY must be absent (asserted), and the map not full. */
 void map_put(struct map *m, uint64_t key, uint32_t value);
+/* Put KEY, or give it another value. */
+void map_set(struct map *m, uint64_t key, uint32_t value);
 /* KEY must be there (asserted). */
 void map_remove(struct map *m, uint64_t key);
 
-/* Doubly linked list through the LINK of pool items: BASE is the link of item 0, STRIDE the size of
- * an item. An item that is in no list has linked == 0. */
+/* Doubly linked list through the LINK of pool items: BASE is the link of item 0, STRIDE the size
+ * of an item. An item that is in no list has linked == 0. */
 struct link {
     uint32_t next, prev;
     uint32_t linked;

@@ -42,8 +42,7 @@ static bool needs_hello(struct sched *s, const struct worker *w, uint64_t attemp
 
 void on_credits(struct sched *s, struct worker *w, const struct sched_event *e)
 {
-    w->credits = MIN(e->credits.total, SCHED_CREDITS_MAX);
-    worker_refresh(s, w);
+    worker_set_slots(s, w, e->credits.slots, e->credits.queue);
 }
 
 void on_renew(struct sched *s, struct worker *w, const struct sched_event *e)
@@ -64,18 +63,9 @@ void on_renew(struct sched *s, struct worker *w, const struct sched_event *e)
         } else if (!l->seen || h->progress > l->progress) {
             l->progress = MAX(l->progress, h->progress);
             lease_renew(s, l);
+            lease_store(s, l);
         }
     }
-}
-
-static struct sched_action *store(struct sched *s, enum sched_action_kind kind,
-                                  const struct lease *l)
-{
-    struct sched_action *a = act(s, kind);
-    a->job = s->jobs[l->job].row.id;
-    a->attempt = l->attempt;
-    a->epoch = l->epoch;
-    return a;
 }
 
 static void trace_stale(struct sched *s, const struct worker *w, const struct sched_event *e)
@@ -98,7 +88,8 @@ void on_example(struct sched *s, struct worker *w, const struct sched_event *e)
         ack(s, e, e->result.seq, l ? ERR_CANCELLED : ERR_STALE);
         return;
     }
-    store(s, ACT_STORE_EXAMPLE, l);
+    lease_store(s, l);
+    act_lease(s, ACT_STORE_EXAMPLE, l);
     lease_renew(s, l);
     ack(s, e, e->result.seq, cancelling(s, l) ? ERR_CANCELLED : 0);
 }
@@ -116,38 +107,57 @@ void on_checkpoint(struct sched *s, struct worker *w, const struct sched_event *
         ack(s, e, e->result.seq, l ? ERR_CANCELLED : ERR_STALE);
         return;
     }
-    store(s, ACT_STORE_CHECKPOINT, l);
+    lease_store(s, l);
+    act_lease(s, ACT_STORE_CHECKPOINT, l);
     lease_renew(s, l);
     ack(s, e, e->result.seq, 0);
+}
+
+/* A result of an attempt that is over, or that nobody knows. */
+static void late_result(struct sched *s, struct worker *w, const struct sched_event *e)
+{
+    enum sched_cause outcome = e->result.outcome;
+
+    if (outcome == CAUSE_DONE || outcome == CAUSE_DIVERGED) {
+        struct sched_action *a = act(s, ACT_COMPARE);
+        a->attempt = e->result.attempt;
+        a->epoch = e->result.epoch;
+        a->job = e->result.job;
+        a->worker = w ? w->id : 0;
+    }
+    trace_stale(s, w, e);
+    if (w)
+        ack(s, e, e->result.seq, ERR_STALE);
+}
+
+static void store_result(struct sched *s, struct lease *l, const struct sched_event *e)
+{
+    struct sched_action *a = act_lease(s, ACT_STORE_RESULT, l);
+    a->cause = e->result.outcome;
+    a->whole = !l->stored;
+    l->stored = true;
+    shape_learn(s, &s->jobs[l->job].row, e->result.wall_us);
 }
 
 void on_result(struct sched *s, struct worker *w, const struct sched_event *e)
 {
     struct lease *l = lease_of(s, w, e->result.attempt, e->result.epoch);
     enum sched_cause outcome = e->result.outcome;
-    bool result = outcome == CAUSE_DONE || outcome == CAUSE_DIVERGED;
 
     assert(outcome < CAUSE_SKIPPED);
     if (needs_hello(s, w, e->result.attempt, e->result.epoch))
         return;
     if (!l || l->state != LEASE_ACTIVE) {
         if (l && l->state == LEASE_REVOKED)
-            lease_end(s, l, outcome, true);
-        if (result) {
-            struct sched_action *a = act(s, ACT_COMPARE);
-            a->attempt = e->result.attempt;
-            a->epoch = e->result.epoch;
-        }
-        trace_stale(s, w, e);
-        if (w)
-            ack(s, e, e->result.seq, ERR_STALE);
+            lease_end(s, l, outcome, true, 0);
+        late_result(s, w, e);
         return;
     }
     /* Given back without being asked to: the worker had no slot for it, or is about to leave. */
     bool refused = (outcome == CAUSE_PREEMPTED || outcome == CAUSE_CANCELLED) && !cancelling(s, l);
-    if (result)
-        store(s, ACT_STORE_RESULT, l)->cause = outcome;
-    lease_end(s, l, outcome, true);
+    if (outcome == CAUSE_DONE || outcome == CAUSE_DIVERGED)
+        store_result(s, l, e);
+    lease_end(s, l, outcome, true, e->result.wall_us);
     if (w && refused)
         worker_pause(s, w);
     if (w)

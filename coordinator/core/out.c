@@ -3,8 +3,9 @@
 
 #include "coordinator/core/core.h"
 
-/* What the largest event and the longest lease may add; see SCHED_ACTIONS_MAX. */
-enum { EVENT_ROOM = 2048 };
+/* What the largest event and the longest lease may add; see SCHED_ACTIONS_MAX.
+ */
+enum { EVENT_ROOM = 11000 };
 
 void out_begin(struct sched *s, struct sched_actions *ret)
 {
@@ -23,16 +24,21 @@ struct sched_action *act(struct sched *s, enum sched_action_kind kind)
     return a;
 }
 
+struct sched_action *act_lease(struct sched *s, enum sched_action_kind kind, const struct lease *l)
+{
+    struct sched_action *a = act(s, kind);
+    a->attempt = l->attempt;
+    a->epoch = l->epoch;
+    a->begun_ms = l->begun_ms;
+    a->job = l->job != NONE ? s->jobs[l->job].row.id : 0;
+    a->worker = l->worker != NONE ? s->workers[l->worker].id : 0;
+    return a;
+}
+
 struct sched_action *act_trace(struct sched *s, enum sched_trace trace, const struct lease *l)
 {
-    struct sched_action *a = act(s, ACT_TRACE);
+    struct sched_action *a = l ? act_lease(s, ACT_TRACE, l) : act(s, ACT_TRACE);
     a->trace = trace;
-    if (l) {
-        a->attempt = l->attempt;
-        a->epoch = l->epoch;
-        a->job = l->job != NONE ? s->jobs[l->job].row.id : 0;
-        a->worker = l->worker != NONE ? s->workers[l->worker].id : 0;
-    }
     return a;
 }
 

@@ -27,14 +27,21 @@ static size_t lay_out(struct sched *s, char *block)
     const struct sched_limits *x = &s->limits;
     size_t at = 0;
     (void)carve(block, &at, 1, sizeof *s);
-    s->jobs_cap = x->window + x->leases;
+    s->jobs_cap = x->experiments * (x->window + (x->window + 3) / 4) + x->leases;
     s->jobs = carve(block, &at, s->jobs_cap, sizeof *s->jobs);
     s->leases = carve(block, &at, x->leases, sizeof *s->leases);
     s->workers = carve(block, &at, x->workers, sizeof *s->workers);
     s->free = carve(block, &at, x->workers, sizeof *s->free);
+    s->ahead = carve(block, &at, x->workers, sizeof *s->ahead);
+    s->accounts = carve(block, &at, x->experiments, sizeof *s->accounts);
+    s->queues = carve(block, &at, (size_t)x->experiments * DEMANDS, sizeof *s->queues);
+    s->live = carve(block, &at, (size_t)x->experiments * DEMANDS, sizeof *s->live);
+    s->shapes = carve(block, &at, x->shapes, sizeof *s->shapes);
     s->blobs = carve(block, &at, (size_t)x->workers * x->worker_blobs, sizeof *s->blobs);
     map_carve(block, &at, &s->job_by_id, s->jobs_cap);
     map_carve(block, &at, &s->lease_by_attempt, x->leases);
+    map_carve(block, &at, &s->waiting_by_holder, x->leases);
+    map_carve(block, &at, &s->account_by_id, x->experiments);
     map_carve(block, &at, &s->worker_by_id, x->workers);
     map_carve(block, &at, &s->worker_by_peer, x->workers);
     return at;
@@ -46,21 +53,31 @@ size_t sched_size(const struct sched_limits *limits)
     return lay_out(&s, NULL);
 }
 
+static void check_limits(const struct sched_limits *x)
+{
+    assert(x->window > 0 && x->experiments > 0 && x->leases > 0 && x->workers > 0);
+    assert((uint64_t)x->window * x->experiments < NONE / 8 && x->leases < NONE / 8);
+    assert(x->workers < NONE / 8 && x->reserve > 0);
+    assert(x->worker_blobs > 0 && x->worker_blobs % BLOB_WAYS == 0);
+    assert(x->shapes > 0 && x->shapes % SHAPE_WAYS == 0);
+    assert(x->lease_ms > 0 && x->pause_ms > 0 && x->reattach_ms > 0 && x->ahead_ms > 0);
+    assert(x->quiet_ms > 0 && x->quiet_ms <= x->lease_ms);
+    assert(x->backoff_ms > 0 && x->backoff_ms <= x->backoff_max_ms);
+    assert(x->losses_max > 0 && x->quarantine > 0);
+}
+
 struct sched *sched_init(void *memory, const struct sched_limits *limits)
 {
     struct sched *s = memory;
 
     assert((uintptr_t)memory % 64 == 0);
-    assert(limits->window > 0 && limits->leases > 0 && limits->workers > 0);
-    assert(limits->window < NONE / 8 && limits->leases < NONE / 8 && limits->workers < NONE / 8);
-    assert(limits->worker_blobs > 0 && limits->worker_blobs % BLOB_WAYS == 0);
-    assert(limits->lease_ms > 0 && limits->pause_ms > 0 && limits->reattach_ms > 0);
-    assert(limits->quiet_ms > 0 && limits->quiet_ms <= limits->lease_ms);
-    assert(limits->losses_max > 0);
+    check_limits(limits);
     memset(s, 0, sizeof *s);
     s->limits = *limits;
     (void)lay_out(s, memory);
-    job_init(s);
+    memset(s->shapes, 0, limits->shapes * sizeof *s->shapes);
+    s->jobs_free = s->resting_root = NONE;
+    account_init(s);
     lease_init(s);
     worker_init(s);
     return s;
@@ -69,9 +86,11 @@ struct sched *sched_init(void *memory, const struct sched_limits *limits)
 static void on_start(struct sched *s, const struct sched_event *e)
 {
     assert(s->incarnation == 0 && e->start.incarnation > 0);
-    assert(e->start.incarnation < 1u << (63 - SCHED_ATTEMPT_BITS));
+    assert(e->start.first_attempt > 0);
     s->incarnation = e->start.incarnation;
-    s->more = true;
+    s->next_attempt = e->start.first_attempt;
+    s->reserved_upto = e->start.first_attempt - 1;
+    s->ask = true;
 }
 
 /* A message of a worker. */
@@ -95,7 +114,9 @@ static void on_message(struct sched *s, const struct sched_event *e)
     } else {
         if (w)
             worker_heard(s, w);
-        if (e->kind == EV_CREDITS)
+        if (e->kind == EV_HEARTBEAT)
+            worker_remind(s, w);
+        else if (e->kind == EV_CREDITS)
             on_credits(s, w, e);
         else if (e->kind == EV_RENEW)
             on_renew(s, w, e);
@@ -132,6 +153,9 @@ static void handle(struct sched *s, const struct sched_event *e)
     case EV_CHANGE:
         on_change(s, e);
         break;
+    case EV_DRAIN:
+        on_drain(s, e);
+        break;
     case EV_TICK:
         break; /* every step looks at the time */
     case EV_HELLO:
@@ -150,6 +174,14 @@ static void handle(struct sched *s, const struct sched_event *e)
     }
 }
 
+static void review(struct sched *s)
+{
+    if (!s->demands_changed && !s->demand_free)
+        return;
+    s->demands_changed = false;
+    demands_review(s);
+}
+
 void sched_step(struct sched *s, const struct sched_event *e, struct sched_actions *ret)
 {
     assert(e->now_ms >= s->now_ms);
@@ -165,7 +197,10 @@ void sched_step(struct sched *s, const struct sched_event *e, struct sched_actio
     handle(s, e);
     lease_tick(s);
     worker_tick(s);
+    job_tick(s);
+    review(s);
     dispatch(s);
+    review(s);
     window_load(s);
     out_end(s);
 }
@@ -186,5 +221,11 @@ uint64_t sched_next_timeout(const struct sched *s)
     at = MAX(at, s->grace_ms);
     if (s->paused.head != NONE)
         at = MIN(at, s->workers[s->paused.head].paused_ms);
+    if (s->resting_root != NONE)
+        at = MIN(at, s->jobs[s->resting_root].due_ms);
+    if (s->later_ms != 0)
+        at = MIN(at, s->later_ms);
+    if (s->ask && s->loading == NONE)
+        at = MIN(at, MAX(s->ask_ms, s->now_ms));
     return at;
 }

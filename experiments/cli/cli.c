@@ -11,10 +11,22 @@
 #include "common/base/buf.h"
 #include "common/base/mem.h"
 #include "common/base/nearest.h"
+#include "experiments/cli/client.h"
 #include "experiments/cli/git.h"
 #include "experiments/cli/tables.h"
 
+static error_t take_shared(struct options *o, int key, char *arg, struct argp_state *state);
+
 error_t options_take(struct options *o, int key, char *arg, struct argp_state *state)
+{
+    error_t rc = take_shared(o, key, arg, state);
+
+    if (rc == 0)
+        client_identify(o);
+    return rc;
+}
+
+static error_t take_shared(struct options *o, int key, char *arg, struct argp_state *state)
 {
     switch (key) {
     case 's':
@@ -22,6 +34,15 @@ error_t options_take(struct options *o, int key, char *arg, struct argp_state *s
         return 0;
     case KEY_COORDINATOR:
         o->coordinator = arg;
+        return 0;
+    case KEY_KEY:
+        o->key = arg;
+        return 0;
+    case KEY_SERVER_KEY:
+        o->server_key = arg;
+        return 0;
+    case KEY_INSECURE:
+        o->insecure = true;
         return 0;
     case KEY_SET:
         if (o->sets_len == CLI_SETS_MAX)
@@ -33,6 +54,11 @@ error_t options_take(struct options *o, int key, char *arg, struct argp_state *s
         return 0;
     case KEY_CSV:
         o->csv = true;
+        return 0;
+    case KEY_PRIORITY:
+        o->prioritised = true;
+        o->priority = (int32_t)options_number(state, "priority", arg, -RECIPE_PRIORITY_MAX,
+                                              RECIPE_PRIORITY_MAX);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -157,7 +183,12 @@ int cli_plan(const char *name, const struct options *o, const struct env *env,
     *ret_recipe = NULL;
     *ret_plan = NULL;
     int rc = cli_recipe(name, o, ret_recipe, err);
-    return rc ? rc : make_plan(*ret_recipe, env, ret_plan, err);
+    rc = rc ? rc : make_plan(*ret_recipe, env, ret_plan, err);
+    if (rc == 0 && o->prioritised) {
+        (*ret_plan)->prioritised = true;
+        (*ret_plan)->priority = o->priority;
+    }
+    return rc;
 }
 
 int cli_plan_text(const char *text, const char *name, const struct env *env,

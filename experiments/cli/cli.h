@@ -40,6 +40,9 @@ int cmd_why(int argc, char **argv, const struct env *env);
 int cmd_table(int argc, char **argv, const struct env *env);
 int cmd_cell(int argc, char **argv, const struct env *env);
 int cmd_plot(int argc, char **argv, const struct env *env);
+int cmd_key(int argc, char **argv, const struct env *env);
+int cmd_audit(int argc, char **argv, const struct env *env);
+extern const struct argp argp_key, argp_audit;
 int cmd_completion(int argc, char **argv, const struct env *env);
 int cmd_query(int argc, char **argv, const struct env *env);
 int cmd_labels(int argc, char **argv, const struct env *env);
@@ -55,6 +58,12 @@ int cmd_gc(int argc, char **argv, const struct env *env);
 int cmd_pin(int argc, char **argv, const struct env *env);
 int cmd_replay(int argc, char **argv, const struct env *env);
 int cmd_verify(int argc, char **argv, const struct env *env);
+int cmd_workers(int argc, char **argv, const struct env *env);
+int cmd_drain(int argc, char **argv, const struct env *env);
+int cmd_backup(int argc, char **argv, const struct env *env);
+extern const struct argp argp_workers, argp_drain, argp_backup;
+int cmd_doctor(int argc, char **argv, const struct env *env);
+extern const struct argp argp_doctor;
 extern const struct argp argp_export, argp_import, argp_gc, argp_pin, argp_replay, argp_verify;
 extern const struct argp argp_pause, argp_resume, argp_retry, argp_priority, argp_why;
 extern const struct argp argp_completion, argp_run, argp_evaluate, argp_tasks, argp_plan,
@@ -66,15 +75,23 @@ extern const struct argp argp_completion, argp_run, argp_evaluate, argp_tasks, a
 /* Options that several commands share; a command lists the rows that it takes in its argp table. */
 struct options {
     const char *store, *coordinator;
+    const char *key, *server_key;
+    bool insecure;
     const char *set[CLI_SETS_MAX];
     size_t sets_len;
     bool json, csv;
+    bool prioritised; /* --priority was given */
+    int32_t priority;
 };
 enum {
     KEY_COORDINATOR = 0x100,
     KEY_SET,
     KEY_JSON,
     KEY_CSV,
+    KEY_KEY,
+    KEY_SERVER_KEY,
+    KEY_INSECURE,
+    KEY_PRIORITY,
     KEY_OWN /* a command's own start here */
 };
 #define OPTION_STORE                                                                               \
@@ -82,9 +99,35 @@ enum {
         "store", 's', "FILE", 0, "The results database (default results.db)", 0                    \
     }
 #define OPTION_COORDINATOR                                                                         \
+    { "coordinator",                                                                               \
+      KEY_COORDINATOR,                                                                             \
+      "ENDPOINT",                                                                                  \
+      0,                                                                                           \
+      "Ask this coordinator, e.g. tcp://10.0.0.1:7400",                                            \
+      0 },                                                                                         \
+        { "key",                                                                                   \
+          KEY_KEY,                                                                                 \
+          "FILE",                                                                                  \
+          0,                                                                                       \
+          "Your key there (default $DROVER_KEY, the store's, ~/.config/drover/key)",               \
+          0 },                                                                                     \
+        { "server-key",                                                                            \
+          KEY_SERVER_KEY,                                                                          \
+          "LINE|FILE",                                                                             \
+          0,                                                                                       \
+          "The coordinator's key (default $DROVER_SERVER_KEY, the store's, "                       \
+          "~/.config/drover/coordinator.pub)",                                                     \
+          0 },                                                                                     \
     {                                                                                              \
-        "coordinator", KEY_COORDINATOR, "ENDPOINT", 0,                                             \
-            "Ask this coordinator, e.g. tcp://10.0.0.1:7400", 0                                    \
+        "insecure", KEY_INSECURE, NULL, 0,                                                         \
+            "Plaintext, to a coordinator that was started with --insecure", 0                      \
+    }
+#define OPTION_PRIORITY                                                                            \
+    {                                                                                              \
+        "priority", KEY_PRIORITY, "N", 0,                                                          \
+            "The experiment's priority, in place of the recipe's: the higher goes first "          \
+            "(default: the one it has, at first 0)",                                               \
+            0                                                                                      \
     }
 #define OPTION_SET                                                                                 \
     {                                                                                              \
@@ -100,7 +143,8 @@ enum {
         "csv", KEY_CSV, NULL, 0, "Print comma-separated values", 0                                 \
     }
 
-/* Take a shared option; ARGP_ERR_UNKNOWN when KEY is none of them. */
+/* Take a shared option; ARGP_ERR_UNKNOWN when KEY is none of them. Also tells client.h which keys
+ * to use. */
 error_t options_take(struct options *o, int key, char *arg, struct argp_state *state);
 /* The store's file: what --store says, else results.db. */
 const char *options_store(const struct options *o);

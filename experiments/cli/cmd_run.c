@@ -7,18 +7,23 @@
 #include "experiments/cli/cli.h"
 #include "experiments/cli/runner.h"
 
-enum { KEY_DETACH = KEY_OWN, KEY_ALLOW_EXEC, KEY_ALLOW_PROGRAM };
+enum { KEY_DETACH = KEY_OWN, KEY_ALLOW_EXEC, KEY_ALLOW_PROGRAM, KEY_LABEL };
 
 static const struct argp_option rows[] = {
     OPTION_STORE,
     OPTION_COORDINATOR,
     OPTION_SET,
+    OPTION_PRIORITY,
     { "workers", 'w', "N", 0,
       "Workers to start, one slot each (default: one per core; for models above 256 MiB one in "
       "all)",
       0 },
     { "threads", 't', "N", 0,
       "Threads of each slot (default 1; for models above 256 MiB all cores)", 0 },
+    { "label", KEY_LABEL, "NAME", 0,
+      "Something that this computer has, for steps that require it (requires = [\"gpu\"]); may be "
+      "repeated",
+      0 },
     { "quiet", 'q', NULL, 0, "No progress, only failures and tables", 0 },
     { "detach", KEY_DETACH, NULL, 0,
       "Submit, start the workers, and return: it goes on in the background", 0 },
@@ -59,6 +64,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 't':
         a->r.threads = (size_t)options_number(state, "threads", arg, 1, 256);
+        return 0;
+    case KEY_LABEL:
+        if (a->r.labels_len == RUNNER_LABELS_MAX)
+            argp_error(state, "at most %d labels", RUNNER_LABELS_MAX);
+        a->r.label[a->r.labels_len++] = arg;
         return 0;
     case 'q':
         a->r.quiet = true;

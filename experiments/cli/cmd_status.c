@@ -6,32 +6,54 @@
 #include "experiments/cli/ask.h"
 #include "experiments/cli/cli.h"
 #include "experiments/cli/client.h"
+#include "experiments/cli/operate.h"
 #include "experiments/cli/sheet.h"
+#include "experiments/cli/watch.h"
 
 enum { ANSWER_MS = 10000 };
 
-static const struct argp_option rows[] = { OPTION_STORE, OPTION_COORDINATOR, OPTION_JSON, { 0 } };
+enum { KEY_WATCH = KEY_OWN };
+
+static const struct argp_option rows[] = {
+    OPTION_STORE,
+    OPTION_COORDINATOR,
+    { "watch", KEY_WATCH, NULL, 0,
+      "Look again each second, with rates and the time left: on a terminal a picture, else a line "
+      "for each change",
+      0 },
+    OPTION_JSON,
+    { 0 }
+};
 
 static const char doc[] =
     "Show how far each experiment's steps are. A coordinator also tells what runs now and on which "
     "workers; the store's file tells what is done.\v"
     "Example:\n"
     "  drover status\n"
-    "  drover status quickstart --coordinator tcp://localhost:7400\n\n"
+    "  drover status quickstart --coordinator tcp://localhost:7400\n"
+    "  drover status --watch\n\n"
     "Without a name: all experiments (from the file: the 50 submitted last). Units are examples, "
     "or "
-    "jobs where a job has none.\n\n"
+    "jobs where a job has none. --watch asks the coordinator that has the store, or --coordinator; "
+    "q or Ctrl-C ends it, and so does the end of the experiment that is named.\n\n"
     "Exit status: 0 done, 1 no such experiment, no store or no coordinator, 2 wrong usage.";
 
 struct arguments {
     struct options o;
     const char *name;
+    bool watch;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *a = state->input;
 
+    if (key == KEY_WATCH) {
+        a->watch = true;
+        return 0;
+    }
+    if (key == ARGP_KEY_END && a->watch && a->o.json)
+        argp_error(state, "--watch is for people, --json for programs");
     if (key != ARGP_KEY_ARG)
         return options_take(&a->o, key, arg, state);
     if (a->name)
@@ -109,18 +131,6 @@ static struct json *experiment_json(const Drover__ExperimentStatus *x)
     return o;
 }
 
-static struct json *worker_json(const Drover__WorkerStatus *w)
-{
-    struct json *o = json_new_object();
-
-    json_set(o, "worker", json_new_text(w->name));
-    set_number(o, "slots", w->slots);
-    set_number(o, "running", w->running);
-    set_number(o, "seen_ms_ago", (int64_t)w->last_seen_ms);
-    json_set(o, "state", json_new_text(w->draining ? "draining" : "working"));
-    return o;
-}
-
 static int ask(const struct arguments *a, struct json **ret, struct err *err)
 {
     Drover__Envelope *answer CLEANUP(wire_cleanup) = NULL;
@@ -139,7 +149,7 @@ static int ask(const struct arguments *a, struct json **ret, struct err *err)
     for (size_t i = 0; i < s->n_experiments; i++)
         json_push(experiments, experiment_json(s->experiments[i]));
     for (size_t i = 0; i < s->n_workers; i++)
-        json_push(workers, worker_json(s->workers[i]));
+        json_push(workers, operate_worker_json(s->workers[i]));
     *ret = json_new_object();
     set_number(*ret, "version", 1);
     json_set(*ret, "experiments", experiments);
@@ -215,8 +225,8 @@ static void print(const struct json *d)
     }
     if (truth(d, "more"))
         puts("\n... and older ones; name one to see it");
-    sheet_list(json_get(d, "workers"), "Workers", "worker slots running seen_ms_ago state", 0,
-               stdout);
+    sheet_list(json_get(d, "workers"), "Workers",
+               "worker state slots running ?waiting jobs_done=done seen_ms_ago", 0, stdout);
 }
 
 /* All steps and failures in one list each, with the experiment's name: easier for scripts. */
@@ -246,6 +256,17 @@ static void add_lists(struct json *d)
     json_set(d, "failures", failures);
 }
 
+static int watch(const struct arguments *a, const struct env *env)
+{
+    char endpoint[STORE_ENDPOINT_MAX];
+    struct err err = { 0 };
+    int rc = operate_endpoint(&a->o, endpoint, &err);
+
+    if (!rc)
+        rc = watch_status(endpoint, a->name, &err);
+    return rc ? cli_fail(env, &err) : CLI_DONE;
+}
+
 int cmd_status(int argc, char **argv, const struct env *env)
 {
     struct arguments a = { .name = NULL };
@@ -253,6 +274,8 @@ int cmd_status(int argc, char **argv, const struct env *env)
     struct err err = { 0 };
 
     argp_parse(&argp_status, argc, argv, 0, NULL, &a);
+    if (a.watch)
+        return watch(&a, env);
     if ((a.o.coordinator ? ask(&a, &answer, &err) : look(&a, &answer, &err)) != 0)
         return cli_fail(env, &err);
     if (a.o.json) {

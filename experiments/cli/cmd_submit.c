@@ -9,7 +9,7 @@
 enum { ANSWER_MS = 30000 };
 
 static const struct argp_option submit_rows[] = {
-    OPTION_COORDINATOR, OPTION_SET, OPTION_JSON, { 0 }
+    OPTION_COORDINATOR, OPTION_SET, OPTION_PRIORITY, OPTION_JSON, { 0 }
 };
 
 static const char submit_doc[] =

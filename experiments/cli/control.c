@@ -21,8 +21,7 @@ bool control_names_job(const char *text)
     return (digits > 0 && !text[digits]) || (hex >= KEY_DIGITS_MIN && !text[hex]);
 }
 
-/* Who writes: its endpoint in ENDPOINT, "" when nobody does. */
-static int find_writer(const struct options *o, char endpoint[STORE_ENDPOINT_MAX], struct err *err)
+int control_find_writer(const struct options *o, char endpoint[STORE_ENDPOINT_MAX], struct err *err)
 {
     const char *path = options_store(o);
     struct err none = { 0 };
@@ -112,7 +111,7 @@ int control_do(const struct options *o, const Drover__Control *m, uint32_t *ret_
                struct buf *ret_text, struct err *err)
 {
     char endpoint[STORE_ENDPOINT_MAX];
-    int rc = find_writer(o, endpoint, err);
+    int rc = control_find_writer(o, endpoint, err);
 
     *ret_jobs = 0;
     if (rc)
@@ -145,7 +144,7 @@ int control_cancel(const struct options *o, const char *experiment, uint32_t *re
     Drover__Envelope *answer CLEANUP(wire_cleanup) = NULL;
     Drover__CancelRequest request = DROVER__CANCEL_REQUEST__INIT;
     char endpoint[STORE_ENDPOINT_MAX];
-    int rc = find_writer(o, endpoint, err);
+    int rc = control_find_writer(o, endpoint, err);
 
     if (rc)
         return rc;

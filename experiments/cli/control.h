@@ -11,6 +11,12 @@
 #include "common/base/buf.h"
 #include "common/wire/wire.h"
 #include "experiments/cli/cli.h"
+#include "store/store.h"
+
+/* The coordinator that --coordinator names, or that holds the store's lock: its endpoint, "" when
+ * nobody does. ERR_CONFLICT as below; ERR_NOT_FOUND: no store. */
+int control_find_writer(const struct options *o, char endpoint[STORE_ENDPOINT_MAX],
+                        struct err *err) MUST_CHECK;
 
 /* Carry out M. RET_TEXT gets a sentence for people, for WHY its JSON; *RET_JOBS how many jobs it
  * concerns. ERR_CONFLICT: a process that is no coordinator writes to the store. */

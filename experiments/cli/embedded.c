@@ -18,7 +18,8 @@ enum {
     READY_MS_MAX = 30000, /* opening a large store after a crash replays its journal */
     RESTARTS_MAX = 5,     /* of one child; one that lived for a while starts counting anew */
     LIVED_MS = 60000,
-    RESTART_PAUSE_MS = 500 /* doubled each time */
+    RESTART_PAUSE_MS = 500, /* doubled each time */
+    LABELS_MAX = 16
 };
 
 struct member {
@@ -30,7 +31,10 @@ struct member {
 
 struct embedded {
     char *folder, *store, *logs, *ready_file, *endpoint, *programs;
-    size_t workers, threads;
+    size_t workers, threads, slots;
+    char *label[LABELS_MAX];
+    size_t labels_len;
+    bool insecure;
     bool own_coordinator, working, stopping, coordinator_told;
     struct member coordinator;
     struct member worker[EMBEDDED_WORKERS_MAX];
@@ -51,7 +55,8 @@ static int start_coordinator(struct embedded *e, struct err *err)
     char *program CLEANUP(mem_cleanup) = join(e->folder, "/drover-coordinator");
     char *log CLEANUP(mem_cleanup) = join(e->logs, "/coordinator.log");
     /* A first start listens at a new port: no worker of before knows it, so none is waited for. */
-    const char *const args[] = { "--store",
+    const char *const args[] = { "--insecure",
+                                 "--store",
                                  e->store,
                                  "--listen",
                                  e->endpoint ? e->endpoint : "tcp://127.0.0.1:*",
@@ -64,26 +69,34 @@ static int start_coordinator(struct embedded *e, struct err *err)
     (void)unlink(e->ready_file); /* of a run that was killed */
     e->coordinator.wanted = true;
     e->coordinator.started_ms = clock_ms();
-    return child_start(&e->coordinator.child, program, args, log, err);
+    return child_start(&e->coordinator.child, program, args + !e->insecure, log, err);
 }
 
 static int start_worker(struct embedded *e, size_t i, struct err *err)
 {
     char *program CLEANUP(mem_cleanup) = join(e->folder, "/drover-worker");
     struct buf log CLEANUP(buf_release) = { 0 };
-    char threads[16];
-    const char *const args[] = { "--coordinator",
-                                 e->endpoint,
-                                 "--slots",
-                                 "1",
-                                 "--threads",
-                                 threads,
-                                 e->programs ? "--allow-exec" : NULL,
-                                 "--allow-program",
-                                 e->programs,
-                                 NULL };
+    char threads[16], slots[16];
+    const char *args[16 + 2 * LABELS_MAX] = { NULL };
+    size_t n = 0;
 
     snprintf(threads, sizeof(threads), "%zu", e->threads);
+    snprintf(slots, sizeof(slots), "%zu", e->slots);
+    if (e->insecure)
+        args[n++] = "--insecure";
+    const char *const usual[] = { "--coordinator", e->endpoint, "--slots", slots,
+                                  "--threads",     threads,     "--store", e->store };
+    for (size_t k = 0; k < ARRAY_LEN(usual); k++)
+        args[n++] = usual[k];
+    for (size_t k = 0; k < e->labels_len; k++) {
+        args[n++] = "--label";
+        args[n++] = e->label[k];
+    }
+    if (e->programs) {
+        args[n++] = "--allow-exec";
+        args[n++] = "--allow-program";
+        args[n++] = e->programs;
+    }
     buf_printf(&log, "%s/worker-%zu.log", e->logs, i + 1);
     e->worker[i].wanted = true;
     e->worker[i].started_ms = clock_ms();
@@ -162,6 +175,10 @@ int embedded_new(const struct embedded_conf *conf, struct embedded **ret, struct
     e->programs = conf->programs ? mem_strdup(conf->programs) : NULL;
     e->workers = MIN(conf->workers, (size_t)EMBEDDED_WORKERS_MAX);
     e->threads = conf->threads;
+    e->slots = MAX(conf->slots, (size_t)1);
+    for (size_t i = 0; conf->label && conf->label[i] && i < LABELS_MAX; i++)
+        e->label[e->labels_len++] = mem_strdup(conf->label[i]);
+    e->insecure = conf->insecure;
     if (mkdir(e->logs, 0755) != 0 && errno != EEXIST)
         rc = err_errno(err, errno, "%s", e->logs);
     if (!rc && e->own_coordinator)
@@ -191,6 +208,8 @@ void embedded_free(struct embedded *e)
     free(e->ready_file);
     free(e->endpoint);
     free(e->programs);
+    for (size_t i = 0; i < e->labels_len; i++)
+        free(e->label[i]);
     free(e);
 }
 

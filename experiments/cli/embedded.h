@@ -16,11 +16,14 @@ enum { EMBEDDED_WORKERS_MAX = 256 };
 struct embedded;
 
 struct embedded_conf {
+    bool insecure;      /* plaintext; else with the store's keys */
     const char *folder; /* of the daemons */
     const char *store;  /* logs go to STORE-logs/ */
     size_t workers, threads;
-    const char *programs; /* that exec steps may run, parted by commas; NULL: none */
-    const char *endpoint; /* of a coordinator that runs already, else NULL: start one */
+    size_t slots;             /* of each worker; 0: 1 */
+    const char *const *label; /* that they have, at most 16, ended by NULL; NULL: none */
+    const char *programs;     /* that exec steps may run, parted by commas; NULL: none */
+    const char *endpoint;     /* of a coordinator that runs already, else NULL: start one */
 };
 
 /* Start the coordinator (unless CONF names one) and wait until it is ready. Errors carry its last

@@ -16,6 +16,7 @@ enum {
     LOST_MS = 3000,     /* of silence before a joined coordinator's lock is looked at */
     IDLE_MS = 3000,     /* without any worker before a joined coordinator gets some of ours */
     SUBMIT_MS = 60000,  /* a plan of 100,000 jobs is written in less on an idle machine */
+    HANG_UPS_MAX = 3,   /* in the handshake, before it is believed to be meant */
     SUBMIT_JOB_MS = 10, /* more for each job: the machine may be busy */
 };
 
@@ -26,6 +27,8 @@ struct session {
     int timer;
     bool connected, submitted, asked, over, workers_seen;
     uint64_t request, heard_ms, alone_ms, submit_ms;
+    struct transport_keys keys;
+    unsigned hang_ups;
     unsigned signals;
     enum follow_end end;
     int rc;
@@ -161,7 +164,9 @@ static void on_envelope(struct session *s, const Drover__Envelope *e)
         if (s->submitted)
             on_status(s, e->status);
     } else if (e->body_case == DROVER__ENVELOPE__BODY_REFUSE) {
-        fail(s, client_refused(e->refuse, &s->err));
+        /* Too many questions wait, as after a time without a network: ask again later. */
+        if (!s->submitted || (e->refuse->code != ERR_AGAIN && e->refuse->code != ERR_LIMIT))
+            fail(s, client_refused(e->refuse, &s->err));
     }
 }
 
@@ -193,6 +198,10 @@ static void on_event(void *arg, const struct transport_event *e)
         wire_free(envelope);
         break;
     }
+    case TRANSPORT_DENIED:
+        if (e->certain || (!s->submitted && ++s->hang_ups == HANG_UPS_MAX))
+            fail(s, client_denied(e, s->f->endpoint, &s->keys, &s->err));
+        break;
     case TRANSPORT_GONE:
     case TRANSPORT_BAD:
     case TRANSPORT_EVENTS:
@@ -312,7 +321,9 @@ static int start(struct session *s, struct err *err)
     int rc = loop_add_signals(s->loop, signals, ARRAY_LEN(signals), on_signal, s, err);
 
     if (!rc)
-        rc = transport_connect(&s->t, s->f->endpoint, err);
+        rc = client_keys(s->f->endpoint, &s->keys, err);
+    if (!rc)
+        rc = transport_connect(&s->t, s->f->endpoint, &s->keys, err);
     if (rc)
         return rc;
     loop_add_transport(s->loop, s->t, on_event, s);
@@ -346,6 +357,7 @@ int follow(struct follow *f, enum follow_end *ret, struct err *err)
     if (s.t)
         loop_remove_transport(s.loop, s.t);
     transport_close(s.t);
+    transport_keys_wipe(&s.keys);
     loop_free(s.loop);
     *ret = s.end;
     return rc;

@@ -8,6 +8,7 @@
 
 #include "common/base/clock.h"
 #include "experiments/cli/follow.h"
+#include "experiments/cli/requests.h"
 #include "experiments/cli/sheet.h"
 #include "experiments/cli/tables.h"
 #include "store/store.h"
@@ -44,8 +45,11 @@ static struct embedded_conf conf_of(const struct run *r, const char *endpoint)
                                    .store = options_store(&r->a->o),
                                    .workers = r->a->workers,
                                    .threads = r->a->threads,
+                                   .slots = r->a->slots,
+                                   .label = r->a->label,
                                    .programs = r->programs,
-                                   .endpoint = endpoint };
+                                   .endpoint = endpoint,
+                                   .insecure = client_insecure() };
 }
 
 /* Another run has the store: does its coordinator answer? */
@@ -333,7 +337,11 @@ int runner_run(struct runner *a, const struct env *env, const struct plan *plan)
 
     if (choose_programs(&r, &programs, &err) != 0)
         return cli_fail(env, &err);
+    const bool chosen = a->workers || a->threads;
     runner_share(a, largest_file(plan), allowed_cores());
+    if (!a->o.coordinator &&
+        requests_share(a, chosen, plan, allowed_cores(), requests_memory_mib(), &err) != 0)
+        return cli_fail(env, &err);
     r.submission = submission = submission_new(plan);
     r.view = view = view_new(stderr, a->quiet || a->detach);
     if (run_and_follow(&r, &how, &err) != 0)

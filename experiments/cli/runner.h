@@ -7,11 +7,16 @@
 #include "experiments/cli/cli.h"
 #include "experiments/cli/embedded.h"
 
+enum { RUNNER_LABELS_MAX = 16 };
+
 struct runner {
     struct options o;
-    const char *again;       /* arguments that go on with it: "run my.cfg" */
-    const char *recipe;      /* its name for `drover plan`, or NULL */
-    size_t workers, threads; /* 0: runner_share() chooses */
+    const char *again;                        /* arguments that go on with it: "run my.cfg" */
+    const char *recipe;                       /* its name for `drover plan`, or NULL */
+    size_t workers, threads;                  /* 0: runner_share() chooses */
+    size_t slots;                             /* of each worker: by requests_share() */
+    const char *label[RUNNER_LABELS_MAX + 1]; /* that its workers have, ended by NULL */
+    size_t labels_len;
     bool quiet, detach;
     bool allow_exec;      /* exec steps run */
     const char *programs; /* those that may, parted by commas; NULL: those that the plan names */

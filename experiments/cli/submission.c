@@ -142,6 +142,10 @@ static void put_job(struct submission *s, const struct plan_job *j, Drover__Plan
     to->end = j->end;
     to->seed = j->seed;
     to->retries = j->retries;
+    to->cores = j->cores;
+    to->memory_mib = j->memory_mib;
+    to->n_labels = j->labels_len;
+    to->labels = (char **)j->label;
     put_params(s, j->params, to);
     to->n_inputs = j->inputs_len;
     to->inputs = LIST(s, Drover__Input, DROVER__INPUT__INIT, j->inputs_len);
@@ -262,6 +266,8 @@ struct submission *submission_new(const struct plan *p)
     put_halving(s);
     put_files(s);
     s->message.git = text(p->git);
+    s->message.prioritised = p->prioritised;
+    s->message.priority = p->priority;
     return s;
 }
 

@@ -204,6 +204,8 @@ void step_exec_release(struct step *st)
 static bool plain_makes(const struct step *from, const char *name, const char **ret,
                         bool *ret_folder)
 {
+    if (!step_makes_model(from))
+        return false;
     if (*name == '\0') {
         if (*from->kind->outputs == '\0' || strchr(from->kind->outputs, ' ') != NULL)
             return false;

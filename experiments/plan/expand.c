@@ -16,6 +16,23 @@ int expand_error(struct expansion *x, const struct step *s, const char *name, in
     return rc ? step_error(x->p, s->from, err, rc, name, "%.390s", inner->text) : 0;
 }
 
+/* What the step of job J, if it is one of the recipe's, asks of a worker. */
+static void put_resources(struct expansion *x, struct plan_job *j)
+{
+    for (size_t i = 0; i < x->p->r->steps_len; i++) {
+        const struct step *s = &x->steps[i];
+        if (!s->from || strcmp(s->from->id, j->step) != 0)
+            continue;
+        j->cores = s->cores;
+        j->memory_mib = s->memory_mib;
+        j->labels_len = s->requires_len;
+        if (s->requires_len > 0)
+            j->label = mem_calloc(s->requires_len, sizeof(*j->label));
+        for (size_t k = 0; k < s->requires_len; k++)
+            j->label[k] = build_text(x->b, s->requires[k]);
+    }
+}
+
 int expand_job(struct expansion *x, const struct plan_job *j, const struct digest *key,
                struct built *out, uint32_t *ret, struct err *err)
 {
@@ -39,6 +56,7 @@ int expand_job(struct expansion *x, const struct plan_job *j, const struct diges
             build_list_add(&to->needs, j->needs.v[i]);
         for (size_t i = 0; i < j->families.len; i++)
             build_list_add(&to->families, j->families.v[i]);
+        put_resources(x, to);
         slot->jobs++;
         slot->units += j->kind->shards ? j->end - j->begin : 1;
     }
@@ -201,6 +219,27 @@ static int enter_plain(struct expansion *x, const struct step *s, struct plan_jo
     return rc;
 }
 
+/* Jobs that differ by their number alone. */
+static int enter_numbered(struct expansion *x, const struct step *s, struct plan_job *j,
+                          struct built *out, struct err *err)
+{
+    struct params numbered CLEANUP(params_release) = { 0 };
+    uint32_t index = 0;
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < s->params.len; i++)
+        rc = params_set(&numbered, s->params.entry[i].name, &s->params.entry[i].value, err);
+    j->params = &numbered;
+    for (uint64_t n = 1; !rc && n <= s->jobs; n++) {
+        rc = params_set_int(&numbered, "number", (int64_t)n, err);
+        if (rc)
+            break;
+        struct digest key = key_of_job(j, x->b->plan, s->takes_seed, NULL);
+        rc = expand_job(x, j, &key, out, &index, err);
+    }
+    return rc;
+}
+
 /* Read the task files before models of gigabytes are hashed: a broken line is known at once. */
 static int check_files(struct expansion *x, const struct step *s, struct err *err)
 {
@@ -239,6 +278,7 @@ static int expand_step(struct expansion *x, const struct step *s, struct built *
     if (!rc)
         rc = s->kind->shards             ? shard_step(x, s, &j, out, err)
              : s->kind->id == KIND_STAGE ? expand_stages(x, s, &j, out, err)
+             : s->jobs > 1               ? enter_numbered(x, s, &j, out, err)
                                          : enter_plain(x, s, &j, out, err);
     free(j.needs.v);
     return rc;

@@ -224,6 +224,10 @@ int halving_add_run(struct build *b, const struct point *p, const struct step *s
         if (rc)
             break;
         nearest[k + 1] = enters ? (uint32_t)k + 1 : nearest[k];
+        if (enters && !step_makes_model(&steps[h->score[k]]))
+            return step_error(p, steps[h->score[k]].from, err, ERR_INVALID, NULL,
+                              "a rung is judged by this step, which must be one job that makes "
+                              "something");
         if (enters)
             add_entrant(b, k, &built[h->score[k]], run_index);
     }

@@ -25,6 +25,9 @@ static const struct recipe_key root_keys[] = {
       "another "
       "revision." },
     { "description", "text", "", KINDS_ALL, "For people." },
+    { "priority", "integer", "the one it has, at first 0", KINDS_ALL,
+      "The experiment's, -1000000 to 1000000: jobs of a higher one go first. `--priority` of run "
+      "and submit and `drover priority` change it." },
     { "paths", "group of texts", "", KINDS_ALL,
       "Variables that are paths: ${paths.NAME}. Relative ones start at the recipe's folder, those "
       "of "
@@ -81,6 +84,15 @@ static const struct recipe_key step_keys[] = {
     { "inputs", "group of texts", "", KINDS_EXEC,
       "{ NAME = \"STEP\"; } for what a step makes (\"STEP.OUTPUT\" when it makes several things), "
       "or { NAME = \"./PATH\"; } for a file or folder: {input.NAME} in the command." },
+    { "jobs", "integer", "1", KINDS_NOOP,
+      "So many jobs, at most 100000, that differ by their number alone: to see how fast jobs go." },
+    { "cores", "integer", "one slot", KINDS_ALL,
+      "Cores that each job needs: it goes to workers that offer so many (slots x threads) and have "
+      "them free. Like memory and requires, no part of what the job is: changes no result." },
+    { "memory", "text", "not asked", KINDS_ALL,
+      "Memory that each job needs: \"512M\", \"8G\" (drover-worker --memory)." },
+    { "requires", "texts", "", KINDS_ALL,
+      "Labels that the worker must have: [\"gpu\"] (drover-worker --label gpu)." },
     { "shard", "integer", "50", KINDS_SHARDS, "Examples per job. Changes no result." },
 };
 
@@ -217,6 +229,8 @@ bool recipe_key_fits(const struct recipe_key *key, const struct kind *k)
         return step_reads_files(k);
     case KINDS_EXEC:
         return k->id == KIND_EXEC;
+    case KINDS_NOOP:
+        return k->id == KIND_NOOP;
     }
     return false;
 }

@@ -34,7 +34,8 @@ enum recipe_kinds {
     KINDS_RESULTS,
     KINDS_SHARDS,
     KINDS_FILES,
-    KINDS_EXEC
+    KINDS_EXEC,
+    KINDS_NOOP
 };
 
 struct recipe_key {

@@ -100,6 +100,8 @@ int plan_make(const struct recipe *r, const struct plan_options *o, struct plan 
     b.plan->name = build_text(&b, r->name);
     b.plan->recipe = build_text(&b, r->text);
     b.plan->recipe_path = build_text(&b, r->path);
+    b.plan->prioritised = r->prioritised;
+    b.plan->priority = r->priority;
     int rc = expand(&b, err);
     build_release(&b);
     if (rc) {
@@ -143,6 +145,7 @@ void plan_free(struct plan *p)
         free(p->job[i].runs.v);
         free(p->job[i].families.v);
         free(p->job[i].family_examples);
+        free(p->job[i].label);
     }
     free(p->run);
     free(p->job);

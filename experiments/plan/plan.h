@@ -86,6 +86,12 @@ struct plan_job {
     uint64_t begin, end;       /* shard: examples begin..end-1; else 0, 0 */
     uint64_t seed;
     uint32_t retries;
+    /* What an attempt needs of a worker; no part of the key. Of several steps that plan the same
+     * job: of the first. */
+    uint32_t cores;      /* 0: one slot */
+    uint64_t memory_mib; /* 0: not said */
+    const char **label;  /* that the worker must have */
+    size_t labels_len;
 };
 
 struct plan_family {
@@ -202,6 +208,9 @@ struct plan {
     size_t curricula_len, curricula_more;
     const char **warning; /* "file:line: steps[i].key: ..." */
     size_t warnings_len;
+    bool prioritised; /* PRIORITY is asked for, by the recipe or the command; else the experiment
+                       * keeps the one it has */
+    int32_t priority;
     const char *git; /* Plan.git: set by the caller of plan_make(), who owns it; NULL: unknown */
     struct plan_memory *memory;
 };

@@ -215,6 +215,19 @@ static int read_variables(struct recipe_set *s, const struct conf_value *root, c
     return rc;
 }
 
+static int read_priority(struct recipe *r, const struct conf_value *root, struct err *err)
+{
+    const struct conf_value *v = conf_get(root, "priority");
+    int64_t priority = 0;
+
+    if (!v)
+        return 0;
+    int rc = conf_int(v, -RECIPE_PRIORITY_MAX, RECIPE_PRIORITY_MAX, &priority, err);
+    r->prioritised = true;
+    r->priority = (int32_t)priority;
+    return rc;
+}
+
 int recipe_read(struct recipe *r, const struct conf *c, struct err *err)
 {
     const char *known[RECIPE_KEYS_MAX];
@@ -225,6 +238,7 @@ int recipe_read(struct recipe *r, const struct conf *c, struct err *err)
     rc = rc ? rc : read_name(name, "/.", &r->name, err);
     if (!rc && conf_get(root, "description"))
         rc = conf_expect(conf_get(root, "description"), CONF_TEXT, err);
+    rc = rc ? rc : read_priority(r, root, err);
     rc = rc ? rc : read_variables(&r->paths, root, "paths", true, err);
     rc = rc ? rc : read_variables(&r->vars, root, "vars", false, err);
     rc = rc ? rc : read_steps(r, root, err);

@@ -68,6 +68,7 @@ struct recipe_axis {
     char **at;   /* "file:line" of each row's value; NULL: WHERE for all */
 };
 
+enum { RECIPE_PRIORITY_MAX = 1000000 }; /* and its negative: STORE_PRIORITY_MAX */
 enum sweep_form { SWEEP_GRID, SWEEP_ZIP, SWEEP_POINTS, SWEEP_RANDOM };
 
 struct recipe_entry {
@@ -92,9 +93,11 @@ struct recipe_halving {
 
 struct recipe {
     char *name;
-    char *path; /* as given; "" when embedded */
-    char *dir;  /* relative paths start here; "." when embedded */
-    char *text; /* includes resolved, --set appended as comments */
+    char *path;       /* as given; "" when embedded */
+    char *dir;        /* relative paths start here; "." when embedded */
+    char *text;       /* includes resolved, --set appended as comments */
+    bool prioritised; /* it says so: */
+    int32_t priority;
     struct recipe_set paths, vars;
     struct recipe_step step[RECIPE_STEPS_MAX];
     size_t steps_len;

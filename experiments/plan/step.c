@@ -195,6 +195,9 @@ static int fill(const struct point *p, struct step *st, struct err *err)
     if (rc)
         return rc;
     st->retries = (uint32_t)retries;
+    rc = step_resources(p, st, err);
+    if (rc)
+        return rc;
     if (step_has_word(st->kind->inputs, "model"))
         rc = step_model(p, st, err);
     if (!rc && step_has_word(st->kind->inputs, "labels"))

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/tasks/task.h"
+#include "experiments/plan/plan.h"
 #include "experiments/plan/recipe.h"
 
 /* A point of the sweep: the value of each axis, NULL where the step's own counts; the run's seed;
@@ -59,6 +60,11 @@ struct step {
     bool takes_seed;
     uint64_t seed;
     uint32_t retries;
+    uint64_t jobs;         /* noop: so many, numbered; 1: one without a number */
+    uint32_t cores;        /* what each needs of a worker; 0: not said */
+    uint64_t memory_mib;   /* likewise */
+    char *const *requires; /* labels that the worker must have; the recipe's */
+    size_t requires_len;
     int model_step;        /* index of a recipe step, -1: model_path */
     uint64_t model_stage;  /* of a stage step's stages, from 1: whose model; 0: the last */
     char model_output[32]; /* of an exec step: which of its folders; "": no exec step's */
@@ -119,6 +125,8 @@ int step_think(const struct point *p, struct step *st, struct err *err) MUST_CHE
 /* A step that asks for reasoning asks a model that was taught it, as far as the recipe says. */
 int step_think_target(const struct point *p, const struct step *steps, const struct step *st,
                       struct err *err) MUST_CHECK;
+/* jobs, cores, memory, requires. */
+int step_resources(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
 /* Entry "tasks" with the files that they are read from. */
 int step_tasks(const struct point *p, struct step *st, struct err *err) MUST_CHECK;
 /* Has a step of kind K entries files.TASK? */
@@ -153,6 +161,9 @@ void step_exec_release(struct step *st);
 bool step_exec_output(const struct point *p, const char *id, int *ret_step, char output[32]);
 /* Does FROM make an output NAME ("" : its only one, whose name is *RET)? *RET_FOLDER: a folder. */
 bool step_makes(const struct step *from, const char *name, const char **ret, bool *ret_folder);
+/* False: FROM is a noop step that makes nothing, or many jobs whose models nobody can tell apart.
+ */
+bool step_makes_model(const struct step *from);
 /* What exec step ST reads is made. */
 int step_exec_targets(const struct point *p, const struct step *steps, const struct step *st,
                       struct err *err) MUST_CHECK;

@@ -226,6 +226,11 @@ int step_check_targets(const struct point *p, const struct step *steps, const st
                             "declares no such folder; say outputs = [\"model/\"] there", err);
     } else if (model && !step_has_word(model->kind->outputs, "model"))
         return no_maker(p, st, "model", model, "makes no model", err);
+    if (model && !step_makes_model(model))
+        return no_maker(p, st, "model", model,
+                        model->jobs > 1 ? "is many jobs; name a step that makes one model"
+                                        : "makes nothing",
+                        err);
     if (model && model->kind->id == KIND_NOOP && st->kind->id != KIND_NOOP)
         return step_error(p, st->from, err, ERR_INVALID, "model",
                           "step \"%s\" does nothing: its model is for noop steps only",

@@ -67,6 +67,11 @@ static int check_name(const struct recipe_step *s, const char *name, const char 
             err, ERR_INVALID,
             "%s: steps[%zu].seed: a job of kind %s draws no random numbers; leave the seed out",
             where, s->index, s->kind->name);
+    if (strcmp(name, "labels") == 0)
+        return err_set(err, ERR_INVALID,
+                       "%s: steps[%zu].labels: a %s step reads none; for labels that a worker must "
+                       "have say requires = [\"gpu\"]",
+                       where, s->index, s->kind->name);
     step_known_names(s->kind, known);
     const char *near = nearest_find(name, known);
     return near ? err_set(err, ERR_INVALID,

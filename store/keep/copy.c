@@ -96,13 +96,17 @@ void copy_add_key(const struct copy_columns *cs, struct buf *sql)
     }
 }
 
+/* Attempts have numbers that may be given out already (store_attempts_reserve). */
+#define GIVEN_OUT "(SELECT value FROM main.meta WHERE name = 'attempt_reserved')"
+
 static int is_empty(struct sqlite3 *db, const char *table, bool *ret, struct err *err)
 {
     CLEANUP(buf_release) struct buf sql = { 0 };
     int64_t n = 0;
     int rc;
 
-    buf_printf(&sql, "SELECT NOT EXISTS (SELECT 1 FROM main.%s)", table);
+    buf_printf(&sql, "SELECT NOT EXISTS (SELECT 1 FROM main.%s)%s", table,
+               strcmp(table, "attempt") == 0 ? " AND " GIVEN_OUT " = 0" : "");
     rc = sqlite_number(db, buf_str(&sql), &n, err);
     *ret = n != 0;
     return rc;
@@ -155,9 +159,10 @@ static int number_rows(struct sqlite3 *db, const struct copy_table *t, struct er
     }
     rc = match(db, &cs, err);
     buf_printf(&sql,
-               "INSERT OR REPLACE INTO temp.map_%s SELECT old, (SELECT max(id) FROM main.%s) + "
-               "row_number() OVER (ORDER BY old), 0 FROM temp.map_%s WHERE NOT known",
-               t->name, t->name, t->name);
+               "INSERT OR REPLACE INTO temp.map_%s SELECT old, max(coalesce((SELECT max(id) FROM "
+               "main.%s), 0), %s) + row_number() OVER (ORDER BY old), 0 FROM temp.map_%s WHERE "
+               "NOT known",
+               t->name, t->name, strcmp(t->name, "attempt") == 0 ? GIVEN_OUT : "0", t->name);
     return rc < 0 ? rc : sqlite_run(db, buf_str(&sql), err);
 }
 

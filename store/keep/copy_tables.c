@@ -39,7 +39,8 @@ const struct copy_table copy_tables[] = {
     { .name = "job",
       .columns = "id! key* kind= kind_version= class= step state waiting priority seed= "
                  "range_begin= range_end= retries tries losses epoch attempt>attempt diverged "
-                 "params= params_text submitted_ms paused",
+                 "params= params_text submitted_ms paused owner>experiment cores memory_mib "
+                 "labels parts needed",
       .says = JOB_OF("s.id") },
     { .name = "job_need",
       .columns = "job*>job need*>job gate",
@@ -61,7 +62,8 @@ const struct copy_table copy_tables[] = {
       .from = OF("job_output", "job"),
       .says = JOB_OF("s.job") " || ', output ' || s.name" },
     { .name = "worker",
-      .columns = "id! uid* name host pid version classes slots threads first_ms last_ms gone" },
+      .columns = "id! uid* name host pid version classes slots threads first_ms last_ms gone "
+                 "environment" },
     /* Its epoch is no key: the same job may have run in both stores (copy.c). */
     { .name = "attempt",
       .columns = "id! job*>job epoch worker*>worker incarnation outcome started_ms* ended_ms "
@@ -127,7 +129,7 @@ const struct copy_table copy_tables[] = {
 const size_t copy_tables_len = ARRAY_LEN(copy_tables);
 
 /* meta: counters of one file. pin: a decision of the one who keeps a store. run_summary: triggers
- * make it from the others. checkpoint: of work that goes on, in this store. */
-const char *const copy_not[] = {
-    "meta", "pin", "run_summary", "checkpoint", "checkpoint_gone", NULL
-};
+ * make it from the others. checkpoint: of work that goes on, in this store. shape: how long jobs
+ * take here. audit: who did what here. */
+const char *const copy_not[] = { "meta",  "pin",   "run_summary", "checkpoint", "checkpoint_gone",
+                                 "shape", "audit", NULL };

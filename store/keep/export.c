@@ -276,13 +276,17 @@ static int fill(struct exporting *e, const char *name, struct err *err)
 
 int export_renew(const char *path, struct err *err)
 {
-    CLEANUP(buf_release) struct buf lock = { 0 };
+    static const char *const beside[] = { "-lock", "-mark" };
     struct store *s;
     int rc = store_open(&s, path, "", err);
 
     store_close(s);
-    buf_printf(&lock, "%s-lock", path);
-    (void)unlink(buf_str(&lock)); /* it may not be there */
+    for (size_t i = 0; i < ARRAY_LEN(beside); i++) {
+        CLEANUP(buf_release) struct buf name = { 0 };
+
+        buf_printf(&name, "%s%s", path, beside[i]);
+        (void)unlink(buf_str(&name)); /* it may not be there */
+    }
     return rc;
 }
 

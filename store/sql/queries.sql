@@ -9,6 +9,10 @@ BEGIN IMMEDIATE
 -- name: commit
 COMMIT
 
+-- How many transactions were committed: see mark.h.
+-- name: commits_set
+UPDATE meta SET value = :value WHERE name = 'commits'
+
 -- name: savepoint
 SAVEPOINT item
 
@@ -24,9 +28,10 @@ ROLLBACK TO item
 UPDATE meta SET value = value + 1 WHERE name = 'incarnation' RETURNING value
 
 -- name: worker_put
-INSERT INTO worker (uid, name, host, pid, version, classes, slots, threads, first_ms, last_ms)
-VALUES (:uid, :name, :host, :pid, :version, :classes, :slots, :threads, :now, :now)
-ON CONFLICT (uid) DO UPDATE SET last_ms = :now, slots = :slots, threads = :threads, classes = :classes, gone = NULL
+INSERT INTO worker (uid, name, host, pid, version, classes, slots, threads, first_ms, last_ms, environment)
+VALUES (:uid, :name, :host, :pid, :version, :classes, :slots, :threads, :now, :now, :environment)
+ON CONFLICT (uid) DO UPDATE SET last_ms = :now, slots = :slots, threads = :threads, classes = :classes, gone = NULL,
+                                environment = coalesce(:environment, environment)
 RETURNING id
 
 -- name: worker_gone
@@ -35,6 +40,9 @@ UPDATE worker SET gone = :why WHERE id = :id
 -- name: event_add
 INSERT INTO event (at_ms, incarnation, kind, job, attempt, text)
 VALUES (:now, :incarnation, :kind, nullif(:job, 0), nullif(:attempt, 0), :text)
+
+-- name: audit_add
+INSERT INTO audit (at_ms, who, role, peer, what, text) VALUES (:now, :who, :role, :peer, :what, :text)
 
 -- Blobs.
 
@@ -95,10 +103,9 @@ SELECT id, state FROM job WHERE key = :key
 
 -- name: job_put
 INSERT INTO job (key, kind, kind_version, class, step, state, waiting, priority, seed, range_begin, range_end, retries,
-                 params, params_text, submitted_ms)
-VALUES (:key, :kind, :kind_version, :class, :step, 'WAITING', 0, :priority, :seed, :range_begin, :range_end, :retries,
-        :params, :params_text, :now)
-RETURNING id
+                 params, params_text, submitted_ms, owner, cores, memory_mib, labels)
+VALUES (:key, :kind, :kind_version, :class, :step, :state, 0, :priority, :seed, :range_begin, :range_end, :retries,
+        :params, :params_text, :now, :owner, :cores, :memory_mib, :labels)
 
 -- name: job_need_clear
 DELETE FROM job_need WHERE job = :job
@@ -130,6 +137,16 @@ WHERE job_need.job = :job AND job_need.gate = 0
 
 -- name: job_restart
 UPDATE job SET state = :state, waiting = :waiting, tries = 0, losses = 0, priority = :priority, retries = :retries
+WHERE id = :id
+
+-- name: job_own
+UPDATE job SET owner = (
+    SELECT 4294967296 - (max((experiment.paused = 0) * 1152921504606846976 + (experiment.priority + 2097152) * 4294967296
+                             + 4294967296 - experiment.id) & 4294967295)
+    FROM run_job AS claim
+    JOIN run AS wanting ON wanting.id = claim.run
+    JOIN experiment ON experiment.id = wanting.experiment
+    WHERE claim.job = job.id AND claim.live = 1)
 WHERE id = :id
 
 -- name: job_state
@@ -174,19 +191,32 @@ WHERE live = 0 AND run IN (SELECT id FROM run WHERE revision = :revision)
 
 -- Ready jobs and leases.
 
+-- name: ready_one
+SELECT id, priority, owner, kind, class, step, labels, cores, memory_mib, tries, losses, retries, epoch, kind_version,
+       range_end - range_begin, parts, key, seed, params
+FROM job WHERE id = :id
+
 -- name: ready_all
-SELECT id, priority, kind, class, tries, losses, retries, max(range_end - range_begin, 1)
+SELECT id, priority, owner, kind, class, step, labels, cores, memory_mib, tries, losses, retries, epoch, kind_version,
+       range_end - range_begin, parts, key, seed, params
 FROM job
-WHERE state = 'READY' AND paused = 0 AND priority <= :priority AND (priority < :priority OR id > :id)
-  AND EXISTS (SELECT 1 FROM run_job AS claim WHERE claim.job = job.id AND claim.live = 1)
+WHERE state = 'READY' AND paused = 0 AND owner IS NOT NULL
+  AND priority <= :priority AND (priority < :priority OR id > :id)
 ORDER BY priority DESC, id LIMIT :max
 
--- name: ready_of
-SELECT id, priority, kind, class, tries, losses, retries, max(range_end - range_begin, 1)
+-- Those of the cursor's priority, then those below: each begins in the index where the page does.
+-- name: ready_same
+SELECT id, priority, owner, kind, class, step, labels, cores, memory_mib, tries, losses, retries, epoch, kind_version,
+       range_end - range_begin, parts, key, seed, params
 FROM job
-WHERE state = 'READY' AND paused = 0 AND priority <= :priority AND (priority < :priority OR id > :id)
-  AND EXISTS (SELECT 1 FROM run_job AS claim JOIN run ON run.id = claim.run
-              WHERE claim.job = job.id AND claim.live = 1 AND run.experiment = :experiment)
+WHERE state = 'READY' AND paused = 0 AND owner = :experiment AND priority = :priority AND id > :id
+ORDER BY id LIMIT :max
+
+-- name: ready_below
+SELECT id, priority, owner, kind, class, step, labels, cores, memory_mib, tries, losses, retries, epoch, kind_version,
+       range_end - range_begin, parts, key, seed, params
+FROM job
+WHERE state = 'READY' AND paused = 0 AND owner = :experiment AND priority < :priority
 ORDER BY priority DESC, id LIMIT :max
 
 -- name: job_affinity
@@ -199,9 +229,13 @@ JOIN blob ON blob.id = job_output.blob
 WHERE job_input.job = :job AND job_input.source = 'OUTPUT'
 LIMIT :max
 
+-- The first question is one look into an index; those that have no READY jobs of their own are few.
 -- name: active
 SELECT id FROM experiment
-WHERE EXISTS (SELECT 1 FROM run JOIN run_job ON run_job.run = run.id AND run_job.live = 1
+WHERE EXISTS (SELECT 1 FROM job WHERE job.owner = experiment.id AND job.state = 'READY' AND job.paused = 0)
+   OR EXISTS (SELECT 1 FROM run
+              JOIN run_summary ON run_summary.run = run.id AND run_summary.waiting + run_summary.ready > 0
+              JOIN run_job ON run_job.run = run.id AND run_job.live = 1
               JOIN job ON job.id = run_job.job
               WHERE run.experiment = experiment.id AND job.state IN ('READY', 'WAITING'))
 
@@ -239,18 +273,36 @@ SELECT count(*) FROM score WHERE family = :family AND idx >= :range_begin AND id
 
 -- Attempts.
 
--- name: job_epoch_next
-UPDATE job SET epoch = epoch + 1 WHERE id = :id RETURNING epoch
+-- name: attempts_next
+SELECT max((SELECT value FROM meta WHERE name = 'attempt_reserved'),
+           coalesce((SELECT max(id) FROM attempt), 0)) + 1
+
+-- name: attempts_reserve
+UPDATE meta SET value = :upto WHERE name = 'attempt_reserved' AND value < :upto
+
+-- name: job_epoch
+UPDATE job SET epoch = :epoch WHERE id = :id AND epoch < :epoch
 
 -- name: attempt_put
-INSERT INTO attempt (job, epoch, worker, incarnation, outcome, started_ms)
-VALUES (:job, :epoch, nullif(:worker, 0), :incarnation, 'RUNNING', :now) RETURNING id
+INSERT INTO attempt (id, job, epoch, worker, incarnation, outcome, started_ms)
+VALUES (:id, :job, :epoch, nullif(:worker, 0), :incarnation, 'RUNNING', :started)
+
+-- name: attempt_of_epoch
+SELECT id FROM attempt WHERE job = :job AND epoch = :epoch
 
 -- name: attempt_get
 SELECT attempt.job, coalesce(attempt.worker, 0), attempt.incarnation, attempt.epoch, attempt.outcome,
        job.state, job.epoch, coalesce(job.attempt, 0), job.range_begin, job.range_end,
-       coalesce((SELECT family FROM job_family WHERE job_family.job = job.id AND place = 0), 0), job.kind
+       coalesce((SELECT family FROM job_family WHERE job_family.job = job.id AND place = 0), 0), job.kind,
+       job.needed, job.step, job.class, job.kind_version, coalesce(job.owner, 0), job.diverged
 FROM attempt JOIN job ON job.id = attempt.job WHERE attempt.id = :id
+
+-- The job of an attempt that is not written, in the columns of attempt_get.
+-- name: attempt_job
+SELECT id, 0, 0, 0, '', state, epoch, coalesce(attempt, 0), range_begin, range_end,
+       CASE WHEN parts THEN coalesce((SELECT family FROM job_family WHERE job_family.job = job.id AND place = 0), 0)
+            ELSE 0 END, kind, needed, step, class, kind_version, coalesce(owner, 0), diverged
+FROM job WHERE id = :id
 
 -- name: attempts_open
 SELECT attempt.id, attempt.job, coalesce(attempt.worker, 0), attempt.incarnation, attempt.epoch,
@@ -266,7 +318,8 @@ WHERE id = :id
 UPDATE attempt SET repeats = repeats + 1, compared = coalesce(:compared, compared) WHERE id = :id
 
 -- name: attempt_environment
-SELECT coalesce(environment, '') FROM attempt WHERE id = :id
+SELECT coalesce(attempt.environment, worker.environment, '')
+FROM attempt LEFT JOIN worker ON worker.id = attempt.worker WHERE attempt.id = :id
 
 -- name: log_put
 INSERT INTO log (attempt, text) VALUES (:attempt, :text) ON CONFLICT (attempt) DO UPDATE SET text = :text
@@ -275,7 +328,27 @@ INSERT INTO log (attempt, text) VALUES (:attempt, :text) ON CONFLICT (attempt) D
 UPDATE job SET tries = tries + :tries, losses = losses + :losses WHERE id = :id
 
 -- name: job_commit
-UPDATE job SET state = 'DONE', attempt = :attempt, diverged = :diverged, waiting = 0 WHERE id = :id
+UPDATE job SET state = 'DONE', attempt = :attempt, diverged = :diverged, waiting = 0, epoch = max(epoch, :epoch)
+WHERE id = :id
+
+-- Sums of runs that were put off to the commit.
+-- name: run_summary_add
+UPDATE run_summary
+SET jobs = jobs + :jobs, waiting = waiting + :waiting, ready = ready + :ready, done = done + :done,
+    failed = failed + :failed, skipped = skipped + :skipped, cancelled = cancelled + :cancelled,
+    diverged = diverged + :diverged, wall_ms = wall_ms + :wall_ms,
+    first_ms = CASE WHEN :first_ms IS NULL THEN first_ms ELSE min(coalesce(first_ms, :first_ms), :first_ms) END,
+    last_ms = CASE WHEN :last_ms IS NULL THEN last_ms ELSE max(coalesce(last_ms, :last_ms), :last_ms) END
+WHERE run = :run
+
+-- Estimates.
+
+-- name: shape_get
+SELECT results, mean_us FROM shape WHERE id = :id
+
+-- name: shape_put
+INSERT INTO shape (id, results, mean_us) VALUES (:id, :results, :mean_us)
+ON CONFLICT (id) DO UPDATE SET results = :results, mean_us = :mean_us
 
 -- name: job_output_put
 INSERT INTO job_output (job, name, blob) VALUES (:job, :name, :blob) ON CONFLICT (job, name) DO UPDATE SET blob = excluded.blob

@@ -16,10 +16,13 @@ SELECT name, paused, priority, cancelled FROM experiment WHERE id = :experiment
 SELECT EXISTS (SELECT 1 FROM experiment WHERE paused = 1 OR priority <> 0)
     OR EXISTS (SELECT 1 FROM job WHERE paused = 1)
 
+-- The owner is the last 32 bits of the greatest of (not paused, priority, minus its number).
 -- name: control_refresh
-WITH want (id, paused, priority) AS (
+WITH want (id, paused, priority, owner) AS (
     SELECT claim.job, min(experiment.paused),
-           coalesce(max(CASE WHEN experiment.paused = 0 THEN experiment.priority END), max(experiment.priority))
+           coalesce(max(CASE WHEN experiment.paused = 0 THEN experiment.priority END), max(experiment.priority)),
+           4294967296 - (max((experiment.paused = 0) * 1152921504606846976 + (experiment.priority + 2097152) * 4294967296
+                             + 4294967296 - experiment.id) & 4294967295)
     FROM (SELECT DISTINCT run_job.job AS job FROM run JOIN run_job ON run_job.run = run.id
           WHERE run.experiment = :experiment) AS touched
     JOIN run_job AS claim ON claim.job = touched.job AND claim.live = 1
@@ -27,22 +30,39 @@ WITH want (id, paused, priority) AS (
     JOIN experiment ON experiment.id = wanting.experiment
     GROUP BY claim.job
 )
-UPDATE job SET paused = want.paused, priority = want.priority FROM want
-WHERE job.id = want.id AND (job.paused <> want.paused OR job.priority <> want.priority)
-  AND (job.state <> 'DONE' OR want.paused = 0)
-RETURNING id, priority, paused, state
+UPDATE job SET paused = want.paused, priority = want.priority, owner = want.owner FROM want
+WHERE job.id = want.id AND (job.paused <> want.paused OR job.priority <> want.priority OR job.owner IS NOT want.owner)
+  AND (job.state <> 'DONE' OR want.paused = 0 AND (job.paused <> want.paused OR job.priority <> want.priority))
+RETURNING id, priority, paused, state, owner
+
+-- Where nothing is paused and all priorities are 0: what the experiment no longer wants, another one may.
+-- name: control_hand_over
+WITH want (id, owner) AS (
+    SELECT claim.job, min(wanting.experiment)
+    FROM (SELECT DISTINCT run_job.job AS job FROM run
+          JOIN run_job ON run_job.run = run.id AND run_job.live = 0
+          JOIN job ON job.id = run_job.job AND job.owner = :experiment AND job.state IN ('WAITING', 'READY')
+          WHERE run.experiment = :experiment) AS touched
+    JOIN run_job AS claim ON claim.job = touched.job AND claim.live = 1
+    JOIN run AS wanting ON wanting.id = claim.run
+    GROUP BY claim.job
+)
+UPDATE job SET owner = want.owner FROM want WHERE job.id = want.id AND job.owner IS NOT want.owner
+RETURNING id, priority, paused, state, owner
 
 -- name: control_refresh_job
-WITH want (id, paused, priority) AS (
+WITH want (id, paused, priority, owner) AS (
     SELECT claim.job, min(experiment.paused),
-           coalesce(max(CASE WHEN experiment.paused = 0 THEN experiment.priority END), max(experiment.priority))
+           coalesce(max(CASE WHEN experiment.paused = 0 THEN experiment.priority END), max(experiment.priority)),
+           4294967296 - (max((experiment.paused = 0) * 1152921504606846976 + (experiment.priority + 2097152) * 4294967296
+                             + 4294967296 - experiment.id) & 4294967295)
     FROM run_job AS claim
     JOIN run AS wanting ON wanting.id = claim.run
     JOIN experiment ON experiment.id = wanting.experiment
     WHERE claim.job = :job AND claim.live = 1
     GROUP BY claim.job
 )
-UPDATE job SET paused = want.paused, priority = want.priority FROM want WHERE job.id = want.id
+UPDATE job SET paused = want.paused, priority = want.priority, owner = want.owner FROM want WHERE job.id = want.id
 
 -- name: control_count
 SELECT count(DISTINCT job.id) FROM run
@@ -52,7 +72,7 @@ WHERE run.experiment = :experiment
 
 -- name: control_job
 SELECT job.state, job.priority, job.paused, job.retries, job.key, job.step, job.kind, job.tries, job.losses,
-       EXISTS (SELECT 1 FROM run_job AS claim WHERE claim.job = job.id AND claim.live = 1)
+       EXISTS (SELECT 1 FROM run_job AS claim WHERE claim.job = job.id AND claim.live = 1), coalesce(job.owner, 0)
 FROM job WHERE job.id = :job
 
 -- name: control_job_keys

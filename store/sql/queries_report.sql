@@ -84,9 +84,11 @@ JOIN summary ON summary.family = run_family.family AND summary.examples = run_fa
 WHERE run_family.run = :run ORDER BY run_family.step, family.task, family.level, family.split, summary.id
 
 -- name: report_run_environments
-SELECT attempt.environment AS environment, job.class AS class, count(*) AS jobs, min(job.id) AS first_job
+SELECT coalesce(attempt.environment, worker.environment) AS environment, job.class AS class, count(*) AS jobs,
+       min(job.id) AS first_job
 FROM run_job JOIN job ON job.id = run_job.job JOIN attempt ON attempt.id = job.attempt
-WHERE run_job.run = :run GROUP BY attempt.environment, job.class ORDER BY count(*) DESC
+LEFT JOIN worker ON worker.id = attempt.worker
+WHERE run_job.run = :run GROUP BY 1, job.class ORDER BY count(*) DESC
 
 -- name: report_run_inputs
 SELECT DISTINCT run_job.step AS step, job_input.name AS name, blob.path AS path, lower(hex(blob.digest)) AS digest,
@@ -119,7 +121,8 @@ FROM job WHERE id = :job
 -- name: report_job_attempts
 SELECT attempt.id AS attempt, attempt.epoch AS epoch, attempt.outcome AS outcome, attempt.id = job.attempt AS effective,
        attempt.started_ms AS started_ms, attempt.ended_ms AS ended_ms, attempt.wall_ms / 1000.0 AS seconds,
-       attempt.cpu_ms / 1000.0 AS cpu_seconds, attempt.text AS text, attempt.environment AS environment,
+       attempt.cpu_ms / 1000.0 AS cpu_seconds, attempt.text AS text,
+       coalesce(attempt.environment, worker.environment) AS environment,
        attempt.compared AS compared, attempt.repeats AS repeats, attempt.incarnation AS incarnation,
        worker.name AS worker, worker.host AS host, worker.pid AS pid, worker.version AS version,
        worker.classes AS classes, worker.slots AS slots, worker.threads AS threads, worker.gone AS gone,
@@ -259,9 +262,10 @@ FROM run_job JOIN job ON job.id = run_job.job JOIN series ON series.attempt = jo
 WHERE run_job.run = :run ORDER BY job.id, series.name
 
 -- name: report_diff_environments
-SELECT job.class, coalesce(attempt.environment, ''), count(*)
+SELECT job.class, coalesce(attempt.environment, worker.environment, ''), count(*)
 FROM run_job JOIN job ON job.id = run_job.job JOIN attempt ON attempt.id = job.attempt
-WHERE run_job.run = :run GROUP BY job.class, attempt.environment
+LEFT JOIN worker ON worker.id = attempt.worker
+WHERE run_job.run = :run GROUP BY 1, 2
 
 -- What a plan finds.
 

@@ -471,7 +471,7 @@ void trace_make(const struct making *m, const struct table_column *c, const stru
                 "SELECT attempt.id AS attempt, attempt.job AS job, attempt.outcome AS outcome, "
                 "attempt.id = job.attempt AS effective,\n  worker.name AS worker, worker.host AS "
                 "host, attempt.started_ms AS started_ms, attempt.wall_ms AS wall_ms, "
-                "attempt.environment AS environment\n"
+                "coalesce(attempt.environment, worker.environment) AS environment\n"
                 "FROM jobs JOIN attempt ON attempt.job = jobs.id JOIN job ON job.id = jobs.id\n"
                 "LEFT JOIN worker ON worker.id = attempt.worker ORDER BY attempt.id LIMIT %d",
                 limit);

@@ -17,7 +17,8 @@ struct bench {
     bool quick; /* --short: few and short measurements, no verdicts */
     const char
         *record; /* --record: folder of a model, for traces of its searches, instead of figures */
-    const char *only; /* --only: measure what has this in its name, where that is possible */
+    const char *only;     /* --only: measure what has this in its name, where that is possible */
+    double minutes, rate; /* --minutes, --rate: of the soak; 0: its own */
     size_t missed;
 };
 
@@ -68,5 +69,7 @@ void bench_train(struct bench *b);
 void bench_train_torch(struct bench *b); /* part of train */
 void bench_train_large(struct bench *b); /* part of train */
 void bench_store(struct bench *b);
+void bench_dispatch(struct bench *b);
+void bench_soak(struct bench *b); /* only when it is asked for */
 
 #endif

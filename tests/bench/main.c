@@ -2,6 +2,7 @@
 /* main.c - drover-bench [GROUP...] [--json] [--short]: the figures that the issues name. */
 #include <argp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/macros.h"
@@ -10,20 +11,34 @@
 static const struct {
     const char *name;
     void (*run)(struct bench *b); /* NULL: comes with a later part of drover */
+    bool asked;                   /* only when it is named: it takes an hour */
 } GROUPS[] = {
-    { "kernels", bench_kernels },
-    { "engine", bench_engine },
-    { "search", bench_search },
-    { "train", bench_train },
-    { "dispatch", NULL },
-    { "store", bench_store },
-    { "web", NULL },
+    { "kernels", bench_kernels, false },
+    { "engine", bench_engine, false },
+    { "search", bench_search, false },
+    { "train", bench_train, false },
+    { "dispatch", bench_dispatch, false },
+    { "store", bench_store, false },
+    { "web", NULL, false },
+    { "soak", bench_soak, true },
 };
+
+enum { OPT_MINUTES = 256, OPT_RATE };
 
 struct arguments {
     struct bench bench;
     bool chosen[ARRAY_LEN(GROUPS)], any;
 };
+
+static double positive(struct argp_state *state, const char *name, const char *text)
+{
+    char *end;
+    double v = strtod(text, &end);
+
+    if (end == text || *end || !(v > 0 && v <= 1e6))
+        argp_error(state, "%s %s: a number above 0 is needed", name, text);
+    return v;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -41,6 +56,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'r':
         a->bench.record = arg;
         return 0;
+    case OPT_MINUTES:
+        a->bench.minutes = positive(state, "--minutes", arg);
+        return 0;
+    case OPT_RATE:
+        a->bench.rate = positive(state, "--rate", arg);
+        return 0;
     case ARGP_KEY_ARG:
         for (size_t i = 0; i < ARRAY_LEN(GROUPS); i++) {
             if (strcmp(arg, GROUPS[i].name) == 0) {
@@ -48,7 +69,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
                 return 0;
             }
         }
-        argp_error(state, "no group '%s': kernels, engine, search, train, dispatch, store, web",
+        argp_error(state,
+                   "no group '%s': kernels, engine, search, train, dispatch, store, web, soak",
                    arg);
         return EINVAL;
     default:
@@ -61,6 +83,8 @@ static const struct argp_option OPTIONS[] = {
     { "short", 's', NULL, 0, "At most two minutes per group, and no verdicts", 0 },
     { "only", 'o', "TEXT", 0, "Of the engine's large models only figures with TEXT in their names",
       0 },
+    { "minutes", OPT_MINUTES, "N", 0, "Group soak: of the steady phase (60)", 0 },
+    { "rate", OPT_RATE, "N", 0, "Group soak: jobs per second (3000)", 0 },
     { "record", 'r', "FOLDER", OPTION_HIDDEN,
       "Group search: write trace50.txt and trace200.txt of searches of the model in FOLDER there",
       0 },
@@ -70,7 +94,8 @@ static const struct argp ARGP = {
     OPTIONS,
     parse,
     "[GROUP...]",
-    "Measure drover's parts: kernels, engine, search, train, store.\v"
+    "Measure drover's parts: kernels, engine, search, train, dispatch, store; and soak, "
+    "which takes an hour and is run only when it is named.\v"
     "Every line is a figure: name, value, unit, spread and n; ratios are medians of interleaved "
     "pairs. "
     "Without GROUP all are run. Exit code 1 when a figure misses its limit.",
@@ -85,7 +110,7 @@ int main(int argc, char **argv)
     argp_err_exit_status = 2;
     argp_parse(&ARGP, argc, argv, 0, NULL, &a);
     for (size_t i = 0; i < ARRAY_LEN(GROUPS); i++)
-        if (GROUPS[i].run != NULL && (a.chosen[i] || !a.any))
+        if (GROUPS[i].run != NULL && (a.chosen[i] || (!a.any && !GROUPS[i].asked)))
             GROUPS[i].run(&a.bench);
     return a.bench.missed > 0;
 }

@@ -11,15 +11,15 @@ void controls_of_seed(struct sim *m)
     struct client *c = &m->client;
     uint64_t at_ms = 0;
 
-    if (m->conf.controls == 0)
-        return;
     for (uint32_t j = 1; j <= m->conf.jobs; j++)
         m->spec[j].groups = 1 + rng_below(&r, (1 << GROUPS) - 1);
+    if (m->conf.controls == 0)
+        return;
     for (uint32_t i = 0; i < m->conf.controls; i++) {
         at_ms += rng_below(&r, 2 * CONTROLS_END_MS / m->conf.controls);
         c->v[c->len++] = (struct control){ .at_ms = at_ms,
-                                           .verb = (enum control_verb)rng_below(&r, 4),
-                                           .group = rng_below(&r, GROUPS),
+                                           .verb = (enum control_verb)rng_below(&r, CONTROL_VERBS),
+                                           .group = rng_below(&r, GROUPS), /* C_DRAIN: the host */
                                            .priority = rng_below(&r, PRIORITIES) };
     }
     for (uint32_t g = 0; g < GROUPS; g++) /* or it would never end */
@@ -86,28 +86,42 @@ static void set_group(struct sim *m, const struct control *c)
     case C_RETRY:
         retry(m, c->group);
         break;
+    case C_DRAIN:
+    case CONTROL_VERBS:
+        break; /* nothing is written */
     }
+}
+
+static struct sched_change change_of(const struct sim *m, uint32_t j)
+{
+    return (struct sched_change){ .job = j,
+                                  .experiment = db_owner(m, j) + 1,
+                                  .priority = db_priority(m, j),
+                                  .held = db_paused(m, j) };
 }
 
 size_t control_apply(struct sim *m, const struct control *c, struct sched_change *ret)
 {
-    static const char *const names[] = { "pauses", "resumes", "reorders", "tries again" };
+    static const char *const names[] = { "pauses", "resumes", "reorders", "tries again",
+                                         "drains the host of" };
     struct db *d = &m->db;
-    struct sched_change before[JOBS_MAX];
+    struct sched_change before[JOBS_MAX] = { 0 };
     size_t n = 0;
 
     sim_trace(m, "client %s experiment %u (priority %u)", names[c->verb], c->group, c->priority);
     for (uint32_t j = 1; j <= m->conf.jobs; j++)
-        before[j] = (struct sched_change){ j, db_priority(m, j), db_paused(m, j) };
+        before[j] = change_of(m, j);
     set_group(m, c);
+    db_owners(m);
     for (uint32_t j = 1; j <= m->conf.jobs; j++) {
-        struct sched_change now = { j, db_priority(m, j), db_paused(m, j) };
+        struct sched_change now = change_of(m, j);
 
         if (db_final(d->job[j].state) || d->job[j].state == DB_WAITING)
             continue;
-        d->ready_priority = d->ready ? MAX(d->ready_priority, now.priority) : now.priority;
-        d->ready = true;
-        if (now.priority != before[j].priority || now.held != before[j].held)
+        db_ready(m, j);
+        m->fired[F_MOVED] |= now.experiment != before[j].experiment;
+        if (now.priority != before[j].priority || now.held != before[j].held ||
+            now.experiment != before[j].experiment)
             ret[n++] = now;
     }
     return n;

@@ -8,6 +8,11 @@
 #include "tests/sim/sim.h"
 
 static const struct sched_limits limits = { .window = 8,
+                                            .shapes = 4,
+                                            .reserve = RESERVE,
+                                            .ahead_ms = AHEAD_MS,
+                                            .backoff_ms = BACKOFF_MS,
+                                            .backoff_max_ms = BACKOFF_MAX_MS,
                                             .leases = 24,
                                             .workers = 32,
                                             .worker_blobs = 8,
@@ -16,11 +21,17 @@ static const struct sched_limits limits = { .window = 8,
                                             .pause_ms = PAUSE_MS,
                                             .reattach_ms = REATTACH_MS };
 
-/* Does it vanish here? */
-static bool crashes(struct sim *m)
+uint64_t coord_clock(const struct sim *m)
 {
-    if (!m->faults_on || !sim_chance(m, m->conf.crash) || m->db.incarnation + 2 >= INCARNATIONS_MAX)
+    return m->now_ms + m->coord.clock;
+}
+
+/* Does it vanish here, with probability P? WHERE: what that is called. */
+static bool crashes(struct sim *m, double p, enum fault where)
+{
+    if (!m->faults_on || !sim_chance(m, p) || m->db.incarnation + 2 >= INCARNATIONS_MAX)
         return false;
+    m->fired[where] = true;
     coord_crash(m);
     return true;
 }
@@ -29,10 +40,10 @@ void coord_crash(struct sim *m)
 {
     sim_trace(m, "fault: coordinator killed");
     m->fired[F_CRASH] = true;
-    db_rollback(&m->db);
-    m->coord.up = false;
-    m->coord.outbox_len = 0;
-    m->coord.load_want = 0;
+    db_rollback(m);
+    m->coord.up = m->coord.committing = m->coord.opening = false;
+    m->coord.outbox.len = 0;
+    m->coord.load = false;
     m->coord.commit_ms = 0;
     control_lost(m);
     for (uint32_t h = 0; h < m->conf.hosts; h++) {
@@ -48,106 +59,88 @@ void coord_crash(struct sim *m)
 
 static void add_send(struct sim *m, const struct sched_action *a, struct msg *msg)
 {
-    struct coord *c = &m->coord;
-    if (c->outbox_len == c->outbox_cap) {
-        c->outbox_cap = MAX(16, 2 * c->outbox_cap);
-        c->outbox = mem_realloc(c->outbox, c->outbox_cap, sizeof *c->outbox);
+    struct outbox *o = &m->coord.outbox;
+    if (o->len == o->cap) {
+        o->cap = MAX(16, 2 * o->cap);
+        o->v = mem_realloc(o->v, o->cap, sizeof *o->v);
     }
     msg->peer = a->peer;
-    msg->attempt = a->attempt;
-    msg->epoch = a->epoch;
-    msg->worker = a->worker;
-    c->outbox[c->outbox_len++].msg = *msg;
+    memcpy(&o->v[o->len++], msg, msg_size(msg));
 }
 
-static void queue_send(struct sim *m, const struct sched_action *a)
+static void queue_send(struct sim *m, const struct sched_action *a, const struct msg *cause)
 {
-    struct msg msg = { .seq = a->seq, .code = a->code, .job = a->job };
+    struct msg msg;
 
+    msg_init(&msg, M_WELCOME);
+    msg.seq = a->seq;
+    msg.code = a->code;
+    msg.job = a->job;
+    msg.attempt = a->attempt;
+    msg.epoch = a->epoch;
+    msg.worker = a->worker;
     if (a->kind == ACT_SEND_WELCOME) {
-        msg.kind = M_WELCOME;
         msg.incarnation = m->db.incarnation;
         if (a->keep_len > HELD_MAX || a->drop_len > HELD_MAX)
             sim_fail(m, "a Welcome that names %u + %u attempts", a->keep_len, a->drop_len);
         msg.keep_len = a->keep_len;
         msg.drop_len = a->drop_len;
-        memcpy(msg.keep, a->keep, a->keep_len * sizeof *msg.keep);
-        memcpy(msg.drop, a->drop, a->drop_len * sizeof *msg.drop);
+        memcpy(msg.held, a->keep, a->keep_len * sizeof *msg.held);
+        memcpy(msg.held + a->keep_len, a->drop, a->drop_len * sizeof *msg.held);
+        oracle_welcome(m, &msg, cause);
     } else if (a->kind == ACT_SEND_REFUSE) {
         msg.kind = M_REFUSE;
     } else if (a->kind == ACT_SEND_LEASE) {
+        oracle_lease(m, a);
         msg.kind = M_LEASE;
         msg.finished = (uint32_t)m->db.job[a->job].examples;
         msg.step = (uint32_t)m->db.job[a->job].step;
     } else if (a->kind == ACT_SEND_ACK) {
+        oracle_ack(m, a, cause);
+        memcpy(&msg, cause, offsetof(struct msg, held));
+        msg.acks = cause->kind;
         msg.kind = M_ACK;
         msg.code = a->code ? a->code : m->db.code;
+        msg.keep_len = msg.drop_len = 0;
+    } else if (a->kind == ACT_SEND_DRAIN) {
+        msg.kind = M_DRAIN;
     } else {
         msg.kind = M_CANCEL;
     }
     add_send(m, a, &msg);
 }
 
-static void trace_action(struct sim *m, const struct sched_action *a)
-{
-    static const char *const names[SCHED_ACTION_KINDS] = {
-        "store_attempt_start",
-        "store_example",
-        "store_checkpoint",
-        "store_result",
-        "store_attempt_end",
-        "store_job",
-        "compare",
-        "welcome",
-        "refuse",
-        "lease",
-        "ack",
-        "cancel",
-        "load",
-        "trace",
-    };
-    const char *name = a->kind == ACT_TRACE ? sched_trace_name(a->trace) : names[a->kind];
-
-    if (a->kind == ACT_LOAD)
-        sim_trace(m, "  %s want=%u", name, a->want);
-    else if (a->kind == ACT_STORE_JOB)
-        sim_trace(m, "  %s job=%u %s (%s) tries=%u losses=%u", name, (unsigned)a->job,
-                  sched_job_state_name(a->state), sched_cause_name(a->cause), a->tries, a->losses);
-    else if (a->kind == ACT_SEND_WELCOME)
-        sim_trace(m, "  %s worker=%u keep=%u drop=%u", name, (unsigned)a->worker, a->keep_len,
-                  a->drop_len);
-    else if (a->kind == ACT_SEND_ACK || a->kind == ACT_SEND_REFUSE)
-        sim_trace(m, "  %s seq=%u code=%d", name, (unsigned)a->seq, a->code);
-    else if (a->kind != ACT_TRACE || a->trace >= TRACE_WORKER_NEW || a->trace == TRACE_EXPIRED ||
-             a->trace == TRACE_ADOPTED || a->trace == TRACE_STALE)
-        sim_trace(m, "  %s job=%u attempt=%u.%u epoch=%u worker=%u %s", name, (unsigned)a->job,
-                  (unsigned)(a->attempt >> SCHED_ATTEMPT_BITS), (unsigned)a->attempt, a->epoch,
-                  (unsigned)a->worker,
-                  a->kind == ACT_STORE_ATTEMPT_END ? sched_cause_name(a->cause) : "");
-}
-
 static void carry_out(struct sim *m, const struct sched_action *a, const struct msg *msg)
 {
-    trace_action(m, a);
+    story_action(m, a);
     sim_mix(m, (uint64_t)a->kind << 32 | a->epoch);
     sim_mix(m, a->job ^ a->attempt << 8 ^ a->peer << 16 ^ a->seq << 24 ^ (uint64_t)a->state << 50);
     if (a->kind <= ACT_COMPARE) {
         oracle_store(m, a, msg);
         db_apply(m, a, msg);
-    } else if (a->kind <= ACT_SEND_CANCEL) {
-        queue_send(m, a);
+    } else if (a->kind <= ACT_SEND_DRAIN) {
+        queue_send(m, a, msg);
     } else if (a->kind == ACT_LOAD) {
+        if (m->coord.load)
+            sim_fail(m, "a second LOAD while one is answered");
+        m->coord.load = true;
+        m->coord.load_experiment = a->experiment;
         m->coord.load_want = a->want;
-    } else if (a->trace == TRACE_ADOPTED) {
-        m->fired[F_ADOPTED] = true;
+    } else {
+        m->fired[F_ADOPTED] |= a->trace == TRACE_ADOPTED;
+        m->fired[F_QUARANTINE] |= a->trace == TRACE_QUARANTINE;
+        m->fired[F_RESERVED] |= a->trace == TRACE_RESERVED;
     }
 }
 
 static void plan_wake(struct sim *m)
 {
     struct coord *c = &m->coord;
-    uint64_t at_ms = MAX(sched_next_timeout(c->core), m->now_ms);
-    if (at_ms == UINT64_MAX || (c->wake_ms > m->now_ms && c->wake_ms <= at_ms))
+    uint64_t at_ms = sched_next_timeout(c->core);
+    if (at_ms == UINT64_MAX)
+        return;
+    at_ms = MAX(at_ms, coord_clock(m)) - c->clock;
+    if ((c->wake_ms > m->now_ms && c->wake_ms <= at_ms))
         return;
     c->wake_ms = at_ms;
     sim_post(m, (struct sim_event){ .kind = SE_COORD_WAKE }, at_ms - m->now_ms);
@@ -156,7 +149,7 @@ static void plan_wake(struct sim *m)
 /* One step and its actions; false when the coordinator vanished meanwhile. */
 static bool step(struct sim *m, struct sched_event e, const struct msg *msg)
 {
-    e.now_ms = m->now_ms;
+    e.now_ms = coord_clock(m);
     sim_mix(m, (uint64_t)e.kind << 48 | m->now_ms);
     m->core_steps++;
     m->coord.steps_now = m->now_ms == m->coord.steps_ms ? m->coord.steps_now + 1 : 0;
@@ -165,45 +158,92 @@ static bool step(struct sim *m, struct sched_event e, const struct msg *msg)
         sim_fail(m, "the coordinator turns in circles");
     m->db.code = 0;
     sched_step(m->coord.core, &e, &m->out);
-    if (!sched_invariant(m->coord.core))
+    if (msg)
+        oracle_message(m, msg);
+    /* Most steps without actions are heartbeats: one in four of them is enough. */
+    bool look = !m->again && (m->out.len > 0 || m->core_steps % 4 == 0);
+    if (look && !sched_invariant(m->coord.core))
         sim_fail(m, "the core's invariant is broken");
     for (size_t i = 0; i < m->out.len; i++) {
         if ((m->out.v[i].kind <= ACT_COMPARE) != (i < m->out.stores_len))
             sim_fail(m, "a STORE action behind another one");
-        if (crashes(m))
+        bool between = i > 0 && i < m->out.stores_len;
+        if (crashes(m, (between ? 6 : 1) * m->conf.crash_action, between ? F_CRASH_STORE : F_CRASH))
             return false;
         carry_out(m, &m->out.v[i], msg);
     }
-    oracle_step(m, &e);
+    if (!m->again)
+        oracle_step(m, msg);
     plan_wake(m);
     return true;
+}
+
+/* Which experiments have ready jobs? */
+static bool answer_which(struct sim *m)
+{
+    bool has[GROUPS] = { false };
+    int32_t highest[GROUPS];
+    uint32_t given = 0;
+
+    for (uint32_t j = 1; j <= m->conf.jobs; j++) {
+        if (m->db.job[j].state != DB_READY || m->db.job[j].open != 0 || db_paused(m, j))
+            continue;
+        uint32_t g = db_owner(m, j);
+        highest[g] = has[g] ? MAX(highest[g], db_priority(m, j)) : db_priority(m, j);
+        has[g] = true;
+    }
+    for (uint32_t g = 0; g < GROUPS; g++) {
+        struct sched_event e = { .kind = EV_READY, .ready.experiment = g + 1 };
+        if (!has[g])
+            continue;
+        e.ready.priority = highest[g];
+        given++;
+        if (!step(m, e, NULL))
+            return false;
+    }
+    m->coord.load = false;
+    struct sched_event e = { .kind = EV_LOADED, .loaded.given = given };
+    return step(m, e, NULL);
+}
+
+/* The best job of the experiment that the core does not know; 0: none. */
+static uint32_t next_of(const struct sim *m, uint64_t experiment)
+{
+    uint32_t best = 0;
+
+    for (uint32_t j = 1; j <= m->conf.jobs; j++)
+        if (m->db.job[j].state == DB_READY && m->db.job[j].open == 0 &&
+            db_owner(m, j) + 1 == experiment && !db_paused(m, j) &&
+            !sched_has_job(m->coord.core, j) &&
+            (best == 0 || db_priority(m, j) > db_priority(m, best)))
+            best = j;
+    return best;
 }
 
 static bool answer_load(struct sim *m)
 {
     uint32_t given = 0, want = m->coord.load_want;
-    m->coord.load_want = 0;
+    uint64_t experiment = m->coord.load_experiment;
+
+    if (experiment == 0)
+        return answer_which(m);
     while (given < want) {
-        uint32_t best = 0;
-        for (uint32_t j = 1; j <= m->conf.jobs; j++) {
-            if (m->db.job[j].state == DB_READY && !sched_has_job(m->coord.core, j) &&
-                !db_paused(m, j) && (best == 0 || db_priority(m, j) > db_priority(m, best)))
-                best = j;
-        }
+        uint32_t best = next_of(m, experiment);
         if (best == 0)
             break;
-        struct sched_event e = { .kind = EV_JOB, .job = m->spec[best].row };
-        e.job.priority = db_priority(m, best);
-        e.job.epoch = (uint32_t)m->db.job[best].epoch;
-        e.job.tries = (uint32_t)m->db.job[best].tries;
-        e.job.losses = (uint32_t)m->db.job[best].losses;
+        struct sched_event e = { .kind = EV_JOB, .job = db_row(m, best) };
         given++;
+        oracle_given(m, best, false);
         if (!step(m, e, NULL))
             return false;
         if (!sched_has_job(m->coord.core, best))
-            break; /* an answer that is not wanted; real LOADs run into the same end */
+            break; /* an answer that is not wanted; real LOADs run into the same end
+                    */
     }
-    return step(m, (struct sched_event){ .kind = EV_LOADED, .loaded.given = given }, NULL);
+    m->coord.load = false;
+    struct sched_event e = { .kind = EV_LOADED,
+                             .loaded = { .experiment = experiment, .given = given } };
+    return step(m, e, NULL);
 }
 
 /* An event and what it brings: LOADs, and a commit to come. */
@@ -211,10 +251,10 @@ static void feed(struct sim *m, struct sched_event e, const struct msg *msg)
 {
     if (!step(m, e, msg))
         return;
-    while (m->coord.load_want > 0)
+    while (m->coord.load)
         if (!answer_load(m))
             return;
-    if (m->coord.commit_ms != 0 || (m->db.undo_len == 0 && m->coord.outbox_len == 0))
+    if (m->coord.commit_ms != 0 || (m->db.undo_len == 0 && m->coord.outbox.len == 0))
         return;
     m->coord.commit_ms = m->now_ms + 1;
     sim_post(m, (struct sim_event){ .kind = SE_COMMIT },
@@ -225,11 +265,24 @@ static void send_one(struct sim *m, const struct msg *msg)
 {
     uint32_t host = net_host_of(m, msg->peer);
     if (host < HOSTS_MAX) {
-        oracle_send(m, host, msg);
+        oracle_send(m, msg);
         net_send(m, host, TO_HOST, msg);
     } else if (rng_below(&m->rng, 2)) {
         feed(m, (struct sched_event){ .kind = EV_UNREACHABLE, .peer = msg->peer }, NULL);
     }
+}
+
+/* The disk takes its time, and nobody reads messages or looks at the clock meanwhile. */
+static void slow_commit(struct sim *m)
+{
+    struct coord *c = &m->coord;
+    uint64_t ms = sim_about(m, m->conf.slow_ms);
+    m->fired[F_SLOW_DISK] = true;
+    sim_trace(m, "fault: a commit takes %u ms", (unsigned)ms);
+    c->committing = true;
+    c->stopped_until_ms = m->now_ms + ms;
+    oracle_slack(m, c->stopped_until_ms);
+    sim_post(m, (struct sim_event){ .kind = SE_COMMIT }, ms);
 }
 
 void coord_commit(struct sim *m)
@@ -241,43 +294,53 @@ void coord_commit(struct sim *m)
         sim_post(m, (struct sim_event){ .kind = SE_COMMIT }, c->stopped_until_ms - m->now_ms);
         return;
     }
-    if (crashes(m))
+    if (c->full_until_ms > m->now_ms && m->db.undo_len > 0) {
+        /* Nothing of it was acknowledged; the core is ahead of the store: the process ends. */
+        sim_trace(m, "the commit fails: the disk is full");
+        m->fired[F_FULL_DISK] = true;
+        coord_crash(m);
         return;
+    }
+    if (crashes(m, m->conf.crash_commit, F_CRASH_COMMIT))
+        return;
+    if (!c->committing && m->faults_on && sim_chance(m, m->conf.slow_disk)) {
+        slow_commit(m);
+        return;
+    }
+    c->committing = false;
     db_commit(&m->db);
-    if (crashes(m))
+    if (crashes(m, m->conf.crash_commit, F_CRASH_ACK))
         return;
     db_sweep(m);
     control_acked(m);
     c->commit_ms = 0;
-    bool ready = m->db.ready;
-    m->db.ready = false;
-    struct pending_send *sends = c->outbox;
-    size_t sends_len = c->outbox_len;
-    c->outbox = NULL;
-    c->outbox_len = c->outbox_cap = 0;
-    for (size_t i = 0; i < sends_len && c->up; i++)
-        if (!crashes(m))
-            send_one(m, &sends[i].msg);
-    free(sends);
-    if (ready && c->up) {
-        struct sched_event e = { .kind = EV_READY };
-        e.ready.priority = m->db.ready_priority;
-        feed(m, e, NULL);
+    uint32_t ready = m->db.ready;
+    m->db.ready = 0;
+    struct outbox sending = c->outbox;
+    c->outbox = c->sending;
+    c->outbox.len = 0;
+    c->sending = sending;
+    for (size_t i = 0; i < sending.len && c->up; i++)
+        if (!crashes(m, m->conf.crash_send, F_CRASH_SEND))
+            send_one(m, &sending.v[i]);
+    for (uint32_t g = 0; g < GROUPS && c->up; g++) {
+        struct sched_event e = { .kind = EV_READY, .ready.experiment = g + 1 };
+        e.ready.priority = m->db.ready_priority[g];
+        if (ready >> g & 1)
+            feed(m, e, NULL);
     }
 }
 
 static void open_attempts(struct sim *m)
 {
+    m->coord.opening = true;
     for (uint32_t j = 1; j <= m->conf.jobs && m->coord.up; j++) {
         const struct db_job *row = &m->db.job[j];
         if (row->open == 0)
             continue;
         struct sched_event e = { .kind = EV_OPEN };
-        e.open.job = m->spec[j].row;
-        e.open.job.priority = db_priority(m, j);
-        e.open.job.epoch = (uint32_t)row->epoch;
-        e.open.job.tries = (uint32_t)row->tries;
-        e.open.job.losses = (uint32_t)row->losses;
+        e.open.job = db_row(m, j);
+        oracle_given(m, j, true);
         e.open.attempt = m->db.attempt[row->open - 1].id;
         e.open.holder = m->db.attempt[row->open - 1].worker;
         e.open.cancelling = row->state == DB_CANCELLING;
@@ -287,25 +350,35 @@ static void open_attempts(struct sim *m)
         if (m->coord.up && db_paused(m, j))
             feed(m, e, NULL);
     }
+    m->coord.opening = false;
 }
 
 void coord_start(struct sim *m)
 {
     struct coord *c = &m->coord;
+    if (c->full_until_ms > m->now_ms) { /* nor can it write its incarnation */
+        sim_post(m, (struct sim_event){ .kind = SE_COORD_START }, 1 + sim_about(m, 100));
+        return;
+    }
     struct sched_limits l = limits;
 
     l.losses_max = m->conf.losses_max;
+    l.quarantine = m->conf.quarantine;
+    l.experiments = m->conf.experiments;
     if (!c->core)
         c->core = mem_aligned(1, sched_size(&l));
     (void)sched_init(c->core, &l);
     db_set(&m->db, &m->db.incarnation, m->db.incarnation + 1);
     db_commit(&m->db);
     c->up = true;
+    c->clock = m->conf.steady ? 0 : rng_below(&m->rng, 100000); /* the machine's, not the world's */
     c->wake_ms = c->commit_ms = 0;
     sim_trace(m, "coordinator starts, incarnation %u", (unsigned)m->db.incarnation);
+    db_sweep(m);
     oracle_restart(m);
     struct sched_event e = { .kind = EV_START };
     e.start.incarnation = (uint32_t)m->db.incarnation;
+    e.start.first_attempt = m->db.reserved + 1;
     feed(m, e, NULL);
     if (c->up)
         open_attempts(m);
@@ -323,7 +396,7 @@ void coord_wake(struct sim *m)
         return;
     if (c->stopped_until_ms > m->now_ms) {
         sim_post(m, (struct sim_event){ .kind = SE_COORD_WAKE }, c->stopped_until_ms - m->now_ms);
-    } else if (sched_next_timeout(c->core) <= m->now_ms) {
+    } else if (sched_next_timeout(c->core) <= coord_clock(m)) {
         c->wake_ms = 0;
         feed(m, (struct sched_event){ .kind = EV_TICK }, NULL);
     } else {
@@ -348,6 +421,19 @@ void coord_cancel(struct sim *m, uint32_t job)
     feed(m, (struct sched_event){ .kind = EV_CANCEL, .cancel.job = job }, NULL);
 }
 
+/* Nothing of it is durable: told once, and done with. */
+void coord_drain(struct sim *m, uint32_t host)
+{
+    uint64_t worker = m->host[host].worker;
+
+    if (worker == 0)
+        return;
+    m->fired[F_DRAIN_NAMED] = true;
+    sim_trace(m, "client drains worker=%u", (unsigned)worker);
+    oracle_drain(m, worker);
+    feed(m, (struct sched_event){ .kind = EV_DRAIN, .drain.worker = worker }, NULL);
+}
+
 void coord_control(struct sim *m)
 {
     struct client *c = &m->client;
@@ -361,8 +447,12 @@ void coord_control(struct sim *m)
         return;
     }
     c->sent = true;
-    e.change.len = control_apply(m, &c->v[c->next], changes);
-    feed(m, e, NULL);
+    if (c->v[c->next].verb == C_DRAIN) {
+        coord_drain(m, c->v[c->next].group % m->conf.hosts);
+    } else {
+        e.change.len = control_apply(m, &c->v[c->next], changes);
+        feed(m, e, NULL);
+    }
     if (c->sent && m->coord.up && m->coord.commit_ms == 0)
         control_acked(m); /* there was nothing to write */
 }
@@ -378,14 +468,19 @@ static struct sched_event event_of(const struct msg *msg)
 
     if (msg->kind == M_HELLO) {
         e.hello.worker = e.hello.holder = msg->worker;
-        e.hello.credits = msg->total;
+        e.hello.slots = msg->total;
+        e.hello.queue = msg->queue;
+        e.hello.cores = msg->cores;
+        e.hello.memory_mib = msg->memory_mib;
         e.hello.classes = msg->classes;
-        e.hello.held = msg->keep;
+        e.hello.labels = msg->labels;
+        e.hello.held = msg->held;
         e.hello.held_len = msg->keep_len;
     } else if (msg->kind == M_CREDITS) {
-        e.credits.total = msg->total;
+        e.credits.slots = msg->total;
+        e.credits.queue = msg->queue;
     } else if (msg->kind == M_RENEW) {
-        e.renew.held = msg->keep;
+        e.renew.held = msg->held;
         e.renew.held_len = msg->keep_len;
     } else if (msg->kind == M_GOODBYE) {
         e.goodbye.seq = msg->seq;
@@ -394,18 +489,14 @@ static struct sched_event event_of(const struct msg *msg)
         e.result.epoch = msg->epoch;
         e.result.seq = msg->seq;
         e.result.outcome = msg->outcome;
+        e.result.wall_us = 1000ull * msg->wall_ms;
+        e.result.job = msg->kind == M_RESULT ? msg->job : 0;
     }
     return e;
 }
 
 void coord_message(struct sim *m, const struct msg *msg)
 {
-    static const char *const names[] = { "Hello",   "Credits",    "Heartbeat", "Renew",
-                                         "Example", "Checkpoint", "Result",    "Goodbye" };
-    if (msg->kind != M_HEARTBEAT)
-        sim_trace(m, "%s from worker=%u attempt=%u.%u held=%u seq=%u", names[msg->kind],
-                  (unsigned)msg->worker, (unsigned)(msg->attempt >> SCHED_ATTEMPT_BITS),
-                  (unsigned)msg->attempt, msg->keep_len, (unsigned)msg->seq);
-    oracle_message(m, msg);
+    story_message(m, msg);
     feed(m, event_of(msg), msg);
 }

@@ -42,26 +42,70 @@ uint64_t db_points_of(uint32_t step)
     return ((1ull << step) - 1) << 1;
 }
 
-void db_rollback(struct db *d)
+void db_rollback(struct sim *m)
 {
+    struct db *d = &m->db;
+
     while (d->undo_len > 0) {
         d->undo_len--;
         *d->undo[d->undo_len].at = d->undo[d->undo_len].before;
     }
-    d->ready = false;
+    d->ready = 0;
+    db_owners(m);
 }
 
-/* Highest of those that want it and are not paused, if any. */
-int32_t db_priority(const struct sim *m, uint32_t job)
+/* The highest in priority, then the oldest, of those that want it and are not paused, if any. */
+static uint32_t owner(const struct sim *m, uint32_t job)
 {
     const struct job_spec *spec = &m->spec[job];
-    uint64_t best = 0;
+    uint32_t best = GROUPS;
     bool all = db_paused(m, job);
 
     for (uint32_t g = 0; g < GROUPS; g++)
-        if (spec->groups >> g & 1 && (all || !m->db.paused[g]))
-            best = MAX(best, m->db.priority[g]);
-    return spec->row.priority + (int32_t)best;
+        if (spec->groups >> g & 1 && (all || !m->db.paused[g]) &&
+            (best == GROUPS || m->db.priority[g] > m->db.priority[best]))
+            best = g;
+    return best == GROUPS ? 0 : best;
+}
+
+void db_owners(struct sim *m)
+{
+    for (uint32_t j = 1; j <= m->conf.jobs; j++)
+        m->owner[j] = owner(m, j);
+}
+
+uint32_t db_owner(const struct sim *m, uint32_t job)
+{
+    return m->owner[job];
+}
+
+int32_t db_priority(const struct sim *m, uint32_t job)
+{
+    return m->spec[job].row.priority + (int32_t)m->db.priority[db_owner(m, job)];
+}
+
+void db_ready(struct sim *m, uint32_t job)
+{
+    struct db *d = &m->db;
+    uint32_t owner = db_owner(m, job);
+    int32_t priority = db_priority(m, job), *highest = &d->ready_priority[owner];
+
+    *highest = d->ready >> owner & 1 ? MAX(*highest, priority) : priority;
+    d->ready |= 1u << owner;
+}
+
+struct sched_job db_row(const struct sim *m, uint32_t job)
+{
+    const struct db_job *j = &m->db.job[job];
+    struct sched_job row = m->spec[job].row;
+
+    row.experiment = db_owner(m, job) + 1;
+    row.priority = db_priority(m, job);
+    row.epoch = (uint32_t)j->epoch;
+    row.tries = (uint32_t)j->tries;
+    row.losses = (uint32_t)j->losses;
+    row.est_us = m->db.shape_us[row.shape % SHAPES];
+    return row;
 }
 
 bool db_paused(const struct sim *m, uint32_t job)
@@ -74,15 +118,13 @@ bool db_paused(const struct sim *m, uint32_t job)
 
 static void make_ready(struct sim *m, uint32_t job)
 {
-    struct db *d = &m->db;
-    int32_t priority = db_priority(m, job);
-    db_set(d, &d->job[job].state, DB_READY);
-    d->ready_priority = d->ready ? MAX(d->ready_priority, priority) : priority;
-    d->ready = true;
+    db_set(&m->db, &m->db.job[job].state, DB_READY);
+    db_ready(m, job);
 }
 
 void db_init(struct sim *m)
 {
+    db_owners(m);
     for (uint32_t j = 1; j <= m->conf.jobs; j++) {
         m->db.job[j].waits_for = m->spec[j].needs_len;
         m->db.files[j] = 1; /* step 0: the start is always there */
@@ -142,11 +184,15 @@ void db_cancel(struct sim *m, uint32_t job)
     skip_dependents(m, job);
 }
 
-static void attempt_start(struct sim *m, const struct sched_action *a, struct db_job *j)
+/* The attempt gets its row. */
+static void insert(struct sim *m, const struct sched_action *a, struct db_job *j)
 {
     struct db *d = &m->db;
     if (d->attempts_len == ATTEMPTS_MAX)
         sim_fail(m, "more than %d attempts: something runs in circles", ATTEMPTS_MAX);
+    for (uint64_t i = 0; i < d->attempts_len; i++)
+        if (d->attempt[i].job == a->job && d->attempt[i].epoch == a->epoch)
+            sim_fail(m, "job %u has two attempts of epoch %u", (unsigned)a->job, a->epoch);
     struct db_attempt *t = &d->attempt[d->attempts_len];
     /* A place beyond attempts_len needs no undo. */
     *t = (struct db_attempt){
@@ -157,7 +203,7 @@ static void attempt_start(struct sim *m, const struct sched_action *a, struct db
         t->points = d->attempt[j->saver - 1].points & db_points_of((uint32_t)j->step);
     db_set(d, &d->attempts_len, d->attempts_len + 1);
     db_set(d, &j->state, DB_RUNNING);
-    db_set(d, &j->epoch, a->epoch);
+    db_set(d, &j->epoch, MAX(a->epoch, j->epoch));
     db_set(d, &j->open, d->attempts_len);
 }
 
@@ -207,14 +253,25 @@ static void checkpoint(struct sim *m, const struct sched_action *a, const struct
     drop_checkpoint(d, j, msg->step, place);
 }
 
+/* What the next one of its shape will take. */
+static void learn(struct sim *m, uint64_t job, uint32_t wall_ms)
+{
+    uint64_t *us = &m->db.shape_us[m->spec[job].row.shape % SHAPES];
+    if (m->spec[job].row.shape != 0)
+        db_set(&m->db, us, *us ? (3 * *us + 1000ull * wall_ms) / 4 : 1000ull * wall_ms);
+}
+
 void db_apply(struct sim *m, const struct sched_action *a, const struct msg *msg)
 {
     struct db *d = &m->db;
     struct db_job *j = &d->job[a->job];
 
-    if (a->kind == ACT_STORE_ATTEMPT_START) {
-        attempt_start(m, a, j);
-    } else if (a->kind == ACT_STORE_EXAMPLE) {
+    if (a->kind == ACT_STORE_RESERVE)
+        db_set(d, &d->reserved, a->attempt);
+    else if (a->kind == ACT_STORE_ATTEMPT_START ||
+             (a->whole && (a->began || a->kind != ACT_STORE_ATTEMPT_END)))
+        insert(m, a, j);
+    if (a->kind == ACT_STORE_EXAMPLE) {
         db_set(d, &j->examples, j->examples | (1ull << msg->example));
     } else if (a->kind == ACT_STORE_CHECKPOINT) {
         checkpoint(m, a, msg, j);
@@ -224,6 +281,7 @@ void db_apply(struct sim *m, const struct sched_action *a, const struct msg *msg
         db_set(d, &t->points, t->points | msg->points);
         db_set(d, &j->result, msg->value);
         db_set(d, &j->cause, a->cause);
+        learn(m, a->job, msg->wall_ms);
         done(m, (uint32_t)a->job);
     } else if (a->kind == ACT_STORE_ATTEMPT_END) {
         for (uint64_t i = d->attempts_len; i-- > 0;) {
@@ -231,11 +289,14 @@ void db_apply(struct sim *m, const struct sched_action *a, const struct msg *msg
                 continue;
             db_set(d, &d->attempt[i].ended, 1);
             db_set(d, &d->attempt[i].cause, a->cause);
+            db_set(d, &d->attempt[i].counted, a->counted);
             if (j->open == i + 1)
                 db_set(d, &j->open, 0);
             break;
         }
     } else if (a->kind == ACT_STORE_JOB) {
         job_state(m, a, j);
+    } else if (a->kind == ACT_COMPARE) {
+        d->repeats += d->job[msg->job].state == DB_DONE;
     }
 }

@@ -4,74 +4,8 @@
 #define TESTS_SIM_MODEL_H
 
 #include "common/base/rng.h"
-#include "coordinator/core/sched.h"
-#include "tests/sim/book.h"
+#include "tests/sim/world.h"
 #include "worker/core/agent.h"
-
-/* A row per fault. Rates are per second of virtual time and host; 0 = never. */
-struct sim_conf {
-    uint32_t jobs, hosts, slots;
-    uint32_t delay_min_ms, delay_mean_ms;
-    double cut;            /* the connection breaks, what is under way is lost */
-    bool silent;           /* the worker does not notice, and its peer id stays */
-    double duplicate;      /* share of messages that arrive twice */
-    bool reorder;          /* messages overtake each other */
-    double partition;      /* nothing gets through for a while; one way or both */
-    uint32_t partition_ms; /* mean */
-    double kill;           /* the worker process vanishes, a new one starts later */
-    double stop;           /* SIGSTOP ... SIGCONT */
-    uint32_t stop_ms;      /* mean */
-    double drain;          /* SIGTERM */
-    double crash;          /* per action of the coordinator: it vanishes in front of it */
-    double stall;          /* per second: the coordinator is stopped for about stop_ms */
-    uint32_t group_ms;     /* commits wait up to so long for company */
-    double hang, fail, poison, diverge; /* shares of jobs that do so */
-    uint32_t cancels;                   /* jobs that are cancelled at some time */
-    uint32_t controls;                  /* requests to pause, resume, try again... */
-    uint32_t losses_max;
-    uint32_t faults_end_ms, limit_ms;
-    bool steady; /* every time is its mean */
-};
-
-enum {
-    LEASE_MS = 1000,
-    RENEW_MS = 160,
-    HEARTBEAT_MS = 100,
-    QUIET_MS = 400,
-    PAUSE_MS = 50,
-    REATTACH_MS = 1500,
-};
-
-enum msg_kind {
-    M_HELLO,
-    M_CREDITS,
-    M_HEARTBEAT,
-    M_RENEW,
-    M_EXAMPLE,
-    M_CHECKPOINT,
-    M_RESULT,
-    M_GOODBYE,
-    M_WELCOME,
-    M_REFUSE,
-    M_LEASE,
-    M_ACK,
-    M_CANCEL,
-};
-enum { TO_COORDINATOR, TO_HOST };
-
-struct msg {
-    enum msg_kind kind;
-    uint64_t peer, worker;
-    uint64_t attempt, seq, job, value, incarnation;
-    uint32_t epoch, total, example, finished; /* finished: mask of durable examples */
-    uint32_t step;   /* Checkpoint: made after it; Lease: to go on from, 0: none */
-    uint64_t points; /* Checkpoint, Result: mask of the steps whose metrics it brings */
-    uint64_t classes;
-    int code;
-    enum sched_cause outcome;
-    uint32_t keep_len, drop_len; /* Hello, Renew: keep is the held list */
-    struct sched_held keep[HELD_MAX], drop[HELD_MAX];
-};
 
 /* What a job is like: drawn once, known to hosts, store and oracle. */
 struct job_spec {
@@ -81,8 +15,9 @@ struct job_spec {
     uint32_t work_ms;      /* mean per example or step, or in all */
     uint32_t needs_len, needs[NEEDS_MAX];
     bool hangs, poison, diverges;
-    uint32_t fails;  /* its first attempts that end FAILED, OOM or TIMEOUT */
-    uint32_t groups; /* mask of the experiments that want it; 0: nothing controls it */
+    uint32_t fails; /* its first attempts that end FAILED, OOM or TIMEOUT */
+    /* Mask of the experiments that want it; 0: the first, and nothing controls it. */
+    uint32_t groups;
 };
 
 enum db_state {
@@ -100,30 +35,33 @@ struct db_job {
     uint64_t open;                /* index + 1 of its attempt that has not ended */
     uint64_t retried, retried_at; /* how often; attempts before that one count no more */
     uint64_t step, saver, gone;   /* its checkpoint, 0: none; index + 1 of the attempt that made it;
-                                   * mask of those whose files go after the commit */
+                                     mask of those whose files go after the commit */
 };
 struct db_attempt {
-    uint64_t id, job, epoch, worker, ended, cause, points; /* points: mask */
+    uint64_t id, job, epoch, worker, ended, cause, counted, points; /* points: mask */
 };
 /* The modelled store. Every write goes through db_set, so that a crash can undo what was not
  * committed. */
 struct db {
     struct db_job job[JOBS_MAX];
     struct db_attempt attempt[ATTEMPTS_MAX];
-    uint64_t attempts_len, incarnation;
+    uint64_t attempts_len, incarnation, reserved;
+    uint64_t shape_us[SHAPES]; /* what jobs of a shape took, 0: nobody knows */
+    uint64_t repeats;          /* late results that were compared with the committed one */
     uint64_t paused[GROUPS], priority[GROUPS];
     uint64_t files[JOBS_MAX]; /* mask of the steps whose checkpoints are there; no transaction */
     struct {
         uint64_t *at, before;
     } undo[65536];
     size_t undo_len;
-    int code;   /* what the store said to the message of this step */
-    bool ready; /* jobs became ready in this transaction; their highest priority: */
-    int32_t ready_priority;
+    int code;       /* what the store said to the message of this step */
+    uint32_t ready; /* mask of experiments whose jobs became ready; their highest priorities: */
+    int32_t ready_priority[GROUPS];
 };
 
 struct host_slot {
     bool busy, hung, stop, waits; /* waits: for the ack of an example or a checkpoint */
+    bool told;                    /* the agent knows that it took the lease */
     bool drain, saves; /* drain: stop, but save first; saves: what waits is a checkpoint */
     size_t held;
     uint64_t attempt, counter, doing;
@@ -133,14 +71,36 @@ struct host_slot {
     uint64_t turn;                 /* events of an older turn are void */
     uint64_t begun_ms, moved_ms;
 };
+/* A lease that the agent holds, by the agent's place for it. */
+struct host_lease {
+    uint64_t attempt, points, begun_ms; /* points: of a finished one */
+    uint32_t epoch, job, finished, step;
+    bool ran;
+};
+/* What a slot tells the agent, a moment later. */
+struct slot_post {
+    enum agent_event_kind kind;
+    size_t slot, held;
+    int code;
+};
 struct host {
-    bool alive;
+    bool alive, draining;
     uint64_t worker;
-    struct agent agent;
     struct host_slot slot[SLOTS_MAX];
-    uint64_t held_job[AGENT_HELD_MAX], held_points[AGENT_HELD_MAX]; /* points: of finished ones */
+    struct host_lease lease[HELD_MAX];
+    size_t queue[SLOTS_MAX + QUEUE_MAX], queue_len; /* places of leases that wait for a slot */
+    struct slot_post post[POSTS_MAX];
+    size_t posts_len;
+    size_t withdrawn[HELD_MAX], withdrawn_len; /* to be told to the agent after its step */
     uint64_t stopped_until_ms, wake_ms, classes, turn;
-    uint32_t speed; /* percent */
+    uint64_t clock;     /* what its own clock is ahead of ours */
+    uint32_t speed;     /* percent */
+    struct agent agent; /* last: large, and cleared by itself */
+};
+/* What a host has, whichever process runs there. */
+struct machine {
+    uint64_t labels, memory_mib;
+    uint32_t cores;
 };
 struct link {
     uint64_t peer, turn;
@@ -153,6 +113,7 @@ enum sim_event_kind {
     SE_HOST_START,
     SE_CONNECTED,
     SE_DISCONNECTED,
+    SE_POSTED,
     SE_COMPUTED,
     SE_SAVE,
     SE_FINISH,
@@ -162,6 +123,7 @@ enum sim_event_kind {
     SE_FAULTS,
     SE_CANCEL,
     SE_CONTROL,
+    SE_AGAIN, /* a message of a worker, once more */
     SE_CALL,
 };
 struct sim_event {
@@ -175,7 +137,7 @@ struct sim_event {
 };
 
 /* What the client asks for, one after the other: each again until it is durable. */
-enum control_verb { C_PAUSE, C_RESUME, C_PRIORITY, C_RETRY };
+enum control_verb { C_PAUSE, C_RESUME, C_PRIORITY, C_RETRY, C_DRAIN, CONTROL_VERBS };
 struct control {
     uint64_t at_ms;
     enum control_verb verb;
@@ -187,42 +149,21 @@ struct client {
     bool sent; /* v[next], in the open transaction */
 };
 
-struct pending_send {
-    uint32_t host;
-    struct msg msg;
+struct outbox {
+    struct msg *v;
+    size_t len, cap;
 };
 struct coord {
-    bool up;
+    bool up, committing; /* committing: the disk takes its time */
     struct sched *core;
-    uint64_t wake_ms, commit_ms, stopped_until_ms;
+    uint64_t wake_ms, commit_ms, stopped_until_ms, full_until_ms;
+    uint64_t clock; /* what its own clock is ahead of ours; another one after each start */
+    bool opening;   /* it tells the core of attempts of before */
+    bool load;      /* a LOAD waits for its answer: */
+    uint64_t load_experiment;
     uint32_t load_want, steps_now; /* steps_now: in the millisecond steps_ms */
     uint64_t steps_ms;
-    struct pending_send *outbox;
-    size_t outbox_len, outbox_cap;
-};
-
-enum fault {
-    F_CUT,
-    F_DUPLICATE,
-    F_REORDER,
-    F_PARTITION,
-    F_KILL,
-    F_STOP,
-    F_DRAIN,
-    F_CRASH,
-    F_STALL,
-    F_HANG,
-    F_FAIL,
-    F_POISON,
-    F_CANCEL,
-    F_LATE_RESULT,
-    F_ADOPTED,
-    F_PAUSE,
-    F_PRIORITY,
-    F_RETRY,
-    F_GO_ON,
-    F_ORPHAN,
-    FAULTS
+    struct outbox outbox, sending; /* of the open transaction; of the one that was committed */
 };
 
 struct sim {
@@ -230,20 +171,26 @@ struct sim {
     struct sim_conf conf;
     struct rng rng;
     struct job_spec spec[JOBS_MAX];
+    uint32_t owner[JOBS_MAX]; /* see db_owner() */
     struct db db;
     struct coord coord;
     struct client client;
     struct host host[HOSTS_MAX];
     struct link link[HOSTS_MAX];
+    struct machine machine[HOSTS_MAX];
     struct oracle oracle;
     struct sim_event *queue;
     size_t queue_len, queue_cap;
-    uint64_t workers; /* ids given out */
+    uint64_t workers, peers; /* ids given out */
     uint64_t hash, core_steps;
+    uint32_t maybe_open; /* a job, less one, that was open when we last looked */
     bool fired[FAULTS];
     bool faults_on;
+    bool again; /* the second run of a seed, for its hash only: nobody judges */
     void (*trace)(void *arg, const char *line); /* NULL: nobody listens */
     void *trace_arg;
+    size_t (*pick)(struct sim *m); /* which event of the queue is next; NULL: the first one */
+    void (*failed)(uint64_t seed); /* before the report of a run without a listener; or NULL */
     struct sched_actions out;
 };
 

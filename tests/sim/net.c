@@ -6,12 +6,26 @@
 #include "common/base/mem.h"
 #include "tests/sim/sim.h"
 
+/* Sometimes one that belonged to another connection before, perhaps to another worker. */
+static uint64_t new_peer_id(struct sim *m, uint32_t host)
+{
+    uint64_t old = 1 + rng_below(&m->rng, (uint32_t)m->peers + 1);
+
+    if (!m->conf.reuse || !m->faults_on || old > m->peers || rng_below(&m->rng, 2))
+        return ++m->peers;
+    for (uint32_t h = 0; h < m->conf.hosts; h++)
+        if (m->link[h].peer == old && h != host)
+            return ++m->peers;
+    m->fired[F_REUSE] = true;
+    return old;
+}
+
 void net_connect(struct sim *m, uint32_t host, bool new_peer)
 {
     struct link *l = &m->link[host];
     l->turn++;
     if (new_peer || l->peer == 0)
-        l->peer = (uint64_t)(host + 1) << 32 | l->turn;
+        l->peer = new_peer_id(m, host);
     l->last_ms[0] = l->last_ms[1] = m->now_ms;
 }
 
@@ -57,7 +71,7 @@ static void put(struct sim *m, uint32_t host, uint32_t dir, const struct msg *ms
                                  .host = host,
                                  .dir = dir,
                                  .turn = l->turn,
-                                 .msg = mem_dup(msg, sizeof *msg) },
+                                 .msg = mem_dup(msg, msg_size(msg)) },
              at_ms - m->now_ms);
 }
 
@@ -93,6 +107,20 @@ void net_deliver(struct sim *m, struct sim_event *e)
             return;
         e->msg->peer = l->peer;
         coord_message(m, e->msg);
+    }
+    m->fired[F_LOSS] |= e->turn != l->turn;
+    free(e->msg);
+    e->msg = NULL;
+}
+
+/* The worker tells something once more, long after it was acked. */
+void net_again(struct sim *m, struct sim_event *e)
+{
+    struct host *h = &m->host[e->host];
+
+    if (h->alive && h->worker == e->turn && h->agent.link == AGENT_ONLINE) {
+        m->fired[F_TWICE] = true;
+        net_send(m, e->host, TO_COORDINATOR, e->msg);
     }
     free(e->msg);
     e->msg = NULL;

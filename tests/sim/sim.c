@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "common/base/mem.h"
 
 enum { LAST_LINES = 60, LINE_BYTES = 200 };
-static char last_lines[LAST_LINES][LINE_BYTES]; /* for the report of a failure */
-static size_t last_lines_len;
 
 static bool earlier(const struct sim_event *a, const struct sim_event *b)
 {
@@ -39,11 +39,15 @@ void sim_post(struct sim *m, struct sim_event e, uint64_t after_ms)
         swap_events(&m->queue[i], &m->queue[(i - 1) / 2]);
 }
 
-static struct sim_event next_event(struct sim *m)
+/* Take the event at place AT of the queue: 0 is the first one. */
+static struct sim_event take_event(struct sim *m, size_t at)
 {
-    struct sim_event first = m->queue[0];
-    m->queue[0] = m->queue[--m->queue_len];
-    for (size_t i = 0;;) {
+    struct sim_event first = m->queue[at];
+    m->queue[at] = m->queue[--m->queue_len];
+    for (; at > 0 && at < m->queue_len && earlier(&m->queue[at], &m->queue[(at - 1) / 2]);
+         at = (at - 1) / 2)
+        swap_events(&m->queue[at], &m->queue[(at - 1) / 2]);
+    for (size_t i = at;;) {
         size_t least = i, left = 2 * i + 1;
         if (left < m->queue_len && earlier(&m->queue[left], &m->queue[least]))
             least = left;
@@ -79,23 +83,44 @@ void sim_mix(struct sim *m, uint64_t word)
     m->hash ^= m->hash >> 29;
 }
 
+/* Texts cost more than steps do: nobody listens, nothing is written. */
 void sim_trace(struct sim *m, const char *format, ...)
 {
-    char *line = last_lines[last_lines_len++ % LAST_LINES];
+    char line[LINE_BYTES];
+    if (!m->trace)
+        return;
     int n = snprintf(line, LINE_BYTES, "%6llu ", (unsigned long long)m->now_ms);
     va_list ap;
     va_start(ap, format);
     (void)vsnprintf(line + n, LINE_BYTES - (size_t)n, format, ap);
     va_end(ap);
-    if (m->trace)
-        m->trace(m->trace_arg, line);
+    m->trace(m->trace_arg, line);
+}
+
+static char last_lines[LAST_LINES][LINE_BYTES];
+static size_t last_lines_len;
+
+void sim_remember(void *arg, const char *line)
+{
+    (void)arg;
+    snprintf(last_lines[last_lines_len++ % LAST_LINES], LINE_BYTES, "%s", line);
+}
+
+void sim_recall(void)
+{
+    size_t first = last_lines_len > LAST_LINES ? last_lines_len - LAST_LINES : 0;
+    for (size_t i = first; i < last_lines_len; i++) {
+        const char *line = last_lines[i % LAST_LINES];
+        if (write(STDERR_FILENO, line, strlen(line)) < 0 || write(STDERR_FILENO, "\n", 1) < 0)
+            return;
+    }
 }
 
 void sim_fail(struct sim *m, const char *format, ...)
 {
-    size_t first = last_lines_len > LAST_LINES ? last_lines_len - LAST_LINES : 0;
-    for (size_t i = first; !m->trace && i < last_lines_len; i++)
-        fprintf(stderr, "%s\n", last_lines[i % LAST_LINES]);
+    if (!m->trace && m->failed)
+        m->failed(m->seed); /* tells the story once more, with a listener, and ends there */
+    sim_recall();
     fprintf(stderr, "seed %llu at %llu ms: ", (unsigned long long)m->seed,
             (unsigned long long)m->now_ms);
     va_list ap;
@@ -108,12 +133,19 @@ void sim_fail(struct sim *m, const char *format, ...)
 
 struct sim *sim_new(uint64_t seed, const struct sim_conf *conf, const struct job_spec *specs)
 {
-    struct sim *m = mem_calloc(1, sizeof *m);
+    /* Large and mostly never touched: fresh pages cost less than to clear old ones. */
+    struct sim *m =
+        mmap(NULL, sizeof *m, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (m == MAP_FAILED) {
+        perror("mmap");
+        exit(1);
+    }
     m->seed = seed;
     m->conf = *conf;
     m->rng = rng_stream("sim", seed, 1);
     m->hash = 0xcbf29ce484222325u;
-    last_lines_len = 0;
+    for (uint32_t h = 0; h < conf->hosts; h++)
+        m->machine[h] = (struct machine){ .cores = conf->slots };
     if (specs)
         memcpy(m->spec, specs, sizeof m->spec);
     else
@@ -135,16 +167,21 @@ void sim_free(struct sim *m)
         free(m->queue[i].msg);
     free(m->queue);
     free(m->coord.core);
-    free(m->coord.outbox);
-    free(m);
+    free(m->coord.outbox.v);
+    free(m->coord.sending.v);
+    (void)munmap(m, sizeof *m);
 }
 
-bool sim_all_final(const struct sim *m)
+bool sim_all_final(struct sim *m)
 {
-    for (uint32_t j = 1; j <= m->conf.jobs; j++)
-        if (!db_final(m->db.job[j].state))
+    for (uint32_t i = 0; i < m->conf.jobs; i++) {
+        uint32_t j = 1 + (m->maybe_open + i) % m->conf.jobs;
+        if (!db_final(m->db.job[j].state)) {
+            m->maybe_open = j - 1; /* most of the time it still is when we ask again */
             return false;
-    return m->db.undo_len == 0;
+        }
+    }
+    return m->db.undo_len == 0 && m->coord.up;
 }
 
 static void serve(struct sim *m, struct sim_event *e)
@@ -157,6 +194,7 @@ static void serve(struct sim *m, struct sim_event *e)
     case SE_HOST_START:
     case SE_CONNECTED:
     case SE_DISCONNECTED:
+    case SE_POSTED:
     case SE_COMPUTED:
     case SE_SAVE:
     case SE_FINISH:
@@ -180,6 +218,9 @@ static void serve(struct sim *m, struct sim_event *e)
     case SE_CONTROL:
         coord_control(m);
         break;
+    case SE_AGAIN:
+        net_again(m, e);
+        break;
     case SE_CALL:
         break; /* a scenario's mark in time */
     }
@@ -188,8 +229,8 @@ static void serve(struct sim *m, struct sim_event *e)
 bool sim_run_until(struct sim *m, uint64_t end_ms)
 {
     while (m->queue_len > 0 && m->queue[0].at_ms <= end_ms) {
-        struct sim_event e = next_event(m);
-        m->now_ms = e.at_ms;
+        struct sim_event e = take_event(m, m->pick ? m->pick(m) : 0);
+        m->now_ms = MAX(m->now_ms, e.at_ms);
         serve(m, &e);
         if (sim_all_final(m))
             return true;

@@ -12,6 +12,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/rng.h"
+#include "common/net/identity.h"
 #include "common/net/transport.h"
 #include "common/wire/wire.h"
 
@@ -106,11 +107,14 @@ static int answer(const struct transport_event *e)
 
 int main(int argc, char **argv)
 {
+    const struct identity_choice choice = { .key = NULL }; /* what the environment says */
+    struct transport_keys keys;
     struct transport *t = NULL;
     struct err err = { 0 };
     bool refused = false, other = false, attacked = false;
 
-    if (argc != 3 || transport_connect(&t, argv[1], &err)) {
+    if (argc != 3 || identity_find(&choice, argv[1], &keys, &err) ||
+        transport_connect(&t, argv[1], &keys, &err)) {
         fprintf(stderr, "usage: hostile ENDPOINT WHAT %s\n", err.text);
         return 2;
     }

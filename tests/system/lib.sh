@@ -4,6 +4,7 @@ set -eu
 : "${BIN:?BIN names the folder of the programs}"
 HERE=$(cd "$(dirname "$0")" && pwd)
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/drover-system-XXXXXX")
+unset DROVER_KEY DROVER_SERVER_KEY DROVER_INSECURE
 PIDS=
 
 drover() { "$BIN/drover" "$@"; }
@@ -47,6 +48,9 @@ start_coordinator() {
     PIDS="$PIDS $COORDINATOR"
     within 20 test -s "$TMP/ready" || fail "the coordinator did not become ready"
     ENDPOINT=$(cat "$TMP/ready")
+    # For every command and worker that is given --coordinator.
+    DROVER_KEY=$store-keys/local.key DROVER_SERVER_KEY=$store-keys/coordinator.pub
+    export DROVER_KEY DROVER_SERVER_KEY
 }
 
 # start_worker NAME [options]: sets WORKER (pid); its log is $TMP/worker-NAME.log.

@@ -2,6 +2,7 @@
 #include "worker/core/agent.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "worker/core/held.h"
 
@@ -21,17 +22,23 @@ struct agent_times agent_times_default(void)
                                  .resend_ms = 10000,
                                  .hello_ms = 250,
                                  .hello_max_ms = 8000,
+                                 .queue_ms = 5000,
                                  .drain_ms = 60000,
                                  .drain_short_ms = 3000,
                                  .goodbye_ms = 1000 };
 }
 
-void agent_init(struct agent *a, size_t slots, const struct agent_times *times)
+void agent_init(struct agent *a, size_t slots, size_t queue, const struct agent_times *times)
 {
-    assert(slots >= 1 && slots <= AGENT_SLOTS_MAX);
-    *a = (struct agent){ .times = *times, .slots = slots, .link = AGENT_OFFLINE, .next_seq = 1 };
-    for (size_t i = 0; i < AGENT_SLOTS_MAX; i++)
-        a->held_of_slot[i] = AGENT_HELD_MAX;
+    assert(slots >= 1 && slots <= AGENT_SLOTS_MAX && queue <= AGENT_QUEUE_MAX);
+    memset(a, 0, offsetof(struct agent, held)); /* the rest is large and mostly not in use */
+    a->times = *times;
+    a->slots = slots;
+    a->queue = queue;
+    a->capacity = 3 * (slots + queue);
+    a->link = AGENT_OFFLINE;
+    a->next_seq = 1;
+    held_init(a);
 }
 
 /* The only place where link is written. */
@@ -49,7 +56,7 @@ static void leave(struct agent *a, int code, struct agent_actions *out)
 
 static void say_hello(struct agent *a, uint64_t now_ms, struct agent_actions *out)
 {
-    for (size_t i = 0; i < AGENT_HELD_MAX; i++)
+    for (size_t i = 0; i < a->capacity; i++)
         a->held[i].offered = a->held[i].state != AGENT_FREE;
     a->hello_at_ms = now_ms + a->hello_wait_ms;
     a->hello_wait_ms = MIN(a->hello_wait_ms * 2, a->times.hello_max_ms);
@@ -58,7 +65,9 @@ static void say_hello(struct agent *a, uint64_t now_ms, struct agent_actions *ou
 
 static void send_credits(const struct agent *a, struct agent_actions *out)
 {
-    agent_add(out, AGENT_SEND_CREDITS)->total = a->draining ? 0 : (uint32_t)a->slots;
+    struct agent_action *x = agent_add(out, AGENT_SEND_CREDITS);
+    x->total = a->draining ? 0 : (uint32_t)a->slots;
+    x->queue = a->draining ? 0 : (uint32_t)a->queue;
 }
 
 static void on_connected(struct agent *a, uint64_t now_ms, struct agent_actions *out)
@@ -80,17 +89,24 @@ static void on_disconnected(struct agent *a, struct agent_actions *out)
         link_move(a, AGENT_OFFLINE);
 }
 
-static bool among(struct agent_attempt id, const struct agent_attempt *list, size_t len)
+/* What the Welcome says of each held attempt. */
+enum { KEPT = 1, DROPPED = 2 };
+
+static void mark(struct agent *a, const struct agent_attempt *list, size_t len, uint8_t bit,
+                 uint8_t said[AGENT_HELD_MAX])
 {
-    for (size_t i = 0; i < len; i++)
-        if (list[i].attempt == id.attempt && list[i].epoch == id.epoch)
-            return true;
-    return false;
+    for (size_t i = 0; i < len; i++) {
+        const struct agent_held *h = held_find(a, list[i]);
+        if (h != NULL)
+            said[h - a->held] |= bit;
+    }
 }
 
 static void on_welcome(struct agent *a, uint64_t now_ms, const struct agent_event *e,
                        struct agent_actions *out)
 {
+    uint8_t said[AGENT_HELD_MAX] = { 0 };
+
     if (a->link != AGENT_GREETING)
         return; /* the answer to a Hello that was repeated too early */
     link_move(a, AGENT_ONLINE);
@@ -100,12 +116,13 @@ static void on_welcome(struct agent *a, uint64_t now_ms, const struct agent_even
     a->heartbeat_at_ms = now_ms + a->times.heartbeat_ms;
     a->check_at_ms = now_ms + MIN(a->times.renew_ms, a->times.heartbeat_ms);
 
-    for (size_t i = 0; i < AGENT_HELD_MAX; i++) {
+    mark(a, e->keep, e->keep_len, KEPT, said);
+    mark(a, e->drop, e->drop_len, DROPPED, said);
+    for (size_t i = 0; i < a->capacity; i++) {
         struct agent_held *h = &a->held[i];
         if (h->state == AGENT_FREE)
             continue;
-        if ((h->offered && !among(h->id, e->keep, e->keep_len)) ||
-            among(h->id, e->drop, e->drop_len)) {
+        if ((h->offered && !(said[i] & KEPT)) || said[i] & DROPPED) {
             held_abandon(a, h, out);
             continue;
         }
@@ -119,11 +136,10 @@ static void on_welcome(struct agent *a, uint64_t now_ms, const struct agent_even
 /* A job's example or result with number SEQ came to its end at the coordinator. */
 static bool on_answer(struct agent *a, uint64_t seq, int code, struct agent_actions *out)
 {
-    bool example = false;
-    struct agent_held *h = held_find_seq(a, seq, &example);
+    struct agent_held *h = held_find_seq(a, seq);
     if (h == NULL)
         return false;
-    if (!example)
+    if (!h->example)
         held_forget(a, h, out);
     else if (code == ERR_STALE)
         held_abandon(a, h, out);
@@ -146,7 +162,13 @@ static void on_refuse(struct agent *a, uint64_t now_ms, const struct agent_event
             return; /* results are sent again by time */
         link_move(a, AGENT_GREETING);
         a->hello_wait_ms = a->times.hello_ms;
-        say_hello(a, now_ms, out);
+        /* We were silent for longer than the lease: stopped, or swapped out. Jobs and we wake at
+         * once; what they have ended meanwhile is to be told as ended, for then it is compared;
+         * an attempt that still runs is nobody's any more. So they get a moment first. */
+        if (a->count[AGENT_RUNNING] > 0)
+            a->hello_at_ms = now_ms + a->times.hello_ms;
+        else
+            say_hello(a, now_ms, out);
     } else if (a->link == AGENT_LEAVING) {
         leave(a, 0, out);
     } else if (!again && !(e->seq != 0 && on_answer(a, e->seq, e->code, out))) {
@@ -175,23 +197,18 @@ static void on_drain(struct agent *a, uint64_t now_ms, struct agent_actions *out
     a->drain_end_ms = now_ms + a->times.drain_ms;
     if (a->link == AGENT_ONLINE)
         send_credits(a, out);
-    for (size_t i = 0; i < a->slots; i++) {
-        struct agent_held *h = held_of_slot(a, i);
-        if (h != NULL)
+    for (size_t i = 0; i < a->capacity; i++) {
+        struct agent_held *h = &a->held[i];
+        if (h->state == AGENT_QUEUED || h->state == AGENT_RUNNING)
             held_stop(a, h, AGENT_PREEMPTED, out);
     }
 }
 
 static void check_held(struct agent *a, uint64_t now_ms, struct agent_actions *out)
 {
-    for (size_t i = 0; i < AGENT_HELD_MAX; i++) {
-        struct agent_held *h = &a->held[i];
-        if (h->state == AGENT_RUNNING && now_ms - h->renewed_ms >= a->times.renew_ms)
-            held_renew(a, now_ms, h, out);
-        uint64_t sent_ms = h->state == AGENT_FINISHED ? h->result_sent_ms : h->example_sent_ms;
-        if ((h->state == AGENT_FINISHED || h->example) && now_ms - sent_ms >= a->times.resend_ms)
-            held_send(a, now_ms, h, out);
-    }
+    for (size_t i = 0; i < a->capacity; i++)
+        if (a->held[i].state != AGENT_FREE)
+            held_check(a, now_ms, &a->held[i], out);
     a->check_at_ms = now_ms + MIN(a->times.renew_ms, a->times.heartbeat_ms);
 }
 
@@ -225,7 +242,8 @@ static void on_tick(struct agent *a, uint64_t now_ms, const struct agent_event *
 /* The end of a drain, whatever event brought it. */
 static void settle(struct agent *a, uint64_t now_ms, struct agent_actions *out)
 {
-    if (!a->draining || a->link == AGENT_LEAVING || a->link == AGENT_GONE || held_count(a) > 0)
+    if (!a->draining || a->link == AGENT_LEAVING || a->link == AGENT_GONE ||
+        agent_held_count(a) > 0)
         return;
     if (a->link != AGENT_ONLINE) {
         leave(a, 0, out);
@@ -260,11 +278,19 @@ static void handle(struct agent *a, uint64_t now_ms, const struct agent_event *e
         break;
     case AGENT_EV_CANCEL:
         h = held_find(a, e->attempt);
-        if (h != NULL && h->state == AGENT_RUNNING)
+        if (h != NULL && h->state != AGENT_FINISHED)
             held_stop(a, h, AGENT_CANCELLED, out);
         break;
     case AGENT_EV_ACK:
         on_ack(a, e, out);
+        break;
+    case AGENT_EV_STARTED:
+        assert(e->held < a->capacity);
+        held_start(a, now_ms, &a->held[e->held], e->slot, out);
+        break;
+    case AGENT_EV_WITHDRAWN:
+        assert(e->held < a->capacity);
+        held_withdrawn(a, now_ms, &a->held[e->held], out);
         break;
     case AGENT_EV_EXAMPLE:
         h = held_of_slot(a, e->slot);
@@ -295,7 +321,8 @@ void agent_step(struct agent *a, uint64_t now_ms, const struct agent_event *e,
         return;
     handle(a, now_ms, e, ret_actions);
     settle(a, now_ms, ret_actions);
-    assert(agent_invariant(a));
+    if (e->kind == AGENT_EV_TICK || e->kind == AGENT_EV_WELCOME || e->kind == AGENT_EV_DRAIN)
+        assert(agent_invariant(a)); /* these look at all that is held anyway */
 }
 
 uint64_t agent_deadline_ms(const struct agent *a)
@@ -335,24 +362,13 @@ enum agent_outcome agent_outcome_of(int code, enum agent_reason reason)
     return AGENT_OUTCOME_FAILED;
 }
 
+size_t agent_held_count(const struct agent *a)
+{
+    return a->capacity - a->count[AGENT_FREE];
+}
+
 bool agent_invariant(const struct agent *a)
 {
-    size_t running = 0;
-
-    for (size_t i = 0; i < AGENT_HELD_MAX; i++) {
-        const struct agent_held *h = &a->held[i];
-        if (h->state == AGENT_RUNNING) {
-            running++;
-            if (h->slot >= a->slots || a->held_of_slot[h->slot] != i)
-                return false;
-        }
-        if (h->example && (h->state != AGENT_RUNNING || h->example_seq == 0))
-            return false;
-        if (h->state == AGENT_FINISHED && h->result_seq == 0)
-            return false;
-    }
-    size_t busy = 0;
-    for (size_t i = 0; i < a->slots; i++)
-        busy += a->held_of_slot[i] < AGENT_HELD_MAX;
-    return busy == running && a->link < AGENT_LINKS;
+    return a->link < AGENT_LINKS && a->slots <= AGENT_SLOTS_MAX && a->queue <= AGENT_QUEUE_MAX &&
+           a->capacity <= AGENT_HELD_MAX && held_invariant(a);
 }

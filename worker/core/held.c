@@ -3,15 +3,85 @@
 
 #include <assert.h>
 
+enum { NOBODY = AGENT_HELD_MAX };
+static_assert((AGENT_BUCKETS & (AGENT_BUCKETS - 1)) == 0, "a power of two");
+static_assert((int)AGENT_HELD_MAX <= (int)UINT16_MAX, "fits in a bucket");
+
 static const unsigned may_become[AGENT_HELD_STATES] = {
-    [AGENT_FREE] = BIT(AGENT_RUNNING) | BIT(AGENT_FINISHED),
+    [AGENT_FREE] = BIT(AGENT_QUEUED) | BIT(AGENT_FINISHED),
+    [AGENT_QUEUED] = BIT(AGENT_RUNNING) | BIT(AGENT_FINISHED) | BIT(AGENT_FREE),
     [AGENT_RUNNING] = BIT(AGENT_FINISHED) | BIT(AGENT_FREE),
     [AGENT_FINISHED] = BIT(AGENT_FREE),
 };
 
-static size_t index_of(const struct agent *a, const struct agent_held *h)
+static uint32_t index_of(const struct agent *a, const struct agent_held *h)
 {
-    return (size_t)(h - a->held);
+    return (uint32_t)(h - a->held);
+}
+
+void held_init(struct agent *a)
+{
+    for (a->buckets = 16; a->buckets < a->capacity && a->buckets < AGENT_BUCKETS;)
+        a->buckets *= 2;
+    for (size_t i = 0; i < a->buckets; i++)
+        a->bucket[i] = NOBODY;
+    for (size_t i = 0; i < AGENT_SLOTS_MAX; i++)
+        a->held_of_slot[i] = NOBODY;
+    for (size_t i = 0; i < a->capacity; i++)
+        a->held[i] = (struct agent_held){ .next = i + 1 < a->capacity ? (uint32_t)i + 1 : NOBODY };
+    a->free = 0;
+    a->count[AGENT_FREE] = a->capacity;
+}
+
+/* ---- by attempt: chains through next ---- */
+
+static uint16_t *bucket_of(struct agent *a, uint64_t attempt)
+{
+    return &a->bucket[attempt & (a->buckets - 1)];
+}
+
+static void index_add(struct agent *a, struct agent_held *h)
+{
+    uint16_t *head = bucket_of(a, h->id.attempt);
+    h->next = *head;
+    *head = (uint16_t)index_of(a, h);
+}
+
+static void index_remove(struct agent *a, const struct agent_held *h)
+{
+    uint16_t *head = bucket_of(a, h->id.attempt);
+
+    if (*head == index_of(a, h)) {
+        *head = (uint16_t)h->next;
+        return;
+    }
+    struct agent_held *before = &a->held[*head];
+    while (before->next != index_of(a, h))
+        before = &a->held[before->next];
+    before->next = h->next;
+}
+
+struct agent_held *held_find(struct agent *a, struct agent_attempt id)
+{
+    uint32_t i = *bucket_of(a, id.attempt);
+
+    while (i != NOBODY && (a->held[i].id.attempt != id.attempt || a->held[i].id.epoch != id.epoch))
+        i = a->held[i].next;
+    return i != NOBODY ? &a->held[i] : NULL;
+}
+
+/* ---- states ---- */
+
+/* A free place for ID, or NULL; held_move is next. */
+static struct agent_held *take_place(struct agent *a, struct agent_attempt id)
+{
+    if (a->free == NOBODY)
+        return NULL;
+    struct agent_held *h = &a->held[a->free];
+    a->free = h->next;
+    *h = (struct agent_held){ .id = id };
+    index_add(a, h);
+    return h;
 }
 
 /* The only place where state is written. */
@@ -19,14 +89,22 @@ static void held_move(struct agent *a, struct agent_held *h, enum agent_held_sta
 {
     assert(may_become[h->state] & BIT(next));
     if (h->state == AGENT_RUNNING) {
-        assert(!h->example);
-        a->held_of_slot[h->slot] = AGENT_HELD_MAX;
+        assert(!h->example && a->held_of_slot[h->slot] == index_of(a, h));
+        a->held_of_slot[h->slot] = NOBODY;
     }
-    if (next == AGENT_RUNNING)
+    if (next == AGENT_RUNNING) {
+        assert(h->slot < a->slots && a->held_of_slot[h->slot] == NOBODY);
         a->held_of_slot[h->slot] = index_of(a, h);
+    }
+    a->count[h->state]--;
+    a->count[next]++;
     h->state = next;
-    if (next == AGENT_FREE)
-        *h = (struct agent_held){ 0 };
+    if (next == AGENT_FREE) {
+        index_remove(a, h);
+        *h = (struct agent_held){ .next = a->free };
+        a->free = index_of(a, h);
+    }
+    assert(a->count[AGENT_QUEUED] <= a->queue + a->slots && a->count[AGENT_RUNNING] <= a->slots);
 }
 
 struct agent_action *agent_add(struct agent_actions *out, enum agent_action_kind kind)
@@ -47,57 +125,32 @@ static struct agent_action *add_for(const struct agent *a, const struct agent_he
     return x;
 }
 
-struct agent_held *held_find(struct agent *a, struct agent_attempt id)
+/* A number that says whose it is, so that an answer needs no search. */
+static uint64_t new_seq(struct agent *a, const struct agent_held *h)
 {
-    for (size_t i = 0; i < AGENT_HELD_MAX; i++) {
-        struct agent_held *h = &a->held[i];
-        if (h->state != AGENT_FREE && h->id.attempt == id.attempt && h->id.epoch == id.epoch)
-            return h;
-    }
-    return NULL;
+    return a->next_seq++ * AGENT_HELD_MAX + index_of(a, h);
 }
 
-struct agent_held *held_find_seq(struct agent *a, uint64_t seq, bool *ret_example)
+struct agent_held *held_find_seq(struct agent *a, uint64_t seq)
 {
-    for (size_t i = 0; i < AGENT_HELD_MAX; i++) {
-        struct agent_held *h = &a->held[i];
-        *ret_example = h->state == AGENT_RUNNING && h->example && h->example_seq == seq;
-        if (*ret_example || (h->state == AGENT_FINISHED && h->result_seq == seq))
-            return h;
-    }
-    return NULL;
+    struct agent_held *h = &a->held[seq % AGENT_HELD_MAX];
+    return h->seq == seq && (h->state == AGENT_FINISHED || h->example) ? h : NULL;
 }
 
 struct agent_held *held_of_slot(struct agent *a, size_t slot)
 {
     assert(slot < a->slots);
-    size_t i = a->held_of_slot[slot];
-    return i < AGENT_HELD_MAX ? &a->held[i] : NULL;
+    uint32_t i = a->held_of_slot[slot];
+    return i != NOBODY ? &a->held[i] : NULL;
 }
 
-size_t held_count(const struct agent *a)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < AGENT_HELD_MAX; i++)
-        n += a->held[i].state != AGENT_FREE;
-    return n;
-}
-
-static struct agent_held *free_place(struct agent *a)
-{
-    for (size_t i = 0; i < AGENT_HELD_MAX; i++)
-        if (a->held[i].state == AGENT_FREE)
-            return &a->held[i];
-    return NULL;
-}
-
-/* FREE or RUNNING -> FINISHED, and sent when there is a coordinator. */
+/* -> FINISHED, and sent when there is a coordinator. */
 static void keep_result(struct agent *a, uint64_t now_ms, struct agent_held *h,
                         enum agent_outcome outcome, struct agent_actions *out)
 {
     held_move(a, h, AGENT_FINISHED);
     h->outcome = outcome;
-    h->result_seq = a->next_seq++;
+    h->seq = new_seq(a, h);
     if (a->link == AGENT_ONLINE)
         held_send(a, now_ms, h, out);
 }
@@ -105,21 +158,42 @@ static void keep_result(struct agent *a, uint64_t now_ms, struct agent_held *h,
 void held_lease(struct agent *a, uint64_t now_ms, struct agent_attempt id,
                 struct agent_actions *out)
 {
-    struct agent_held *h = free_place(a);
-    if (h == NULL || held_find(a, id) != NULL)
+    if (held_find(a, id) != NULL)
+        return;
+    const size_t taken = a->count[AGENT_QUEUED] + a->count[AGENT_RUNNING];
+    struct agent_held *h = take_place(a, id);
+    if (h == NULL)
         return; /* the table is full: the lease expires at the coordinator */
-    size_t slot = 0;
-    while (slot < a->slots && a->held_of_slot[slot] < AGENT_HELD_MAX)
-        slot++;
-    h->id = id;
-    if (slot == a->slots || a->draining) {
+    if (taken >= a->slots + a->queue || a->draining) {
         keep_result(a, now_ms, h, AGENT_OUTCOME_PREEMPTED, out);
         return;
     }
-    h->slot = slot;
-    h->renewed_ms = now_ms;
+    h->since_ms = now_ms;
+    held_move(a, h, AGENT_QUEUED);
+    add_for(a, h, AGENT_QUEUE, out);
+}
+
+void held_start(struct agent *a, uint64_t now_ms, struct agent_held *h, size_t slot,
+                struct agent_actions *out)
+{
+    assert(h->state == AGENT_QUEUED);
+    h->slot = (uint32_t)slot;
+    h->since_ms = now_ms;
     held_move(a, h, AGENT_RUNNING);
-    add_for(a, h, AGENT_START, out);
+    if (h->reason == AGENT_PREEMPTED && !a->draining)
+        h->reason = AGENT_GOES_ON;  /* it had waited too long, and waits no more */
+    if (h->reason != AGENT_GOES_ON) /* it could not be withdrawn in time */
+        add_for(a, h, AGENT_STOP, out)->reason = h->reason;
+}
+
+void held_withdrawn(struct agent *a, uint64_t now_ms, struct agent_held *h,
+                    struct agent_actions *out)
+{
+    assert(h->state == AGENT_QUEUED && h->reason != AGENT_GOES_ON);
+    if (h->reason == AGENT_ABANDONED)
+        held_forget(a, h, out);
+    else
+        keep_result(a, now_ms, h, agent_outcome_of(ERR_CANCELLED, h->reason), out);
 }
 
 void held_finish(struct agent *a, uint64_t now_ms, struct agent_held *h, int code,
@@ -137,7 +211,7 @@ void held_example(struct agent *a, uint64_t now_ms, struct agent_held *h, struct
 {
     assert(h->state == AGENT_RUNNING && !h->example);
     h->example = true;
-    h->example_seq = a->next_seq++;
+    h->seq = new_seq(a, h);
     if (h->reason == AGENT_CANCELLED)
         held_end_example(a, h, ERR_CANCELLED, out);
     else if (h->reason == AGENT_ABANDONED)
@@ -157,9 +231,15 @@ void held_end_example(struct agent *a, struct agent_held *h, int code, struct ag
 void held_stop(struct agent *a, struct agent_held *h, enum agent_reason reason,
                struct agent_actions *out)
 {
-    assert(h->state == AGENT_RUNNING);
-    bool stronger = reason > h->reason;
+    assert(h->state == AGENT_QUEUED || h->state == AGENT_RUNNING);
+    const bool asked = h->reason != AGENT_GOES_ON, stronger = reason > h->reason;
+
     h->reason = MAX(h->reason, reason);
+    if (h->state == AGENT_QUEUED) {
+        if (!asked)
+            add_for(a, h, AGENT_WITHDRAW, out)->reason = reason;
+        return;
+    }
     if (stronger)
         add_for(a, h, AGENT_STOP, out)->reason = reason;
     /* A drained job's example still becomes durable; the others' are over. */
@@ -169,10 +249,10 @@ void held_stop(struct agent *a, struct agent_held *h, enum agent_reason reason,
 
 void held_abandon(struct agent *a, struct agent_held *h, struct agent_actions *out)
 {
-    if (h->state == AGENT_RUNNING)
-        held_stop(a, h, AGENT_ABANDONED, out);
-    else
+    if (h->state == AGENT_FINISHED)
         held_forget(a, h, out);
+    else
+        held_stop(a, h, AGENT_ABANDONED, out);
 }
 
 void held_forget(struct agent *a, struct agent_held *h, struct agent_actions *out)
@@ -183,15 +263,13 @@ void held_forget(struct agent *a, struct agent_held *h, struct agent_actions *ou
 
 void held_send(struct agent *a, uint64_t now_ms, struct agent_held *h, struct agent_actions *out)
 {
-    if (h->state == AGENT_FINISHED) {
-        struct agent_action *x = add_for(a, h, AGENT_SEND_RESULT, out);
-        x->seq = h->result_seq;
-        x->outcome = h->outcome;
-        h->result_sent_ms = now_ms;
-    } else if (h->example) {
-        add_for(a, h, AGENT_SEND_EXAMPLE, out)->seq = h->example_seq;
-        h->example_sent_ms = now_ms;
-    }
+    if (h->state != AGENT_FINISHED && !h->example)
+        return;
+    struct agent_action *x =
+        add_for(a, h, h->example ? AGENT_SEND_EXAMPLE : AGENT_SEND_RESULT, out);
+    x->seq = h->seq;
+    x->outcome = h->outcome;
+    h->sent_ms = now_ms;
 }
 
 void held_renew(struct agent *a, uint64_t now_ms, struct agent_held *h, struct agent_actions *out)
@@ -201,5 +279,67 @@ void held_renew(struct agent *a, uint64_t now_ms, struct agent_held *h, struct a
         return;
     add_for(a, h, AGENT_SEND_RENEW, out);
     h->renewed_counter = h->counter;
-    h->renewed_ms = now_ms;
+    h->renewed = true;
+    h->since_ms = now_ms;
+}
+
+void held_check(struct agent *a, uint64_t now_ms, struct agent_held *h, struct agent_actions *out)
+{
+    const struct agent_times *t = &a->times;
+
+    if (h->state == AGENT_RUNNING &&
+        now_ms - h->since_ms >= (h->renewed ? t->renew_ms : MIN(t->heartbeat_ms, t->renew_ms)))
+        held_renew(a, now_ms, h, out);
+    else if (h->state == AGENT_QUEUED && t->queue_ms > 0 && now_ms - h->since_ms >= t->queue_ms)
+        held_stop(a, h, AGENT_PREEMPTED, out);
+    if ((h->state == AGENT_FINISHED || h->example) && now_ms - h->sent_ms >= t->resend_ms)
+        held_send(a, now_ms, h, out);
+}
+
+/* ---- the invariant ---- */
+
+static bool one_agrees(const struct agent *a, const struct agent_held *h)
+{
+    const bool running = h->state == AGENT_RUNNING, finished = h->state == AGENT_FINISHED;
+
+    if (running && (h->slot >= a->slots || a->held_of_slot[h->slot] != index_of(a, h)))
+        return false;
+    if (h->example && !running)
+        return false;
+    if ((h->example || finished) && h->seq % AGENT_HELD_MAX != index_of(a, h))
+        return false;
+    return h->state != AGENT_FREE || (h->id.attempt == 0 && h->reason == AGENT_GOES_ON);
+}
+
+/* Every held one is in its bucket, and all free ones are in the list. */
+static bool chains_agree(const struct agent *a)
+{
+    size_t free = 0, chained = 0;
+
+    for (uint32_t i = a->free; i != NOBODY && free <= a->capacity; i = a->held[i].next, free++)
+        if (i >= a->capacity || a->held[i].state != AGENT_FREE)
+            return false;
+    for (size_t b = 0; b < a->buckets; b++)
+        for (uint32_t i = a->bucket[b]; i != NOBODY; i = a->held[i].next, chained++)
+            if (i >= a->capacity || chained > a->capacity || a->held[i].state == AGENT_FREE ||
+                (a->held[i].id.attempt & (a->buckets - 1)) != b)
+                return false;
+    return free == a->count[AGENT_FREE] && free + chained == a->capacity;
+}
+
+bool held_invariant(const struct agent *a)
+{
+    size_t count[AGENT_HELD_STATES] = { 0 }, busy = 0;
+
+    for (size_t i = 0; i < a->capacity; i++) {
+        if ((unsigned)a->held[i].state >= AGENT_HELD_STATES || !one_agrees(a, &a->held[i]))
+            return false;
+        count[a->held[i].state]++;
+    }
+    for (int s = 0; s < AGENT_HELD_STATES; s++)
+        if (count[s] != a->count[s])
+            return false;
+    for (size_t i = 0; i < a->slots; i++)
+        busy += a->held_of_slot[i] != NOBODY;
+    return busy == count[AGENT_RUNNING] && chains_agree(a);
 }

@@ -84,6 +84,10 @@ typedef int (*job_run_fn)(struct job *j, struct err *err);
 /* The implementation of KIND. */
 job_run_fn job_implementation(enum kind_id kind);
 
+/* True when J gives no output, no metric and no example whatever happens, and needs no place on
+ * disk: a noop job that was asked for that. */
+bool job_makes_nothing(const struct job *j);
+
 /* True when example ID is among the lease's finished ones. */
 bool job_finished(const struct job *j, uint64_t example_id);
 /* Names of the numeric classes that this worker offers: {"packed-1", "packed-1+openblas-..."};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: every transport keeps the contract of transport.h: order, bounds, what is told of peers
- * that come and go. Method: one suite, stamped over tcp on loopback and ipc; a real event loop;
- * steps until the expected happens, so there are no time limits but the runner's. */
+ * that come and go. Method: one suite, stamped over tcp on loopback (plaintext and CURVE) and ipc;
+ * a real event loop; steps until the expected happens, so there are no time limits but the
+ * runner's. */
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,8 +19,10 @@
 #include "common/base/clock.h"
 #include "common/base/macros.h"
 #include "common/base/mem.h"
+#include "common/net/keyring.h"
 #include "common/net/loop.h"
 #include "common/net/transport.h"
+#include "tests/support/folder.h"
 
 enum { EVENTS_MAX = 20000 };
 
@@ -35,6 +38,7 @@ struct side {
 struct world {
     struct loop *loop;
     struct side server, client;
+    struct transport_keys server_keys, client_keys;
     char folder[32], endpoint[64];
 };
 
@@ -81,7 +85,7 @@ static void open_client(struct world *w, struct side *s, const char *endpoint)
 {
     struct err err = { 0 };
 
-    assert_int_equal(transport_connect(&s->t, endpoint, &err), 0);
+    assert_int_equal(transport_connect(&s->t, endpoint, &w->client_keys, &err), 0);
     loop_add_transport(w->loop, s->t, on_event, s);
 }
 
@@ -94,7 +98,39 @@ static void close_side(struct world *w, struct side *s)
     buf_release(&s->last);
 }
 
-static struct world *new_world(const char *endpoint)
+/* A socket of libzmq itself, with the client's keys. */
+static void *raw_socket(struct world *w, void *context)
+{
+    void *raw = zmq_socket(context, ZMQ_DEALER);
+    const struct transport_keys *k = &w->client_keys;
+
+    if (!k->insecure) {
+        (void)zmq_setsockopt(raw, ZMQ_CURVE_SERVERKEY, k->server.text, KEY_TEXT);
+        (void)zmq_setsockopt(raw, ZMQ_CURVE_PUBLICKEY, k->own.key.text, KEY_TEXT);
+        (void)zmq_setsockopt(raw, ZMQ_CURVE_SECRETKEY, k->own.secret, KEY_TEXT);
+    }
+    return raw;
+}
+
+static void make_keys(struct world *w)
+{
+    struct buf path CLEANUP(buf_release) = { 0 };
+    char store[48];
+    struct err err = { 0 };
+
+    snprintf(store, sizeof(store), "%s/x", w->folder);
+    assert_int_equal(keys_make(store, &err), 0);
+    assert_int_equal(
+        key_load(keys_path(store, "coordinator.key", &path), &w->server_keys.own, &err), 0);
+    buf_clear(&path);
+    assert_int_equal(key_load(keys_path(store, "local.key", &path), &w->client_keys.own, &err), 0);
+    buf_clear(&path);
+    assert_int_equal(
+        keyring_open(&w->server_keys.allowed, keys_path(store, "allowed", &path), &err), 0);
+    w->client_keys.server = w->server_keys.own.key;
+}
+
+static struct world *new_world(const char *endpoint, bool curve)
 {
     struct world *w = mem_calloc(1, sizeof(*w));
     struct err err = { 0 };
@@ -102,11 +138,14 @@ static struct world *new_world(const char *endpoint)
     assert_int_equal(loop_new(&w->loop, &err), 0);
     snprintf(w->folder, sizeof(w->folder), "/tmp/test-net-XXXXXX");
     assert_non_null(mkdtemp(w->folder));
+    w->client_keys.insecure = w->server_keys.insecure = !curve;
+    if (curve)
+        make_keys(w);
     if (endpoint)
         snprintf(w->endpoint, sizeof(w->endpoint), "%s", endpoint);
     else
         snprintf(w->endpoint, sizeof(w->endpoint), "ipc://%s/s", w->folder);
-    assert_int_equal(transport_listen(&w->server.t, w->endpoint, &err), 0);
+    assert_int_equal(transport_listen(&w->server.t, w->endpoint, &w->server_keys, &err), 0);
     loop_add_transport(w->loop, w->server.t, on_event, &w->server);
     open_client(w, &w->client, transport_endpoint(w->server.t));
     return w;
@@ -114,27 +153,31 @@ static struct world *new_world(const char *endpoint)
 
 static int set_up_tcp(void **state)
 {
-    *state = new_world("tcp://127.0.0.1:*");
+    *state = new_world("tcp://127.0.0.1:*", false);
+    return 0;
+}
+
+static int set_up_curve(void **state)
+{
+    *state = new_world("tcp://127.0.0.1:*", true);
     return 0;
 }
 
 static int set_up_ipc(void **state)
 {
-    *state = new_world(NULL);
+    *state = new_world(NULL, false);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     struct world *w = *state;
-    char path[64];
 
     close_side(w, &w->client);
     close_side(w, &w->server);
     loop_free(w->loop);
-    snprintf(path, sizeof(path), "%s/s", w->folder);
-    (void)unlink(path);
-    (void)rmdir(w->folder);
+    keyring_free(w->server_keys.allowed);
+    (void)folder_remove(w->folder);
     free(w);
     return 0;
 }
@@ -175,7 +218,7 @@ static void longest_message_passes_and_a_longer_one_is_bad(void **state)
     struct world *w = *state;
     struct err err = { 0 };
     char *big = mem_calloc(1, TRANSPORT_MESSAGE_MAX + 1);
-    void *context = zmq_ctx_new(), *raw = zmq_socket(context, ZMQ_DEALER);
+    void *context = zmq_ctx_new(), *raw = raw_socket(w, context);
 
     big[TRANSPORT_MESSAGE_MAX - 1] = 'x';
     assert_int_equal(transport_send(w->client.t, 0, big, TRANSPORT_MESSAGE_MAX, &err), 0);
@@ -197,7 +240,7 @@ static void longest_message_passes_and_a_longer_one_is_bad(void **state)
 static void frame_without_bound_ends_only_its_own_connection(void **state)
 {
     struct world *w = *state;
-    void *context = zmq_ctx_new(), *raw = zmq_socket(context, ZMQ_DEALER);
+    void *context = zmq_ctx_new(), *raw = raw_socket(w, context);
     size_t len = (size_t)TRANSPORT_FRAME_MAX + 1;
     int linger = 0;
     char *big = mem_calloc(1, len);
@@ -220,7 +263,7 @@ static void strange_frames_are_bad_not_messages(void **state)
 {
     struct world *w = *state;
     void *context = zmq_ctx_new();
-    void *several = zmq_socket(context, ZMQ_DEALER), *named = zmq_socket(context, ZMQ_DEALER);
+    void *several = raw_socket(w, context), *named = raw_socket(w, context);
 
     assert_int_equal(zmq_connect(several, transport_endpoint(w->server.t)), 0);
     (void)zmq_send(several, "a", 1, ZMQ_SNDMORE);
@@ -270,7 +313,7 @@ static void client_reconnects_to_a_restarted_server(void **state)
     close_side(w, &w->server);
     until(w, &w->client.count[TRANSPORT_DISCONNECTED], 1);
     while (rc < 0) {
-        rc = transport_listen(&w->server.t, endpoint, &err);
+        rc = transport_listen(&w->server.t, endpoint, &w->server_keys, &err);
         clock_sleep_ms(10);
     }
     loop_add_transport(w->loop, w->server.t, on_event, &w->server);
@@ -310,12 +353,14 @@ static void taken_and_malformed_endpoints_are_refused(void **state)
                                        "tcp://127.0.0.1:99999", "inproc://x" };
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        assert_int_equal(transport_listen(&t, bad[i], &err), ERR_INVALID);
-        assert_int_equal(transport_connect(&t, bad[i], &err), ERR_INVALID);
+        assert_int_equal(transport_listen(&t, bad[i], &transport_insecure, &err), ERR_INVALID);
+        assert_int_equal(transport_connect(&t, bad[i], &transport_insecure, &err), ERR_INVALID);
         assert_null(t);
     }
     if (strncmp(w->endpoint, "tcp", 3) == 0)
-        assert_int_equal(transport_listen(&t, transport_endpoint(w->server.t), &err), ERR_CONFLICT);
+        assert_int_equal(
+            transport_listen(&t, transport_endpoint(w->server.t), &transport_insecure, &err),
+            ERR_CONFLICT);
 }
 
 static void garbage_on_the_socket_harms_nothing(void **state)
@@ -361,7 +406,7 @@ static void garbage_on_the_socket_harms_nothing(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { SUITE(set_up_tcp), SUITE(set_up_ipc) };
+    const struct CMUnitTest tests[] = { SUITE(set_up_tcp), SUITE(set_up_curve), SUITE(set_up_ipc) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

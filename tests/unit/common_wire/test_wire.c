@@ -220,7 +220,7 @@ static void every_truncation_is_refused(void **state)
 static void hello_has_golden_bytes(void **state)
 {
     static const uint8_t golden[] = {
-        0x08, 0x01, 0x10, 0x07, 0x52, 0x25, 0x0a, 0x10, 0,   1,    2,    3,   4,   5,   6,
+        0x08, 0x02, 0x10, 0x07, 0x52, 0x25, 0x0a, 0x10, 0,   1,    2,    3,   4,   5,   6,
         7,    8,    9,    10,   11,   12,   13,   14,   15,  0x12, 0x03, 'a', ':', '1', 0x20,
         0x01, 0x28, 0x02, 0x42, 0x08, 'p',  'a',  'c',  'k', 'e',  'd',  '-', '1',
     };
@@ -454,10 +454,10 @@ static void sender_is_told_of_broken_rules_too(void **state)
 
 static void another_protocol_is_told_by_its_number(void **state)
 {
-    static const uint8_t newer[] = { 0x08, 0x02, 0xfa, 0x07,
+    static const uint8_t newer[] = { 0x08, 0x03, 0xfa, 0x07,
                                      0x00 }; /* with a body that we do not know */
     static const uint8_t huge[] = { 0x08, 0xff, 0xff, 0xff, 0xff, 0x0f };
-    static const uint8_t late[] = { 0x10, 0x01, 0x08, 0x02 };
+    static const uint8_t late[] = { 0x10, 0x01, 0x08, 0x03 };
     static const uint8_t none[] = { 0x10, 0x01 };
     Drover__Envelope *m = NULL;
     struct err err = { 0 };
@@ -465,11 +465,11 @@ static void another_protocol_is_told_by_its_number(void **state)
 
     (void)state;
     assert_int_equal(wire_decode(newer, sizeof(newer), &m, &protocol, &err), ERR_VERSION);
-    assert_int_equal(protocol, 2);
+    assert_int_equal(protocol, 3);
     assert_int_equal(wire_decode(huge, sizeof(huge), &m, &protocol, &err), ERR_VERSION);
     assert_int_equal(protocol, UINT32_MAX);
     assert_int_equal(wire_decode(late, sizeof(late), &m, &protocol, &err), ERR_VERSION);
-    assert_int_equal(protocol, 2);
+    assert_int_equal(protocol, 3);
     assert_int_equal(wire_decode(none, sizeof(none), &m, &protocol, &err), ERR_PROTO);
     assert_int_equal(protocol, 0);
     assert_null(m);
@@ -484,7 +484,7 @@ static void memory_of_a_decoded_message_is_bounded(void **state)
     size_t jobs = (size_t)7 << 20, plan = 2 * jobs, submit = plan + 5;
 
     (void)state;
-    buf_add(&b, "\x08\x01", 2);
+    buf_add(&b, "\x08\x02", 2);
     buf_add(&b, "\xf2\x01", 2); /* submit */
     for (size_t v = submit; v; v >>= 7)
         buf_addc(&b, (char)((v & 0x7f) | (v >> 7 ? 0x80 : 0)));

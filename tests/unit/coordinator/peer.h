@@ -13,7 +13,7 @@ struct peer {
     struct loop *loop;
     Drover__Envelope *last; /* the last message */
     unsigned messages, disconnects;
-    uint64_t seq;
+    uint64_t seq, progress;
     struct peer_queue {
         Drover__Envelope *m[256];
         size_t first, len;
@@ -41,7 +41,7 @@ static inline void peer_open(struct peer *p, const char *endpoint)
 
     *p = (struct peer){ 0 };
     assert_int_equal(loop_new(&p->loop, &err), 0);
-    assert_int_equal(transport_connect(&p->t, endpoint, &err), 0);
+    assert_int_equal(transport_connect(&p->t, endpoint, &transport_insecure, &err), 0);
     loop_add_transport(p->loop, p->t, peer_event, p);
 }
 
@@ -110,6 +110,23 @@ static inline void peer_hello(struct peer *p, uint8_t id, Drover__Held *held)
     m.held = &held;
     m.n_held = held != NULL;
     peer_send(p, DROVER__ENVELOPE__BODY_HELLO, &m);
+}
+
+/* Progress of the attempt of L; returns when that is durable: its attempt has its row then. */
+static inline void peer_renew(struct peer *p, const Drover__Lease *l)
+{
+    Drover__Renew m = DROVER__RENEW__INIT;
+    Drover__Held held = DROVER__HELD__INIT, *list = &held;
+    Drover__StatusRequest ask = DROVER__STATUS_REQUEST__INIT;
+
+    held.attempt = l->attempt;
+    held.epoch = l->epoch;
+    held.progress = ++p->progress;
+    m.held = &list;
+    m.n_held = 1;
+    peer_send(p, DROVER__ENVELOPE__BODY_RENEW, &m);
+    peer_send(p, DROVER__ENVELOPE__BODY_STATUS_REQUEST, &ask);
+    (void)peer_take(p, DROVER__ENVELOPE__BODY_STATUS);
 }
 
 static inline void peer_example(struct peer *p, const Drover__Lease *l, uint64_t index,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: an attempt is found by both of its names, also after its end, in bounded memory; options
- * are checked. Method: the table alone, more ends than it keeps. */
+/* Goal: an attempt is found as long as it has a lease, in bounded memory; options are checked.
+ * Method: the table alone, more ends than it keeps. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,36 +12,48 @@
 #include "coordinator/attempts.h"
 #include "coordinator/server.h"
 
-static void attempt_is_found_by_both_names(void **state)
+static void an_attempt_is_found_until_it_ends(void **state)
 {
     struct attempts *a = attempts_new();
-    struct attempt *t = attempts_add(a, UINT64_C(1) << 40 | 1, 1, 7, 3, 99);
+    struct attempt *t = attempts_add(a, 7, 3, 99);
 
     (void)state;
-    assert_ptr_equal(attempts_by_core(a, UINT64_C(1) << 40 | 1), t);
-    assert_ptr_equal(attempts_by_row(a, 7), t);
-    assert_null(attempts_by_row(a, 8));
-    assert_null(attempts_by_core(a, 7));
+    assert_ptr_equal(attempts_find(a, 7), t);
+    assert_true(t->id == 7 && t->epoch == 3 && t->job == 99);
+    assert_null(attempts_find(a, 8));
+    assert_null(attempts_find(a, 7 + (1 << 16)));
     assert_ptr_equal(attempts_running(a), t);
-    attempts_end(a, t);
-    attempts_end(a, t);
+    attempts_end(a, 7);
+    attempts_end(a, 7);
     assert_null(attempts_running(a));
-    assert_ptr_equal(attempts_by_row(a, 7), t);
+    assert_null(attempts_find(a, 7));
     attempts_free(a);
 }
 
-static void ended_attempts_are_forgotten_oldest_first(void **state)
+/* Many come and go, far more than are kept for later; those that stay are found all the time. */
+static void memory_is_used_again_and_nothing_is_mixed_up(void **state)
 {
     struct attempts *a = attempts_new();
-    struct attempt *running = attempts_add(a, 1, 1, 1000000, 1, 1);
+    uint64_t first = 1;
 
     (void)state;
-    for (uint64_t i = 2; i < ATTEMPTS_ENDED_MAX + 12; i++)
-        attempts_end(a, attempts_add(a, i, 1, i, 1, i));
-    assert_null(attempts_by_row(a, 2));
-    assert_null(attempts_by_core(a, 11));
-    assert_non_null(attempts_by_core(a, 12));
-    assert_ptr_equal(attempts_by_core(a, 1), running);
+    for (uint64_t i = 1; i <= 300000; i++) {
+        struct attempt *t = attempts_add(a, i, (uint32_t)i, 2 * i);
+
+        assert_true(t->done == 0 && t->total == 0);
+        t->done = t->total = i;
+        if (i % 3 == 0) /* behind each other in the same bucket */
+            attempts_end(a, i - 1);
+        if (i - first == 100000)
+            for (; first < i - 50000; first++)
+                attempts_end(a, first);
+    }
+    for (uint64_t i = 1; i <= 300000; i++) {
+        const struct attempt *t = attempts_find(a, i);
+
+        assert_int_equal(t != NULL, i >= first && i % 3 != 2);
+        assert_true(!t || (t->id == i && t->job == 2 * i && t->done == i));
+    }
     attempts_free(a);
 }
 
@@ -53,14 +65,12 @@ static void running_ones_are_listed_oldest_first(void **state)
 
     (void)state;
     for (uint64_t i = 1; i <= 40; i++)
-        (void)attempts_add(a, i, 1, 100 + i, 1, i);
+        (void)attempts_add(a, i, 1, i);
     for (uint64_t i = 1; i <= 40; i += 3)
-        attempts_end(a, attempts_by_core(a, 41 - i));
-    attempts_running(a)->claims_known = true;
-    attempts_forget_claims(a);
+        attempts_end(a, 41 - i);
     for (const struct attempt *t = attempts_running(a); t; t = t->next, seen++) {
-        assert_true(t->core > last && !t->ended && !t->claims_known);
-        last = t->core;
+        assert_true(t->id > last);
+        last = t->id;
     }
     assert_int_equal(seen, 40 - 14);
     attempts_free(a);
@@ -84,9 +94,9 @@ static void options_out_of_range_are_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(attempt_is_found_by_both_names),
+        cmocka_unit_test(an_attempt_is_found_until_it_ends),
         cmocka_unit_test(running_ones_are_listed_oldest_first),
-        cmocka_unit_test(ended_attempts_are_forgotten_oldest_first),
+        cmocka_unit_test(memory_is_used_again_and_nothing_is_mixed_up),
         cmocka_unit_test(options_out_of_range_are_named),
     };
 

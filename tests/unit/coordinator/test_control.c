@@ -9,6 +9,13 @@
 
 enum { JOBS = 3 };
 
+/* What the jobs of the next submissions ask for; nothing at the beginning of each test. */
+static struct {
+    uint32_t retries, cores;
+    uint64_t memory_mib;
+    char *label;
+} asks;
+
 struct world {
     struct coordinator c;
     struct peer client, worker;
@@ -19,6 +26,7 @@ static int set_up(void **state)
     static struct world w;
 
     w = (struct world){ .c.pid = 0 };
+    memset(&asks, 0, sizeof(asks));
     coordinator_init(&w.c);
     coordinator_start(&w.c);
     peer_open(&w.client, w.c.endpoint);
@@ -65,6 +73,11 @@ static void submit(struct world *w, const char *name)
         job[i].numeric_class = TEXT("packed-1");
         job[i].runs = &zero;
         job[i].n_runs = 1;
+        job[i].retries = asks.retries;
+        job[i].cores = asks.cores;
+        job[i].memory_mib = asks.memory_mib;
+        job[i].labels = &asks.label;
+        job[i].n_labels = asks.label != NULL;
         jobs[i] = &job[i];
     }
     submit.plan = &plan;
@@ -148,6 +161,7 @@ static void pause_survives_a_restart(void **state)
 
     submit(w, "test");
     l = hello(w);
+    peer_renew(&w->worker, l);
     (void)done(w, DROVER__CONTROL__VERB__PAUSE, "test");
     (void)coordinator_end(&w->c, SIGKILL);
     coordinator_start(&w->c);
@@ -164,6 +178,53 @@ static void pause_survives_a_restart(void **state)
     lease_cleanup(&l);
     l = peer_lease(&w->worker);
     assert_int_equal(l->job, 1);
+}
+
+static void assert_why(struct world *w, const char *job, const char *rule, const char *text)
+{
+    const char *answer = why(w, "", job);
+    char field[64];
+
+    (void)snprintf(field, sizeof(field), "\"rule\":\"%s\"", rule);
+    if (!strstr(answer, field) || !strstr(answer, text))
+        fail_msg("expected %s, %s in: %s", rule, text, answer);
+}
+
+static void why_tells_what_no_worker_has(void **state)
+{
+    struct world *w = *state;
+
+    asks.label = TEXT("gpu");
+    submit(w, "labels");
+    asks.label = NULL;
+    asks.cores = 64;
+    submit(w, "cores");
+    assert_why(w, "1", "no_worker", "start one");
+    peer_hello(&w->worker, 1, NULL);
+    (void)peer_take(&w->worker, DROVER__ENVELOPE__BODY_WELCOME);
+    assert_why(w, "1", "no_label", "gpu");
+    assert_why(w, "4", "no_cores", "64 cores");
+    assert_null(peer_next(&w->worker, 200));
+}
+
+/* A job that failed rests before its next try; another one runs meanwhile. */
+static void why_tells_of_the_rest_after_a_failure(void **state)
+{
+    struct world *w = *state;
+    Drover__Lease *l CLEANUP(lease_cleanup) = NULL;
+
+    asks.retries = 3;
+    submit(w, "test");
+    l = hello(w);
+    assert_int_equal(l->job, 1);
+    peer_result(&w->worker, l, DROVER__OUTCOME__OUTCOME_FAILED, NULL, NULL);
+    assert_int_equal(peer_ack(&w->worker), 0);
+    lease_cleanup(&l);
+    l = peer_lease(&w->worker);
+    assert_int_equal(l->job, 2);
+    assert_why(w, "1", "backoff", "after 1 failure and 0 losses");
+    assert_why(w, "2", "running", "it runs at test:1");
+    assert_why(w, "3", "no_slot", "1 are busy");
 }
 
 static void higher_priority_goes_first(void **state)
@@ -294,6 +355,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(paused_jobs_are_not_leased_and_running_ones_finish),
         TEST(pause_survives_a_restart),
+        TEST(why_tells_what_no_worker_has),
+        TEST(why_tells_of_the_rest_after_a_failure),
         TEST(higher_priority_goes_first),
         TEST(failed_jobs_are_tried_again),
         TEST(why_tells_of_workers_and_turns),

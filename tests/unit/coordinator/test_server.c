@@ -280,6 +280,7 @@ static void running_worker_comes_back_after_kill_and_keeps_its_work(void **state
 
     begin(w, 0);
     train(w);
+    peer_renew(&w->worker, w->lease);
     assert_int_equal(coordinator_end(&w->c, SIGKILL), -SIGKILL);
     coordinator_start(&w->c);
     held.attempt = w->lease->attempt;
@@ -427,6 +428,7 @@ static void full_disk_acks_nothing_and_loses_nothing(void **state)
 
     begin(w, 0);
     train(w);
+    peer_renew(&w->worker, w->lease);
     assert_int_equal(coordinator_end(&w->c, SIGTERM), 0);
     w->c.file_max = 600 * 1024;
     coordinator_start(&w->c);

@@ -20,9 +20,28 @@ struct rig {
     uint64_t now_ms;
 };
 
-enum { LEASE_MS = 1000, QUIET_MS = 400, PAUSE_MS = 100, REATTACH_MS = 3000, LOSSES_MAX = 3 };
+enum {
+    LEASE_MS = 1000,
+    QUIET_MS = 400,
+    PAUSE_MS = 100,
+    REATTACH_MS = 3000,
+    AHEAD_MS = 50,
+    BACKOFF_MS = 10,
+    BACKOFF_MAX_MS = 70,
+    LOSSES_MAX = 4,
+    QUARANTINE = 5,
+    RESERVE = 5,
+    FIRST_ATTEMPT = 100,
+};
 
 static const struct sched_limits rig_limits = { .window = 64,
+                                                .experiments = 4,
+                                                .shapes = 16,
+                                                .reserve = RESERVE,
+                                                .ahead_ms = AHEAD_MS,
+                                                .backoff_ms = BACKOFF_MS,
+                                                .backoff_max_ms = BACKOFF_MAX_MS,
+                                                .quarantine = QUARANTINE,
                                                 .leases = 128,
                                                 .workers = 16,
                                                 .worker_blobs = 16,
@@ -41,12 +60,34 @@ static void rig_step(struct rig *r, struct sched_event e)
         assert_true((r->out.v[i].kind <= ACT_COMPARE) == (i < r->out.stores_len));
 }
 
-/* A scheduler started as INCARNATION; LOAD is left unanswered. */
+static inline void rig_ready(struct rig *r, uint64_t experiment, int32_t priority)
+{
+    rig_step(r,
+             (struct sched_event){ .kind = EV_READY,
+                                   .ready = { .experiment = experiment, .priority = priority } });
+}
+
+static inline void rig_loaded(struct rig *r, uint64_t experiment, uint32_t given)
+{
+    rig_step(r, (struct sched_event){ .kind = EV_LOADED,
+                                      .loaded = { .experiment = experiment, .given = given } });
+}
+
+/* A scheduler started as INCARNATION; the store has ready jobs of experiment 1, and the LOAD for
+ * them is left unanswered. */
 static struct rig *rig_new_as(const struct sched_limits *limits, uint32_t incarnation)
 {
     struct rig *r = mem_calloc(1, sizeof *r);
     r->s = sched_init(mem_aligned(1, sched_size(limits)), limits);
-    rig_step(r, (struct sched_event){ .kind = EV_START, .start.incarnation = incarnation });
+    struct sched_event e = { .kind = EV_START };
+    e.start.incarnation = incarnation;
+    e.start.first_attempt = FIRST_ATTEMPT;
+    rig_step(r, e);
+    assert_int_equal(r->out.len, 1);
+    assert_int_equal(r->out.v[0].kind, ACT_LOAD);
+    assert_int_equal(r->out.v[0].experiment, 0);
+    rig_ready(r, 1, 0);
+    rig_loaded(r, 0, 1);
     return r;
 }
 
@@ -78,8 +119,10 @@ static inline void rig_pass(struct rig *r, uint64_t ms)
     r->now_ms = end_ms;
 }
 
+/* Of experiment 1 unless it says another. */
 static inline void rig_job_row(struct rig *r, struct sched_job row)
 {
+    row.experiment = row.experiment ? row.experiment : 1;
     rig_step(r, (struct sched_event){ .kind = EV_JOB, .job = row });
 }
 
@@ -93,11 +136,20 @@ static inline void rig_hello_held(struct rig *r, uint64_t worker, uint64_t peer,
 {
     struct sched_event e = { .kind = EV_HELLO, .peer = peer };
     e.hello.worker = worker;
-    e.hello.credits = credits;
+    e.hello.slots = credits;
     e.hello.classes = 1;
     e.hello.held = held;
     e.hello.held_len = held_len;
     rig_step(r, e);
+}
+
+/* Worker N comes as peer N, with what HELLO says (classes 1 unless it says others). */
+static inline void rig_hello_as(struct rig *r, uint64_t n, struct sched_event hello)
+{
+    hello.kind = EV_HELLO;
+    hello.peer = hello.hello.worker = n;
+    hello.hello.classes = hello.hello.classes ? hello.hello.classes : 1;
+    rig_step(r, hello);
 }
 
 /* Worker N comes as peer N with CREDITS. */
@@ -125,6 +177,16 @@ static inline void rig_result(struct rig *r, uint64_t peer, struct sched_action 
     e.result.epoch = lease.epoch;
     e.result.outcome = outcome;
     e.result.seq = 77;
+    rig_step(r, e);
+}
+
+/* LEASE is done after WALL_US. */
+static inline void rig_done_after(struct rig *r, struct sched_action lease, uint64_t wall_us)
+{
+    struct sched_event e = { .kind = EV_RESULT, .peer = lease.peer };
+    e.result.attempt = lease.attempt;
+    e.result.epoch = lease.epoch;
+    e.result.wall_us = wall_us;
     rig_step(r, e);
 }
 

@@ -9,11 +9,6 @@ static void rig_change(struct rig *r, struct sched_change change)
     rig_step(r, (struct sched_event){ .kind = EV_CHANGE, .change.v = &change, .change.len = 1 });
 }
 
-static void rig_loaded(struct rig *r, uint32_t given)
-{
-    rig_step(r, (struct sched_event){ .kind = EV_LOADED, .loaded.given = given });
-}
-
 static void held_ready_jobs_go_back_to_the_store(void **state)
 {
     struct rig *r = rig_new();
@@ -24,7 +19,7 @@ static void held_ready_jobs_go_back_to_the_store(void **state)
     (void)state;
     for (uint64_t id = 1; id <= 3; id++)
         rig_job(r, id);
-    rig_loaded(r, 3);
+    rig_loaded(r, 1, 3);
     rig_step(r, (struct sched_event){ .kind = EV_CHANGE, .change.v = changes, .change.len = 3 });
     assert_false(sched_has_job(r->s, 1));
     assert_false(sched_has_job(r->s, 3));
@@ -62,13 +57,15 @@ static void held_job_that_fails_is_not_leased_again(void **state)
     assert_int_equal(rig_only(r, ACT_STORE_JOB).tries, 1);
     assert_int_equal(rig_count(r, ACT_SEND_LEASE), 0);
     assert_false(sched_has_job(r->s, 1));
-    /* Resumed: the store gives it again. */
+    /* Resumed: the store gives it again, and it rests as after every failure. */
     rig_job_row(r, (struct sched_job){ .id = 1, .retries = 1, .tries = 1 });
+    assert_int_equal(sched_why(r->s, 1).rules, WHY_BACKOFF);
+    rig_pass(r, BACKOFF_MS);
     assert_int_equal(rig_only(r, ACT_SEND_LEASE).job, 1);
     rig_free(r);
 }
 
-static void job_resumed_while_it_runs_is_tried_again_at_once(void **state)
+static void job_resumed_while_it_runs_is_tried_again(void **state)
 {
     struct rig *r = rig_new();
     struct sched_action lease = rig_one_lease(r);
@@ -77,6 +74,7 @@ static void job_resumed_while_it_runs_is_tried_again_at_once(void **state)
     rig_change(r, (struct sched_change){ .job = 1, .held = true });
     rig_change(r, (struct sched_change){ .job = 1 });
     rig_result(r, 1, lease, CAUSE_FAILED);
+    rig_pass(r, BACKOFF_MS);
     assert_int_equal(rig_only(r, ACT_SEND_LEASE).job, 1);
     rig_free(r);
 }
@@ -103,7 +101,8 @@ static void running_job_takes_its_new_priority_along(void **state)
     (void)state;
     rig_job_row(r, (struct sched_job){ .id = 2, .priority = 5 });
     rig_change(r, (struct sched_change){ .job = 1, .priority = 9 });
-    rig_result(r, 1, lease, CAUSE_FAILED);
+    rig_result(r, 1, lease, CAUSE_PREEMPTED);
+    rig_pass(r, PAUSE_MS);
     assert_int_equal(rig_only(r, ACT_SEND_LEASE).job, 1);
     rig_free(r);
 }
@@ -114,7 +113,7 @@ static void job_of_before_a_restart_can_be_held(void **state)
     struct sched_event e = { .kind = EV_OPEN, .open.attempt = 5, .open.holder = 1 };
 
     (void)state;
-    e.open.job = (struct sched_job){ .id = 1, .retries = 1, .epoch = 3 };
+    e.open.job = (struct sched_job){ .experiment = 1, .id = 1, .retries = 1, .epoch = 3 };
     rig_step(r, e);
     rig_change(r, (struct sched_change){ .job = 1, .held = true });
     assert_int_equal(sched_why(r->s, 1).rules, WHY_REATTACH | WHY_HELD);
@@ -128,17 +127,14 @@ static void job_of_before_a_restart_can_be_held(void **state)
 static void higher_priority_in_the_store_is_loaded_at_once(void **state)
 {
     struct rig *r = rig_new();
-    struct sched_event e = { .kind = EV_READY, .ready.priority = 1 };
 
     (void)state;
     for (uint64_t id = 1; id <= rig_limits.window; id++)
         rig_job(r, id);
-    rig_loaded(r, rig_limits.window);
-    e.ready.priority = 0;
-    rig_step(r, e);
+    rig_loaded(r, 1, rig_limits.window);
+    rig_ready(r, 1, 0);
     assert_int_equal(rig_count(r, ACT_LOAD), 0);
-    e.ready.priority = 1;
-    rig_step(r, e);
+    rig_ready(r, 1, 1);
     assert_true(rig_only(r, ACT_LOAD).want > 0);
     rig_free(r);
 }
@@ -149,7 +145,7 @@ int main(void)
         cmocka_unit_test(held_ready_jobs_go_back_to_the_store),
         cmocka_unit_test(held_running_job_finishes),
         cmocka_unit_test(held_job_that_fails_is_not_leased_again),
-        cmocka_unit_test(job_resumed_while_it_runs_is_tried_again_at_once),
+        cmocka_unit_test(job_resumed_while_it_runs_is_tried_again),
         cmocka_unit_test(cancelled_job_stays_cancelled_though_held),
         cmocka_unit_test(running_job_takes_its_new_priority_along),
         cmocka_unit_test(job_of_before_a_restart_can_be_held),

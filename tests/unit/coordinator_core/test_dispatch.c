@@ -83,7 +83,7 @@ static void job_goes_where_its_blobs_are_though_the_other_is_idle(void **state)
     (void)state;
     rig_hello(r, 1, 2);
     e.hello.worker = 2;
-    e.hello.credits = 2;
+    e.hello.slots = 2;
     e.hello.classes = 1;
     e.hello.blobs = cache;
     e.hello.blobs_len = 2;
@@ -132,7 +132,7 @@ static void draining_worker_gets_nothing_and_more_credits_get_more(void **state)
     rig_job(r, 1);
     rig_job(r, 2);
     assert_int_equal(rig_count(r, ACT_SEND_LEASE), 0);
-    e.credits.total = 2;
+    e.credits.slots = 2;
     rig_step(r, e);
     assert_int_equal(rig_count(r, ACT_SEND_LEASE), 2);
     rig_free(r);
@@ -160,7 +160,7 @@ static void load_is_asked_for_when_the_window_is_half_empty(void **state)
     assert_int_equal(rig_only(r, ACT_LOAD).want, 64); /* by EV_START */
     for (uint64_t id = 1; id <= 64; id++)
         rig_job(r, id);
-    rig_step(r, (struct sched_event){ .kind = EV_LOADED, .loaded.given = 64 });
+    rig_loaded(r, 1, 64);
     assert_int_equal(rig_count(r, ACT_LOAD), 0);
     rig_hello(r, 1, 32);
     assert_int_equal(rig_count(r, ACT_LOAD), 0);
@@ -168,10 +168,10 @@ static void load_is_asked_for_when_the_window_is_half_empty(void **state)
     assert_int_equal(rig_only(r, ACT_LOAD).want, 33);
     /* The store has but one: silence until it says that it has more. */
     rig_job(r, 65);
-    rig_step(r, (struct sched_event){ .kind = EV_LOADED, .loaded.given = 1 });
+    rig_loaded(r, 1, 1);
     rig_hello(r, 3, 10);
     assert_int_equal(rig_count(r, ACT_LOAD), 0);
-    rig_step(r, (struct sched_event){ .kind = EV_READY });
+    rig_ready(r, 1, 0);
     assert_int_equal(rig_count(r, ACT_LOAD), 1);
     rig_free(r);
 }
@@ -181,10 +181,10 @@ static void ready_hint_during_a_load_is_not_forgotten(void **state)
     struct rig *r = rig_new();
 
     (void)state;
-    rig_step(r, (struct sched_event){ .kind = EV_READY });
-    rig_step(r, (struct sched_event){ .kind = EV_LOADED });
+    rig_ready(r, 1, 0);
+    rig_loaded(r, 1, 0);
     assert_int_equal(rig_count(r, ACT_LOAD), 1);
-    rig_step(r, (struct sched_event){ .kind = EV_LOADED });
+    rig_loaded(r, 1, 0);
     assert_int_equal(rig_count(r, ACT_LOAD), 0);
     rig_free(r);
 }
@@ -196,14 +196,14 @@ static void urgent_job_displaces_the_last_of_a_full_window(void **state)
     (void)state;
     for (uint64_t id = 1; id <= 64; id++)
         rig_job(r, id);
-    rig_step(r, (struct sched_event){ .kind = EV_LOADED, .loaded.given = 64 });
-    rig_step(r, (struct sched_event){ .kind = EV_READY, .ready.priority = 0 });
+    rig_loaded(r, 1, 64);
+    rig_ready(r, 1, 0);
     assert_int_equal(rig_count(r, ACT_LOAD), 0);
-    rig_step(r, (struct sched_event){ .kind = EV_READY, .ready.priority = 1 });
+    rig_ready(r, 1, 1);
     assert_int_equal(rig_only(r, ACT_LOAD).want, 8);
     rig_job_row(r, (struct sched_job){ .id = 65, .priority = 1 });
     rig_job(r, 66);
-    rig_step(r, (struct sched_event){ .kind = EV_LOADED, .loaded.given = 2 });
+    rig_loaded(r, 1, 2);
     assert_int_equal(rig_count(r, ACT_LOAD), 0);
     assert_true(sched_has_job(r->s, 65));
     assert_false(sched_has_job(r->s, 64));

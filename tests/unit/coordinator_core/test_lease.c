@@ -10,17 +10,17 @@ static void assert_ended(const struct rig *r, enum sched_cause cause, enum sched
     assert_int_equal(rig_only(r, ACT_STORE_JOB).state, state);
 }
 
-static void lease_is_stored_before_it_is_sent(void **state)
+static void lease_is_not_stored_but_its_block_of_ids_is(void **state)
 {
     struct rig *r = rig_new();
 
     (void)state;
     struct sched_action lease = rig_one_lease(r);
-    struct sched_action row = rig_only(r, ACT_STORE_ATTEMPT_START);
-    assert_int_equal(lease.attempt, (1ull << SCHED_ATTEMPT_BITS) + 1);
+    assert_int_equal(rig_count(r, ACT_STORE_ATTEMPT_START), 0);
+    assert_int_equal(rig_only(r, ACT_STORE_RESERVE).attempt, FIRST_ATTEMPT + RESERVE - 1);
+    assert_int_equal(lease.attempt, FIRST_ATTEMPT);
     assert_int_equal(lease.epoch, 1);
     assert_int_equal(lease.peer, 1);
-    assert_int_equal(row.attempt, lease.attempt);
     assert_int_equal(sched_why(r->s, 1).rules, WHY_RUNNING);
     assert_int_equal(sched_why(r->s, 1).worker, 1);
     rig_free(r);
@@ -186,6 +186,7 @@ static void failures_spend_retries(void **state)
         rig_result(r, 1, rig_one_lease(r), causes[i]);
         assert_ended(r, causes[i], JOB_READY);
         assert_int_equal(rig_only(r, ACT_STORE_JOB).tries, 1);
+        rig_pass(r, BACKOFF_MS);
         rig_result(r, 1, rig_only(r, ACT_SEND_LEASE), causes[i]);
         assert_ended(r, causes[i], JOB_FAILED);
         assert_int_equal(rig_only(r, ACT_STORE_JOB).cause, causes[i]);
@@ -364,7 +365,7 @@ static void shell_can_end_an_attempt_itself(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lease_is_stored_before_it_is_sent),
+        cmocka_unit_test(lease_is_not_stored_but_its_block_of_ids_is),
         cmocka_unit_test(result_is_stored_and_acked_once),
         cmocka_unit_test(diverged_is_a_result),
         cmocka_unit_test(checkpoint_is_stored_before_its_ack_and_renews),

@@ -8,12 +8,12 @@ static struct sched_held held_of(struct sched_action lease)
     return (struct sched_held){ .attempt = lease.attempt, .epoch = lease.epoch, .progress = 1 };
 }
 
-/* After a restart: job ID's attempt 1<<40|ID, epoch 1, was open. */
+/* After a restart: job ID's attempt ID, epoch 1, was open. */
 static struct sched_held rig_open(struct rig *r, uint64_t id, bool cancelling)
 {
     struct sched_event e = { .kind = EV_OPEN };
-    e.open.job = (struct sched_job){ .id = id, .retries = 1, .epoch = 1 };
-    e.open.attempt = (1ull << SCHED_ATTEMPT_BITS) + id;
+    e.open.job = (struct sched_job){ .experiment = 1, .id = id, .retries = 1, .epoch = 1 };
+    e.open.attempt = id;
     e.open.cancelling = cancelling;
     rig_step(r, e);
     return (struct sched_held){ .attempt = e.open.attempt, .epoch = 1 };
@@ -172,7 +172,7 @@ static void running_attempt_is_adopted_after_a_restart(void **state)
     assert_int_equal(rig_only(r, ACT_STORE_RESULT).job, 7);
     /* Attempts of this incarnation have other ids. */
     rig_job(r, 8);
-    assert_int_equal(rig_only(r, ACT_SEND_LEASE).attempt, (2ull << SCHED_ATTEMPT_BITS) + 1);
+    assert_int_equal(rig_only(r, ACT_SEND_LEASE).attempt, FIRST_ATTEMPT);
     rig_free(r);
 }
 
@@ -230,12 +230,12 @@ static void lease_that_was_never_sent_is_offered_at_its_workers_hello(void **sta
     struct sched_event open = { .kind = EV_OPEN }, hello = { .kind = EV_HELLO };
 
     (void)state;
-    open.open.job = (struct sched_job){ .id = 7, .retries = 1, .epoch = 1 };
-    open.open.attempt = (1ull << SCHED_ATTEMPT_BITS) + 7;
+    open.open.job = (struct sched_job){ .experiment = 1, .id = 7, .retries = 1, .epoch = 1 };
+    open.open.attempt = 7;
     open.open.holder = 31;
     rig_step(r, open);
     hello.peer = hello.hello.worker = 2;
-    hello.hello.credits = 1;
+    hello.hello.slots = 1;
     hello.hello.classes = 1;
     hello.hello.holder = 32; /* another worker says nothing about it */
     rig_step(r, hello);

@@ -84,7 +84,8 @@ static inline void dump_value(const struct stmt *st, int i, struct buf *out)
         buf_printf(out, "%02x", bytes[k]);
 }
 
-/* Every row of every table; not META and EVENTS when told so: they tell of the store itself. */
+/* Every row of every table; not META, SHAPE and AUDIT, and EVENTS when told so: they tell of the
+ * store itself. */
 static inline void dump(struct store *s, bool all, struct buf *out)
 {
     struct stmt tables, rows;
@@ -97,7 +98,7 @@ static inline void dump(struct store *s, bool all, struct buf *out)
         const char *name = stmt_col_text(&tables, 0);
         char sql[128];
 
-        if (strcmp(name, "meta") == 0)
+        if (strcmp(name, "meta") == 0 || strcmp(name, "shape") == 0 || strcmp(name, "audit") == 0)
             continue;
         snprintf(sql, sizeof sql, "SELECT * FROM \"%s\"%s ORDER BY 1, 2", name,
                  strcmp(name, "event") == 0 && !all ? " WHERE job IS NOT NULL" : "");

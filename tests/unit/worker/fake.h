@@ -28,6 +28,7 @@ struct fake {
     uint64_t put_bytes;  /* data that was put */
     bool spoil;          /* flip a bit of every chunk */
     unsigned swallow;    /* leave so many blob requests without an answer */
+    unsigned full;       /* refuse so many for want of space */
     uint64_t peer;       /* of the last message */
 };
 
@@ -156,6 +157,8 @@ static Drover__Envelope *fake_next(struct fake *f, uint64_t timeout_ms)
             return m;
         if (f->swallow > 0)
             f->swallow--;
+        else if (f->full > 0 && f->full--)
+            fake_refuse(f, e.peer, ERR_FULL, m->request);
         else if (m->body_case == DROVER__ENVELOPE__BODY_BLOB_GET)
             fake_get(f, e.peer, m->blob_get, m->request);
         else
@@ -185,7 +188,7 @@ static __attribute__((unused)) Drover__Envelope *fake_expect(struct fake *f,
 static void fake_open(struct fake *f, const char *endpoint)
 {
     struct err err = { 0 };
-    if (transport_listen(&f->t, endpoint, &err) != 0)
+    if (transport_listen(&f->t, endpoint, &transport_insecure, &err) != 0)
         fail_msg("%s", err.text);
 }
 

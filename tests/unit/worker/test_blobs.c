@@ -53,7 +53,7 @@ static int setup(void **state)
     int failed = folder_setup(state);
     (void)snprintf(r.endpoint, sizeof(r.endpoint), "ipc://%s/socket", folder);
     assert_int_equal(cache_open(in_folder("cache"), 64 * MIB, &r.cache, &err), 0);
-    r.place = blob_place_new();
+    r.place = blob_place_new(&transport_insecure);
     blob_place_set(r.place, r.endpoint);
     r.client = blob_client_new(r.place, &r.progress);
     return failed;
@@ -257,6 +257,20 @@ static void lost_answer_is_asked_for_again(void **state)
     cache_unpin(&pin);
 }
 
+static void full_store_is_waited_for(void **state)
+{
+    (void)state;
+    struct digest d = digest_of("x", 1);
+    struct err err = { 0 };
+
+    r.fake.full = 2; /* no fault of the job's: it would cost it its tries */
+    start_server();
+    assert_int_equal(blob_client_put(r.client, &d, "x", 1, &err), 0);
+    stop_server();
+    assert_int_equal(r.fake.put_bytes, 1);
+    assert_int_equal(r.fake.full, 0);
+}
+
 /* A lease with one input "model": the manifest M, which the fake holds, at PATH. */
 struct model_lease {
     Drover__Lease lease;
@@ -407,6 +421,7 @@ int main(void)
         WITH_RIG(waiting_for_an_absent_server_ends_with_a_request_to_stop),
         WITH_RIG(server_is_found_where_the_next_welcome_says),
         WITH_RIG(lost_answer_is_asked_for_again),
+        WITH_RIG(full_store_is_waited_for),
         WITH_RIG(manifest_becomes_a_folder_of_the_users_files_and_fetched_ones),
         WITH_RIG(nested_folder_of_a_task_is_fetched_under_its_flat_names),
         WITH_RIG(file_input_is_used_in_place_when_its_digest_matches),

@@ -3,173 +3,7 @@
  * becomes of the coordinator; one example at a time; orderly ends. Method: worker_run in a thread,
  * real job kinds on a tiny model, and a coordinator that the test plays message by message over a
  * socket in the test's folder. */
-#include "tests/unit/worker/fake.h"
-
-#include <pthread.h>
-#include <unistd.h>
-
-#include "common/base/log.h"
-#include "common/kinds/kinds.h"
-#include "worker/joblog.h"
-#include "worker/worker.h"
-
-struct rig {
-    struct fake fake;
-    char endpoint[300], cache[300];
-    struct worker_conf conf;
-    int parent; /* writing end of the worker's parent pipe, -1: closed */
-    int pipe_read;
-    pthread_t thread;
-    int rc; /* of worker_run, after the join */
-    bool busy;
-    struct err err;
-};
-
-static struct rig r;
-
-static void *work(void *arg)
-{
-    (void)arg;
-    r.rc = worker_run(&r.conf, &r.busy, &r.err);
-    return NULL;
-}
-
-static int setup_slots(void **state, size_t slots)
-{
-    int fds[2];
-
-    memset(&r, 0, sizeof(r));
-    int failed = folder_setup(state);
-    log_init("worker", LOG_INFO);
-    joblog_init();
-    (void)snprintf(r.endpoint, sizeof(r.endpoint), "ipc://%s/coordinator", folder);
-    (void)snprintf(r.cache, sizeof(r.cache), "%s/cache", folder);
-    assert_int_equal(pipe(fds), 0);
-    r.pipe_read = fds[0];
-    r.parent = fds[1];
-    r.conf = (struct worker_conf){ .coordinator = r.endpoint,
-                                   .cache = r.cache,
-                                   .cache_bytes = 1 << 26,
-                                   .slots = slots,
-                                   .threads = 1,
-                                   .cpus = 2,
-                                   .parent_fd = fds[0],
-                                   .times = agent_times_default() };
-    r.conf.times.drain_short_ms = FAKE_WAIT_MS; /* a slow machine is no failure */
-    r.conf.times.hello_ms = 5000;               /* nor worth a second Hello */
-    fake_open(&r.fake, r.endpoint);
-    assert_int_equal(pthread_create(&r.thread, NULL, work, NULL), 0);
-    return failed;
-}
-
-static int setup(void **state)
-{
-    return setup_slots(state, 1);
-}
-
-static int setup_two(void **state)
-{
-    return setup_slots(state, 2);
-}
-
-static void close_parent(void)
-{
-    if (r.parent >= 0)
-        close(r.parent);
-    r.parent = -1;
-}
-
-static int teardown(void **state)
-{
-    close_parent();
-    fake_close(&r.fake);
-    close(r.pipe_read);
-    return folder_teardown(state);
-}
-
-static void welcome(uint64_t incarnation, Drover__Held *keep)
-{
-    Drover__Welcome m = DROVER__WELCOME__INIT;
-    m.incarnation = incarnation;
-    m.lease_ms = 30000;
-    m.renew_ms = 100;
-    m.heartbeat_ms = 100;
-    m.blob_endpoint = r.endpoint;
-    m.keep = &keep;
-    m.n_keep = keep != NULL;
-    fake_send(&r.fake, r.fake.peer, DROVER__ENVELOPE__BODY_WELCOME, &m, 0);
-}
-
-static void greet(void)
-{
-    wire_free(fake_expect(&r.fake, DROVER__ENVELOPE__BODY_HELLO));
-    welcome(1, NULL);
-}
-
-static void ack(uint64_t seq, int code)
-{
-    Drover__Ack m = DROVER__ACK__INIT;
-    m.seq = &seq;
-    m.n_seq = 1;
-    m.code = code;
-    fake_send(&r.fake, r.fake.peer, DROVER__ENVELOPE__BODY_ACK, &m, 0);
-}
-
-/* Until worker_run returns; the goodbye is answered. */
-static void leave(void)
-{
-    close_parent();
-    wire_free(fake_expect(&r.fake, DROVER__ENVELOPE__BODY_GOODBYE));
-    ack(0, 0);
-    assert_int_equal(pthread_join(r.thread, NULL), 0);
-    assert_int_equal(r.rc, 0);
-    assert_false(r.busy);
-}
-
-/* A lease under construction. */
-struct leasing {
-    Drover__Lease m;
-    Drover__Param param[12], *params[12];
-    Drover__Input input, *inputs;
-    Drover__TextList texts;
-    char *text;
-};
-
-static Drover__Param *add_param(struct leasing *l, const char *name)
-{
-    Drover__Param *p = &l->param[l->m.n_params];
-    l->params[l->m.n_params++] = p;
-    drover__param__init(p);
-    p->name = (char *)(uintptr_t)name;
-    return p;
-}
-
-static void add_int(struct leasing *l, const char *name, int64_t v)
-{
-    Drover__Param *p = add_param(l, name);
-    p->value_case = DROVER__PARAM__VALUE_I;
-    p->i = v;
-}
-
-static void begin_lease(struct leasing *l, uint64_t attempt, const char *kind, const char *class)
-{
-    *l = (struct leasing){ 0 };
-    drover__lease__init(&l->m);
-    l->m.job = 1;
-    l->m.attempt = attempt;
-    l->m.epoch = 1;
-    l->m.kind = (char *)(uintptr_t)kind;
-    l->m.kind_version = kind_find(kind) ? kind_find(kind)->version : 1;
-    l->m.numeric_class = (char *)(uintptr_t) class;
-    l->m.params = l->params;
-}
-
-static void send_lease(struct leasing *l)
-{
-    static uint8_t key[DIGEST_BYTES];
-    l->m.key = (ProtobufCBinaryData){ .len = sizeof(key), .data = key };
-    fake_send(&r.fake, r.fake.peer, DROVER__ENVELOPE__BODY_LEASE, &l->m, 0);
-}
+#include "tests/unit/worker/rig.h"
 
 /* EVERY_S: between checkpoints. FROM: what the lease goes on from, or NULL. */
 static void lease_training_from(uint64_t attempt, int64_t steps, double every_s,
@@ -235,21 +69,6 @@ static void lease_evaluation(uint64_t attempt, const Drover__Output *model)
     send_lease(&l);
 }
 
-static Drover__Envelope *expect_result(uint64_t attempt, Drover__Outcome outcome)
-{
-    Drover__Envelope *e = fake_expect(&r.fake, DROVER__ENVELOPE__BODY_JOB_RESULT);
-    if (e->job_result->outcome != outcome)
-        fail_msg("outcome %d: %s", (int)e->job_result->outcome, e->job_result->text);
-    assert_int_equal(e->job_result->attempt, attempt);
-    return e;
-}
-
-static void finish(Drover__Envelope *e)
-{
-    ack(e->job_result->seq, 0);
-    wire_free(e);
-}
-
 /* A trained model at the fake; the envelope holds it. */
 static Drover__Envelope *train(void)
 {
@@ -268,6 +87,12 @@ static void hello_tells_slots_and_classes_and_credits_follow(void **state)
     assert_int_equal(e->hello->incarnation, 0);
     assert_int_equal(e->hello->worker.len, WIRE_WORKER_BYTES);
     assert_string_equal(e->hello->classes[0], "packed-1");
+    assert_non_null(strstr(e->hello->environment, "kernels"));
+    assert_int_equal(e->hello->cores, 1);
+    assert_int_equal(e->hello->queue, 0);
+    assert_int_equal(e->hello->memory_mib, 2048);
+    assert_int_equal(e->hello->n_labels, 2);
+    assert_string_equal(e->hello->labels[1], "gpu");
     wire_free(e);
     welcome(1, NULL);
     e = fake_next(&r.fake, FAKE_WAIT_MS);
@@ -288,7 +113,9 @@ static void result_outlives_the_coordinator_until_it_is_acked(void **state)
     assert_true(e->job_result->outputs[0]->folder);
     assert_non_null(fake_find(&r.fake, &model)); /* put before the result */
     assert_non_null(strstr(e->job_result->log, "event=job_begun"));
-    assert_non_null(strstr(e->job_result->environment, "kernels"));
+    assert_string_equal(e->job_result->environment, ""); /* that of the Hello */
+    assert_int_equal(e->job_result->job, 1);
+    assert_true(e->job_result->wall_us > 0);
     assert_true(e->job_result->n_metrics > 0);
     wire_free(e);
 

@@ -151,6 +151,41 @@ static void no_points_still_give_a_model(void **state)
     fake_job_release(&f);
 }
 
+static void asked_for_nothing_it_makes_nothing(void **state)
+{
+    struct fake_job f;
+    struct err err = { 0 };
+
+    (void)state;
+    fake_job_init(&f, KIND_NOOP);
+    fake_job_int(&f, "number", 77);
+    assert_false(job_makes_nothing(&f.job));
+    fake_job_text(&f, "makes", "nothing");
+    assert_true(job_makes_nothing(&f.job));
+    fake_job_run_or_fail(&f);
+    assert_int_equal(f.metrics_len, 0);
+    assert_int_equal(f.bytes.len, 0);
+    assert_int_equal(f.job.outputs_len, 0);
+    atomic_store(&f.progress.stop, true);
+    assert_int_equal(fake_job_run(&f, &err), ERR_CANCELLED);
+    fake_job_release(&f);
+}
+
+static void number_enters_the_result(void **state)
+{
+    struct fake_job f[2];
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        fake_job_init(&f[i], KIND_NOOP);
+        fake_job_int(&f[i], "number", i);
+        fake_job_run_or_fail(&f[i]);
+    }
+    assert_memory_not_equal(f[0].bytes.data, f[1].bytes.data, 64);
+    fake_job_release(&f[0]);
+    fake_job_release(&f[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +195,8 @@ int main(void)
         cmocka_unit_test(bits_never_change),
         cmocka_unit_test(stops_within_a_slice_when_asked),
         cmocka_unit_test(no_points_still_give_a_model),
+        cmocka_unit_test(asked_for_nothing_it_makes_nothing),
+        cmocka_unit_test(number_enters_the_result),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

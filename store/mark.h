@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mark.h - how many transactions were committed, kept twice: in the store and beside it.
+ *
+ * SQLite reads its log up to the first frame whose checksum is wrong and says nothing of what lies
+ * behind. Behind a tail that a power cut tore that is right: it was never committed. But a log that
+ * lost committed frames (cut short, overwritten, an older copy put in its place) looks just the
+ * same. So each transaction that changes something raises a number in the store, and after its
+ * commit the number is written to FILE-mark. A store that is opened with a smaller number than its
+ * mark has lost what was acknowledged: that is said, and attempts' ids and the incarnation leap, so
+ * that nothing which the lost part gave out is given out again.
+ *
+ * The mark is not fsynced: after a power cut it may be older than the store, never newer. */
+#ifndef STORE_MARK_H
+#define STORE_MARK_H
+
+#include "common/base/err.h"
+
+struct store;
+
+/* Compare, and put it right. Before the first transaction; ERR_IO, ERR_FULL, ERR_READONLY. */
+int mark_open(struct store *s, struct err *err) MUST_CHECK;
+/* Inside a transaction, last of all: count it when it changed something. */
+int mark_count(struct store *s, struct err *err) MUST_CHECK;
+/* It is committed. */
+void mark_committed(struct store *s);
+void mark_close(struct store *s);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* group_dispatch_latency.c - how long one job takes on a system that does nothing else: a client
+ * that is connected submits a plan of one job, again and again. */
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "tests/bench/dispatch_plan.h"
+#include "tests/bench/dispatch_talk.h"
+#include "tests/bench/group_dispatch.h"
+#include "tests/bench/group_store.h"
+
+enum { SAMPLES = 1000, SAMPLES_QUICK = 100, WAIT_S = 10, PAUSE_US = 2000 };
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+void dispatch_report_percentiles(struct bench *b, const char *name, double *seconds, size_t n,
+                                 double p99_limit_ms)
+{
+    struct figure f = { .n = n };
+    char text[64];
+
+    qsort(seconds, n, sizeof *seconds, compare);
+    f.min = seconds[0] * 1e3;
+    f.max = seconds[n - 1] * 1e3;
+    f.median = seconds[n / 2] * 1e3;
+    snprintf(text, sizeof text, "%s.p50_ms", name);
+    bench_report(b, text, "ms", f, BETTER_LOWER, NAN);
+    f.median = seconds[(n * 99 + 99) / 100 - 1] * 1e3;
+    snprintf(text, sizeof text, "%s.p99_ms", name);
+    bench_report(b, text, "ms", f, BETTER_LOWER, p99_limit_ms);
+}
+
+/* What the disk takes for what each of them needs once or twice: 4 KiB appended, synchronised. */
+static void measure_disk(const struct cluster *c, double *seconds, size_t n)
+{
+    static const char page[4096];
+    char path[CLUSTER_PATH + 16];
+    int fd;
+
+    snprintf(path, sizeof path, "%s/disk", c->dir);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    for (size_t i = 0; i < n; i++) {
+        double start = store_seconds();
+
+        seconds[i] = write(fd, page, sizeof page) == sizeof page && fdatasync(fd) == 0
+                         ? store_seconds() - start
+                         : NAN;
+    }
+    close(fd);
+}
+
+void dispatch_bench_latency(struct bench *b)
+{
+    const struct cluster_conf conf = { .workers = 1, .curve = true, .tell_starts = true };
+    const size_t n = b->quick ? SAMPLES_QUICK : SAMPLES;
+    double *start = mem_calloc(n, sizeof *start), *durable = mem_calloc(n, sizeof *durable),
+           *disk = mem_calloc(n, sizeof *disk);
+    uint64_t total = 0;
+    struct cluster c;
+    struct talk *t;
+
+    cluster_open(&c, &conf);
+    t = talk_open(&c);
+    for (size_t i = 0; i < n + 10; i++) { /* the first ten warm up */
+        char name[64];
+        struct plan_conf plan = { name, 1, 1, 0 };
+        struct planned *p;
+        double sent;
+
+        snprintf(name, sizeof name, "one-%zu", i);
+        p = planned_new(&plan);
+        starts_expect(c.starts);
+        sent = talk_ask(t, DROVER__ENVELOPE__BODY_SUBMIT, planned_message(p),
+                        DROVER__ENVELOPE__BODY_SUBMITTED);
+        total++;
+        durable[i < 10 ? 0 : i - 10] = cluster_wait_done(&c, total, WAIT_S) - sent;
+        start[i < 10 ? 0 : i - 10] = starts_wait(c.starts, WAIT_S) - sent;
+        planned_free(p);
+        (void)usleep(PAUSE_US);
+    }
+    talk_close(t);
+    measure_disk(&c, disk, n);
+    cluster_close(&c);
+    dispatch_report_percentiles(b, "dispatch.submit_start", start, n, 2);
+    dispatch_report_percentiles(b, "dispatch.submit_durable", durable, n, 15);
+    dispatch_report_percentiles(b, "dispatch.disk_sync", disk, n, NAN);
+    free(disk);
+    free(start);
+    free(durable);
+}

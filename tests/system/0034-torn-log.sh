@@ -1,0 +1,63 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The store's log after a crash: what lies behind the last commit may be anything and costs nothing. Damage to what was committed is told, in the
+# coordinator's log and as an event, and the work that it cost is done again: the same store in the end.
+. "$(dirname "$0")/lib.sh"
+
+drover run "$HERE/tiny.cfg" --store "$TMP/plain.db" --workers 1 >"$TMP/plain.log" 2>&1 || fail "the undisturbed run failed"
+
+# half_way NAME: sets S; a coordinator and its worker were killed with part of the work done and a log that holds it.
+half_way() {
+    S=$TMP/$1.db
+    start_coordinator "$S"
+    start_worker "$1"
+    drover submit "$HERE/tiny.cfg" --coordinator "$ENDPOINT" >"$TMP/submit.log" 2>&1 || fail "submit failed"
+    within 120 at_least "$S" "select count(*) from label" 60 || fail "the search did not get half-way"
+    kill -9 "$COORDINATOR" "$WORKER"
+    wait "$COORDINATOR" "$WORKER" 2>/dev/null || true
+    [ -s "$S-wal" ] || fail "no log is left to be damaged"
+}
+# go_on: the rest is done; sets DAMAGED, whether it was told.
+go_on() {
+    : >"$TMP/coordinator.log"
+    start_coordinator "$S"
+    labels=$(rows "$S" "select count(*) from label")
+    start_worker "again-$1"
+    drover run "$HERE/tiny.cfg" --coordinator "$ENDPOINT" >"$TMP/run.log" 2>&1 || fail "$1: the run does not go on"
+    kill "$WORKER"
+    wait "$WORKER" || fail "the worker did not leave in good order"
+    kill "$COORDINATOR"
+    wait "$COORDINATOR" || fail "the coordinator did not leave in good order"
+    "$BIN/compare" "$S" "$TMP/plain.db" >"$TMP/compare.log" || fail "$1: the stores differ: $(cat "$TMP/compare.log")"
+    DAMAGED=no
+    if grep -q 'event=store_damaged' "$TMP/coordinator.log"; then
+        DAMAGED=yes
+        [ "$(rows "$S" "select count(*) from event where kind = 'damaged'")" = 1 ] || fail "$1: logged, but no event"
+        note "$1: $(grep -o 'lost_transactions=[0-9]*' "$TMP/coordinator.log"), $labels labels were left; told, and made again"
+    else
+        [ "$(rows "$S" "select count(*) from event where kind = 'damaged'")" = 0 ] || fail "$1: an event, but nothing in the log"
+        note "$1: nothing lost, $labels labels were left"
+    fi
+}
+
+half_way tail
+before=$(sqlite3 "file:$S?mode=ro" "select count(*) from label")
+head -c 7000 /dev/urandom >>"$S-wal"
+go_on tail
+[ "$DAMAGED" = no ] && [ "$labels" -ge "$before" ] || fail "rubbish behind the last commit cost something: $before labels, then $labels"
+
+half_way shortened
+size=$(stat -c %s "$S-wal")
+truncate -s $((size / 2)) "$S-wal"
+go_on shortened
+[ "$DAMAGED" = yes ] || fail "half of the log is gone in silence"
+
+half_way overwritten
+printf 'damage' | dd of="$S-wal" bs=1 seek=$(($(stat -c %s "$S-wal") / 2)) conv=notrunc status=none
+go_on overwritten
+[ "$DAMAGED" = yes ] || fail "a damaged log is read in silence"
+
+half_way removed
+rm "$S-wal"
+go_on removed
+[ "$DAMAGED" = yes ] || fail "a log that is gone is not missed"
