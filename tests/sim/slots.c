@@ -54,6 +54,7 @@ static void save(struct sim *m, uint32_t host, size_t slot)
     }
     m->db.files[x->job] |= 1ull << x->step;
     if (m->faults_on && sim_chance(m, m->conf.kill / 3)) {
+        m->fired[F_ORPHAN] = true;
         host_kill(m, host); /* before anybody hears of it */
         return;
     }

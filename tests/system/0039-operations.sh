@@ -125,13 +125,21 @@ tail -n 1 "$TMP/lines.txt" | grep -q '^work: finished, jobs 1500/1500' || fail "
 [ "$(wc -l <"$TMP/lines.txt")" -ge 2 ] || fail "status --watch printed one line only"
 [ "$(rows "$S" "select count(*) from job where tries > 0 or losses > 0 or state <> 'DONE'")" = 0 ] || fail "leaving cost somebody a try"
 
-note "the end, and a planted fault"
+note "the end, and back to the backup"
 kill -TERM "$COORDINATOR"
 wait "$COORDINATOR" || fail "the coordinator did not end well"
 grep -q '^STATUS=' "$TMP/notified.txt" && grep -q '^STOPPING=1$' "$TMP/notified.txt" || fail "STATUS or STOPPING was not sent: $(cat "$TMP/notified.txt")"
 drover drain --all --store "$S" 2>"$TMP/drain.log" && fail "drain without a coordinator"
 grep -q 'no coordinator runs' "$TMP/drain.log" || fail "$(cat "$TMP/drain.log")"
 drover doctor --store "$S" --deep >"$TMP/doctor.log" || fail "the store is not sound"
+cp "$TMP/remote.db" "$S.new" && mv "$S.new" "$S" && rm -f "$S-wal" "$S-shm"
+start_coordinator "$S"
+grep -q 'event=store_damaged' "$TMP/coordinator.log" || fail "nobody says that the store is of before"
+kill -TERM "$COORDINATOR"
+wait "$COORDINATOR" || fail "the coordinator did not end well"
+drover doctor --store "$S" >"$TMP/doctor.log" || fail "the store that was put back is not sound: $(cat "$TMP/doctor.log")"
+
+note "a planted fault"
 victim=$(find "$TMP/local.db-blobs" -type f | head -n 1)
 rm "$victim"
 rc=0

@@ -180,6 +180,72 @@ static void pause_survives_a_restart(void **state)
     assert_int_equal(l->job, 1);
 }
 
+/* A worker is told by its name, once its next word comes again, and gets nothing more. */
+static void a_worker_is_asked_to_leave_by_its_name(void **state)
+{
+    struct world *w = *state;
+    Drover__Lease *l CLEANUP(lease_cleanup) = NULL;
+    Drover__StatusRequest ask = DROVER__STATUS_REQUEST__INIT;
+    Drover__Control m = DROVER__CONTROL__INIT;
+    const Drover__Status *s;
+
+    submit(w, "test");
+    l = hello(w);
+    m.verb = DROVER__CONTROL__VERB__DRAIN;
+    m.worker = TEXT("test:2");
+    peer_send(&w->client, DROVER__ENVELOPE__BODY_CONTROL, &m);
+    assert_non_null(
+        strstr(peer_take(&w->client, DROVER__ENVELOPE__BODY_REFUSE)->refuse->text, "\"test:1\""));
+    m.worker = TEXT("test:1");
+    peer_send(&w->client, DROVER__ENVELOPE__BODY_CONTROL, &m);
+    assert_int_equal(peer_take(&w->client, DROVER__ENVELOPE__BODY_CONTROLLED)->controlled->jobs, 1);
+    (void)peer_take(&w->worker, DROVER__ENVELOPE__BODY_DRAIN);
+    peer_result(&w->worker, l, DROVER__OUTCOME__OUTCOME_DONE, NULL, NULL);
+    assert_int_equal(peer_ack(&w->worker), 0);
+    ask.workers = ask.only_workers = true;
+    peer_send(&w->client, DROVER__ENVELOPE__BODY_STATUS_REQUEST, &ask);
+    s = peer_take(&w->client, DROVER__ENVELOPE__BODY_STATUS)->status;
+    assert_int_equal(s->n_experiments, 0);
+    assert_int_equal(s->n_workers, 1);
+    assert_string_equal(s->workers[0]->name, "test:1");
+    assert_true(s->workers[0]->draining);
+    assert_int_equal(s->workers[0]->jobs_done, 1);
+    assert_int_equal(s->workers[0]->running + s->workers[0]->waiting, 0);
+    assert_int_equal(s->workers[0]->n_classes, 1);
+}
+
+/* It is made while jobs run, is answered when it is whole, and holds what was committed. */
+static void a_backup_is_made_where_the_coordinator_is(void **state)
+{
+    struct world *w = *state;
+    Drover__Lease *l CLEANUP(lease_cleanup) = NULL;
+    Drover__Control m = DROVER__CONTROL__INIT;
+    Drover__Envelope *answer;
+    char path[300];
+
+    submit(w, "test");
+    l = hello(w);
+    m.verb = DROVER__CONTROL__VERB__BACKUP;
+    m.path = TEXT("copy.db");
+    peer_send(&w->client, DROVER__ENVELOPE__BODY_CONTROL, &m);
+    assert_non_null(
+        strstr(peer_take(&w->client, DROVER__ENVELOPE__BODY_REFUSE)->refuse->text, "whole path"));
+    (void)snprintf(path, sizeof(path), "%s/copy.db", w->c.folder);
+    m.path = path;
+    m.blobs = true;
+    peer_send(&w->client, DROVER__ENVELOPE__BODY_CONTROL, &m);
+    do
+        answer = peer_take(&w->client, DROVER__ENVELOPE__BODY_CONTROLLED);
+    while (answer->controlled->unfinished);
+    assert_non_null(strstr(answer->controlled->text, "checked; "));
+    assert_int_equal(access(path, R_OK), 0);
+    peer_send(&w->client, DROVER__ENVELOPE__BODY_CONTROL, &m);
+    assert_non_null(strstr(peer_take(&w->client, DROVER__ENVELOPE__BODY_REFUSE)->refuse->text,
+                           "is there already"));
+    peer_result(&w->worker, l, DROVER__OUTCOME__OUTCOME_DONE, NULL, NULL);
+    assert_int_equal(peer_ack(&w->worker), 0);
+}
+
 static void assert_why(struct world *w, const char *job, const char *rule, const char *text)
 {
     const char *answer = why(w, "", job);
@@ -362,6 +428,8 @@ int main(int argc, char **argv)
         TEST(why_tells_of_workers_and_turns),
         TEST(wrong_requests_are_refused_with_what_there_is),
         TEST(report_is_answered_beside_the_work),
+        TEST(a_worker_is_asked_to_leave_by_its_name),
+        TEST(a_backup_is_made_where_the_coordinator_is),
     };
 
     if (coordinator_asked(argc, argv))
