@@ -93,7 +93,7 @@ WHEN OLD.epoch > 0 AND (NEW.state = 'DONE' OR NEW.state = 'CANCELLED' OR NEW.sta
 END;
 
 -- As before, but where the writer says that it sums a group of rows up itself, with one UPDATE per run at the commit
--- (store/sums_later.c): sums_later() is 1 then.
+-- (store/later.c): sums_later() is 1 then.
 DROP TRIGGER run_summary_claim;
 CREATE TRIGGER run_summary_claim AFTER INSERT ON run_job WHEN NOT sums_later() BEGIN
     UPDATE run_summary
