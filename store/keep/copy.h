@@ -12,8 +12,8 @@
  * shared: columns that say what a result is must be equal (else it is a clash), others stay as main
  * has them. Row numbers are kept where main's table is empty, else new.
  *
- * copy_tables describes every table of the schema once; tests/unit/store_keep/test_copy.c compares it
- * with the schema, so that a new table or column cannot be forgotten. */
+ * copy_tables describes every table of the schema once; tests/unit/store_keep/test_copy.c compares
+ * it with the schema, so that a new table or column cannot be forgotten. */
 #ifndef STORE_KEEP_COPY_H
 #define STORE_KEEP_COPY_H
 
