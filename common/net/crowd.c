@@ -141,15 +141,17 @@ void crowd_accept(struct crowd *c, int fd, uint32_t address)
     c->crowded = g->place;
 }
 
-void crowd_speak(struct crowd *c, int fd, const char *key)
+bool crowd_speak(struct crowd *c, int fd, const char *key, uint32_t *ret_address)
 {
     struct guest *g = guest_of(c, fd);
 
     if (!g || g->state != SILENT)
-        return;
+        return false;
     end_silence(c, g);
     g->state = HEARD;
     (void)snprintf(g->key, sizeof(g->key), "%s", key);
+    *ret_address = g->place->address;
+    return true;
 }
 
 bool crowd_leave(struct crowd *c, int fd, uint32_t *ret_address, bool *ret_silent)

@@ -28,8 +28,9 @@ void crowd_free(struct crowd *c); /* NULL is fine */
 
 /* FD is a new connection from ADDRESS (IPv4, any number; 0: not known, no limits of its own). */
 void crowd_accept(struct crowd *c, int fd, uint32_t address);
-/* FD proved to have the public key KEY, "" for none. Cheap when it did so before. */
-void crowd_speak(struct crowd *c, int fd, const char *key);
+/* FD proved to have the public key KEY, "" for none. True: now, and it came from *RET_ADDRESS;
+ * cheap when it did so before. */
+bool crowd_speak(struct crowd *c, int fd, const char *key, uint32_t *ret_address);
 /* FD is closed. *RET_ADDRESS is where it came from, *RET_SILENT: it never spoke (and was not sent
  * away). False: not known. */
 bool crowd_leave(struct crowd *c, int fd, uint32_t *ret_address, bool *ret_silent);

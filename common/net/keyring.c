@@ -142,8 +142,7 @@ void keyring_look(struct keyring *r)
     struct stat now;
     struct err err = { 0 };
 
-    if (pthread_mutex_trylock(&r->look) != 0)
-        return; /* somebody is at it */
+    pthread_mutex_lock(&r->look); /* who waits for it finds what the other one read */
     if (stat(r->path, &now) < 0) {
         (void)err_errno(&err, errno, "stat %s", r->path);
         tell_broken(r, err.text);

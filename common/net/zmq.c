@@ -357,6 +357,7 @@ static void zmq_transport_close(struct transport *base)
     }
     zap_stop(t->zap);
     crowd_free(t->crowd);
+    throttle_free(t->throttle);
     free(t);
 }
 

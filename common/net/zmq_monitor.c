@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "common/base/clock.h"
+#include "common/net/doorkeeper.h"
 #include "common/net/zmq_private.h"
 
 enum {
@@ -28,6 +29,7 @@ enum {
     DESCRIPTORS_MAX = 1 << 20,
 };
 
+static const char too_fast[] = "too many connections that prove nothing: its next ones wait";
 static const char says_nothing[] = "it does not speak ZMTP, or says nothing";
 
 void transport_raise_limits(void)
@@ -66,6 +68,8 @@ int zmq_monitor_start(struct zmq_transport *t)
         struct crowd_limits l = limits();
 
         t->crowd = crowd_new(&l);
+        t->throttle = t->ipc ? NULL : throttle_new();
+        t->door = -1;
         t->tally.every_ms = STRANGERS_MS;
         t->why = says_nothing;
     }
@@ -108,11 +112,23 @@ static void defer_accept(int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
 }
 
+static void guard_door(struct zmq_transport *t)
+{
+    uint32_t shut[THROTTLE_SHUT_MAX];
+
+    if (t->door >= 0)
+        doorkeeper_set(t->door, shut, throttle_shut(t->throttle, shut));
+}
+
 static void on_accepted(struct zmq_transport *t, int fd)
 {
-    uint32_t address;
+    uint32_t address = address_of(fd);
 
-    crowd_accept(t->crowd, fd, address_of(fd));
+    crowd_accept(t->crowd, fd, address);
+    if (t->throttle && throttle_accept(t->throttle, address, clock_ms())) {
+        guard_door(t);
+        tally_add(&t->tally, too_fast, address, "", 1, clock_ms());
+    }
     while (crowd_excess(t->crowd, &fd, &address)) {
         (void)shutdown(fd, SHUT_RDWR);
         tally_add(&t->tally, "too many connections that say nothing: the oldest were closed",
@@ -148,6 +164,7 @@ static void listening_event(struct zmq_transport *t, uint16_t number, uint32_t v
     switch (number) {
     case ZMQ_EVENT_LISTENING:
         defer_accept((int)value);
+        t->door = (int)value;
         break;
     case ZMQ_EVENT_ACCEPTED:
         on_accepted(t, (int)value);
@@ -205,9 +222,10 @@ static void shut_revoked(struct zmq_transport *t)
 void zmq_monitor_heard(struct zmq_transport *t, const char *key)
 {
     int fd = zmq_msg_get(&t->message, ZMQ_SRCFD);
+    uint32_t address;
 
-    if (fd >= 0)
-        crowd_speak(t->crowd, fd, key);
+    if (fd >= 0 && crowd_speak(t->crowd, fd, key, &address) && t->throttle)
+        throttle_proved(t->throttle, address, clock_ms());
 }
 
 static bool next_stranger(struct zmq_transport *t, struct transport_event *ret)
@@ -325,6 +343,8 @@ bool zmq_monitor_next(struct zmq_transport *t, struct transport_event *ret)
         connect_again(t);
         return false;
     }
+    if (t->throttle && throttle_refill(t->throttle, clock_ms()))
+        guard_door(t);
     shut_revoked(t);
     return next_stranger(t, ret);
 }
@@ -335,6 +355,8 @@ uint64_t zmq_monitor_wait_ms(const struct zmq_transport *t)
 
     if (t->listening) {
         at_ms = tally_due_ms(&t->tally);
+        if (t->throttle)
+            at_ms = MIN(at_ms, throttle_due_ms(t->throttle));
         if (t->allowed && crowd_count(t->crowd) > 0)
             at_ms = MIN(at_ms, now_ms + LOOK_MS);
     } else if (t->again_ms) {

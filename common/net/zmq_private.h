@@ -8,6 +8,7 @@
 
 #include "common/net/crowd.h"
 #include "common/net/tally.h"
+#include "common/net/throttle.h"
 #include "common/net/transport.h"
 #include "common/net/zap.h"
 
@@ -33,6 +34,8 @@ struct zmq_transport {
     struct keyring *allowed;
     uint64_t generation; /* of the keyring when it was last looked at */
     struct crowd *crowd;
+    struct throttle *throttle; /* NULL: ipc */
+    int door;                  /* the listening socket's descriptor; -1: none */
     struct tally tally;
     const char *why;       /* what is known of the connection that will be closed next */
     char address[64];      /* of the last event */

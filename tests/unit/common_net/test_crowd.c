@@ -32,7 +32,7 @@ static void silent_ones_of_a_flooding_address_go_first_the_oldest(void **state)
     assert_int_equal(fd, 0);
     assert_int_equal(address, 9);
     assert_false(crowd_excess(c, &fd, &address));
-    crowd_speak(c, 1, "");
+    (void)crowd_speak(c, 1, "", &address);
     crowd_accept(c, 5, 9);
     assert_false(crowd_excess(c, &fd, &address)); /* one of them has spoken */
     crowd_free(c);
@@ -47,7 +47,7 @@ static void who_speaks_is_not_shut_for_silence(void **state)
     (void)state;
     for (int i = 0; i < 10; i++) {
         crowd_accept(c, i, 9);
-        crowd_speak(c, i, "key");
+        (void)crowd_speak(c, i, "key", &address);
     }
     assert_false(crowd_excess(c, &fd, &address));
     crowd_accept(c, 10, 9); /* the eleventh of this address */
@@ -72,7 +72,7 @@ static void revoked_key_loses_all_its_connections(void **state)
     (void)state;
     for (int i = 0; i < 6; i++) {
         crowd_accept(c, i, (uint32_t)i + 1);
-        crowd_speak(c, i, i % 2 ? "eve" : "ada");
+        (void)crowd_speak(c, i, i % 2 ? "eve" : "ada", &address);
     }
     for (int i = 1; i < 6; i += 2) {
         assert_true(crowd_send_away(c, keep_all_but_eve, NULL, &at, &fd));
@@ -106,7 +106,7 @@ static void limits_hold_whatever_comes(void **state)
                 open[fd] = false;
             break;
         case 1:
-            crowd_speak(c, fd, "key");
+            (void)crowd_speak(c, fd, "key", &address);
             break;
         default:
             (void)crowd_leave(c, fd, &address, &silent);
