@@ -315,8 +315,8 @@ static void connect_again(struct zmq_transport *t)
     if (t->again_ms == 0 || clock_ms() < t->again_ms)
         return;
     t->again_ms = 0;
-    (void)zmq_disconnect(t->socket, t->endpoint); /* what is left of the attempt before */
-    if (zmq_connect(t->socket, t->endpoint) < 0)
+    (void)zmq_disconnect(t->socket, t->dial); /* what is left of the attempt before */
+    if (zmq_connect(t->socket, t->dial) < 0)
         try_again_later(t);
 }
 

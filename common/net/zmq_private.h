@@ -21,6 +21,7 @@ struct zmq_transport {
     void *context, *socket, *monitor;
     bool listening, connected, curve, ipc;
     char endpoint[TRANSPORT_ENDPOINT_MAX];
+    char dial[TRANSPORT_ENDPOINT_MAX + 32]; /* connecting: as libzmq is told */
     struct zmq_queue *queues;
     struct {
         uint64_t peer;

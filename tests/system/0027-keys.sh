@@ -36,7 +36,7 @@ refused 'key of .* is not known' drover status --coordinator "$ENDPOINT"
 drover key show --store "$S" >server.pub
 drover key trust server.pub >/dev/null
 refused 'this key is not allowed there' drover status --coordinator "$ENDPOINT"
-within 5 test "$(audit "what = 'refused' and peer = '127.0.0.1'")" -ge 1 || fail "an unknown key is not in the audit"
+within 5 test "$(audit "what = 'refused' and peer like '127.%'")" -ge 1 || fail "an unknown key is not in the audit"
 
 note "a role that is too small"
 refused 'did you mean "view"' drover key allow mallory.pub --role veiw --store "$S"

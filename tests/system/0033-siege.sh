@@ -47,6 +47,15 @@ besieged() {
 sleep 1
 phase warm
 for what in noise half-open slow flood; do besieged "$what"; done
+note "newcomers under siege"
+$SIEGE "$COORDINATOR" flood 5 >"$TMP/siege-new.log" 2>&1 &
+FLOOD=$!
+PIDS="$PIDS $FLOOD"
+sleep 0.3
+for i in 1 2 3 4 5; do
+    timeout 20 "$BIN/drover" status --coordinator "$ENDPOINT" >"$TMP/status.log" 2>&1 || fail "who comes new is not served: $(cat "$TMP/status.log")"
+done
+wait "$FLOOD" || fail "the flood: $(cat "$TMP/siege-new.log")"
 exec 9>&-
 wait "$PULSE" || fail "the normal client: $(cat "$TMP/pulse.log")"
 
