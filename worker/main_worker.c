@@ -6,13 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "common/base/buf.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/manual.h"
 #include "common/net/identity.h"
 #include "common/wire/wire.h"
+#include "worker/allocation.h"
 #include "worker/cache.h"
 #include "worker/host.h"
 #include "worker/joblog.h"
@@ -36,8 +39,10 @@ static const char doc[] =
     "one search, or one batch of evaluations, per slot.\n\n"
     "Examples:\n"
     "  drover-worker --coordinator tcp://10.0.0.5:7077\n"
-    "  drover-worker -c tcp://10.0.0.5:7077 --slots 4 --threads 2 --models /data/models\n\n"
-    "Exit status: 0 drained, 1 failed (refused by the coordinator, say), 2 wrong usage.";
+    "  drover-worker -c tcp://10.0.0.5:7077 --slots 4 --threads 2 --models /data/models\n"
+    "  drover-worker --connect cluster.connect --idle-exit 300\n\n"
+    "Exit status: 0 drained, 75 drained with work cut off (it runs again, from its checkpoints), 1 "
+    "failed (refused by the coordinator, say), 2 wrong usage.";
 
 enum {
     OPT_CACHE_BYTES = 256,
@@ -57,7 +62,11 @@ enum {
     OPT_KEY,
     OPT_SERVER_KEY,
     OPT_STORE,
-    OPT_INSECURE
+    OPT_INSECURE,
+    OPT_CONNECT,
+    OPT_IDLE,
+    OPT_GRACE,
+    OPT_END
 };
 
 enum { QUEUE_DEFAULT = 512 }; /* 20 ms of jobs of 40 us */
@@ -75,6 +84,10 @@ static const struct argp_option options[] = {
     { "store", OPT_STORE, "FILE", 0,
       "Take both from this store's FILE-keys: its coordinator runs on this computer, as this user "
       "(default: results.db, if that has any)",
+      1 },
+    { "connect", OPT_CONNECT, "FILE", 0,
+      "Take all three from this connection file, which drover connect wrote (default: "
+      "$DROVER_CONNECT)",
       1 },
     { "insecure", OPT_INSECURE, NULL, 0,
       "Plaintext, to a coordinator that was started with --insecure: for networks you trust", 1 },
@@ -119,7 +132,17 @@ static const struct argp_option options[] = {
       4 },
     { "name", OPT_NAME, "TEXT", 0, "What status lists call this worker (default: HOST:PID)", 4 },
     { "log-level", OPT_LOG_LEVEL, "LEVEL", 0, "error, warn, info (default) or debug", 4 },
-    { "drain-ms", OPT_DRAIN_MS, "N", 0, "How long a drain may take (default 60000)", 4 },
+    { "grace", OPT_GRACE, "SECONDS", 0,
+      "How long a drain may take, as the cluster grants it (default: $DROVER_GRACE_S, else 10 "
+      "under "
+      "Slurm and Kubernetes, else 60)",
+      4 },
+    { "drain-ms", OPT_DRAIN_MS, "N", 0, "The same in milliseconds", 4 },
+    { "end-time", OPT_END, "TIME", 0,
+      "When its allocation ends, seconds since 1970: it leaves its grace earlier, and takes no job "
+      "that would last longer (default: $DROVER_END_TIME, else $SLURM_JOB_END_TIME)",
+      4 },
+    { "idle-exit", OPT_IDLE, "SECONDS", 0, "Leave after so long without work (default: never)", 4 },
     { "parent-fd", OPT_PARENT_FD, "FD", 0, "Drain when this pipe is closed on its other side", 4 },
     { "classes", OPT_CLASSES, NULL, 0,
       "Print the numeric classes that this computer offers, one per line, and exit", 5 },
@@ -135,7 +158,11 @@ struct settings {
     struct policy policy;
     const char *label[WIRE_LABELS_MAX];
     struct identity_choice identity;
+    struct connection file;
+    const char *connect;
     struct transport_keys keys;
+    struct allocation allocation;
+    uint64_t drain_ms, end_s; /* 0: not given */
 };
 
 /* A whole number from MIN to MAX with, if SUFFIX, a K, M, G or T. Ends the program otherwise. */
@@ -236,6 +263,32 @@ static error_t parse_identity(int key, char *arg, struct argp_state *state)
     case OPT_INSECURE:
         s->identity.insecure = true;
         return 0;
+    case OPT_CONNECT:
+        s->connect = arg;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* When it leaves. */
+static error_t parse_times(int key, char *arg, struct argp_state *state)
+{
+    struct settings *s = state->input;
+
+    switch (key) {
+    case OPT_DRAIN_MS:
+        s->drain_ms = number(state, "drain-ms", arg, 1, 86400000, false);
+        return 0;
+    case OPT_GRACE:
+        s->drain_ms = number(state, "grace", arg, 1, 86400, false) * 1000;
+        return 0;
+    case OPT_END:
+        s->end_s = number(state, "end-time", arg, 1, 4102444800, false);
+        return 0;
+    case OPT_IDLE:
+        s->conf.times.idle_ms = number(state, "idle-exit", arg, 1, 86400 * 30, false) * 1000;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -281,6 +334,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     switch (key) {
     case 'c':
         s->conf.coordinator = arg;
+        s->connect = NULL; /* goes before the surroundings' */
         break;
     case 's':
         s->slots = number(state, "slots", arg, 1, AGENT_SLOTS_MAX, false);
@@ -303,9 +357,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case OPT_LOG_LEVEL:
         s->log_level = log_level_of(state, arg);
         break;
-    case OPT_DRAIN_MS:
-        s->conf.times.drain_ms = number(state, "drain-ms", arg, 1, 86400000, false);
-        break;
     case OPT_PARENT_FD:
         s->conf.parent_fd = (int)number(state, "parent-fd", arg, 0, 65535, false);
         break;
@@ -319,12 +370,15 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         argp_error(state, "unexpected argument \"%s\"", arg);
         break;
     case ARGP_KEY_END:
-        if (s->conf.coordinator == NULL && !s->classes)
-            argp_error(state, "--coordinator ENDPOINT is needed, for example tcp://127.0.0.1:7077");
+        if (s->conf.coordinator == NULL && s->connect == NULL && !s->classes)
+            argp_error(state,
+                       "--coordinator ENDPOINT is needed, for example tcp://127.0.0.1:7077, or "
+                       "--connect FILE");
         check_policy(s, state);
         break;
     default:
-        if (parse_resources(key, arg, state) == 0 || parse_identity(key, arg, state) == 0)
+        if (parse_resources(key, arg, state) == 0 || parse_identity(key, arg, state) == 0 ||
+            parse_times(key, arg, state) == 0)
             return 0;
         return parse_policy(key, arg, state);
     }
@@ -365,11 +419,47 @@ static void choose_threads(struct settings *s)
     s->conf.threads = s->threads ? (size_t)s->threads : MAX(cores / s->conf.slots, (size_t)1);
 }
 
-/* The keys; plaintext is not done in silence. */
-static int identify(struct settings *s, struct err *err)
+/* Where the coordinator is, when a file says so. */
+static int take_connection(struct settings *s, struct err *err)
 {
     int rc;
 
+    if (s->connect == NULL || *s->connect == '\0')
+        return 0;
+    rc = connection_load(s->connect, &s->file, err);
+    if (rc < 0)
+        return rc;
+    if (strcmp(s->file.version, DROVER_VERSION) != 0)
+        log_warn("other_version", "there=%s here=%s", s->file.version, DROVER_VERSION);
+    s->identity.file = &s->file;
+    s->identity.insecure = s->identity.insecure || *s->file.server.text == '\0';
+    s->conf.coordinator = s->file.endpoint;
+    return 0;
+}
+
+/* What the cluster and the options say of its time. */
+static void choose_times(struct settings *s)
+{
+    struct allocation *a = &s->allocation;
+
+    allocation_read(a, getenv);
+    if (s->end_s)
+        a->end_ms = (int64_t)s->end_s * 1000;
+    if (s->drain_ms)
+        a->grace_ms = s->drain_ms;
+    s->conf.allocation = a->what;
+    s->conf.end_ms = a->end_ms;
+    s->conf.times.drain_ms = a->grace_ms;
+    s->conf.leave_ms = allocation_leave_ms(a, clock_wall_ms());
+}
+
+/* The keys; plaintext is not done in silence. */
+static int identify(struct settings *s, struct err *err)
+{
+    int rc = take_connection(s, err);
+
+    if (rc < 0)
+        return rc;
     if (!s->identity.store && access("results.db-keys", F_OK) == 0)
         s->identity.store = "results.db";
     rc = identity_find(&s->identity, s->conf.coordinator, &s->keys, err);
@@ -382,7 +472,7 @@ static int identify(struct settings *s, struct err *err)
     return rc;
 }
 
-static int run(struct settings *s, bool *ret_busy, struct err *err)
+static int run(struct settings *s, struct worker_end *ret, struct err *err)
 {
     struct buf cache CLEANUP(buf_release) = { 0 };
     bool private = false;
@@ -398,7 +488,8 @@ static int run(struct settings *s, bool *ret_busy, struct err *err)
         s->conf.cache = buf_str(&cache);
     }
     choose_threads(s);
-    int rc = worker_run(&s->conf, ret_busy, err);
+    choose_times(s);
+    int rc = worker_run(&s->conf, ret, err);
     if (private)
         cache_remove_tree(buf_str(&cache));
     return rc;
@@ -426,8 +517,9 @@ int main(int argc, char **argv)
     static const struct argp argp = { .options = options, .parser = parse_option, .doc = doc };
     struct settings s = { .log_level = LOG_INFO };
     struct err err = { 0 };
-    bool busy = false;
+    struct worker_end end = { .busy = false };
 
+    s.connect = getenv("DROVER_CONNECT");
     s.conf = (struct worker_conf){ .coordinator = getenv("DROVER_COORDINATOR"),
                                    .cache_bytes = (uint64_t)10 << 30,
                                    .parent_fd = -1,
@@ -453,13 +545,16 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     log_init("worker", s.log_level);
     joblog_init();
-    int rc = run(&s, &busy, &err);
-    end_policy(&s, busy);
-    if (!busy)
+    int rc = run(&s, &end, &err);
+    const int code = end.cut ? EX_TEMPFAIL : rc ? 1 : 0;
+    end_policy(&s, end.busy);
+    if (!end.busy) {
         transport_keys_wipe(&s.keys);
+        connection_wipe(&s.file);
+    }
     if (rc)
         fprintf(stderr, "drover-worker: %s\n", err.text);
-    if (busy)
-        _exit(1); /* jobs that did not stop in time still run in their threads */
-    return rc ? 1 : 0;
+    if (end.busy)
+        _exit(code); /* jobs that did not stop in time still run in their threads */
+    return code;
 }

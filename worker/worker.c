@@ -31,7 +31,7 @@ struct worker {
     struct office office;
     struct parent *parent;
     bool parent_over; /* LEFT or GONE was acted on */
-    int alone_timer;
+    int alone_timer, leave_timer;
     struct pin *pin;
     struct buf environment;
 };
@@ -129,7 +129,10 @@ static void on_timer(void *arg)
                                                .done = atomic_load(&p->done),
                                                .total = atomic_load(&p->total) };
     }
+    const bool leaving = o->agent.draining;
     office_step(o, &(struct agent_event){ .kind = AGENT_EV_TICK, .progress = progress });
+    if (!leaving && o->agent.draining)
+        log_info("drain", "why=idle after_ms=%" PRIu64, o->conf->times.idle_ms);
     log_light(o);
 }
 
@@ -184,6 +187,15 @@ static void on_alone(void *arg)
         loop_timer_set(w->office.loop, w->alone_timer, now + 1000);
 }
 
+/* The allocation ends soon. */
+static void on_time_limit(void *arg)
+{
+    struct worker *w = arg;
+
+    if (!w->office.agent.draining)
+        office_drain(&w->office, "time_limit");
+}
+
 static void wake_loop(void *arg)
 {
     loop_wake(arg);
@@ -231,6 +243,9 @@ static int start_loop(struct worker *w, struct err *err)
     o->look_timer = loop_add_timer(o->loop, take_posts, w);
     loop_add_after(o->loop, end_round, w);
     w->alone_timer = loop_add_timer(o->loop, on_alone, w);
+    w->leave_timer = loop_add_timer(o->loop, on_time_limit, w);
+    if (o->conf->leave_ms != UINT64_MAX)
+        loop_timer_set(o->loop, w->leave_timer, clock_ms() + o->conf->leave_ms);
     loop_on_wake(o->loop, on_wake, w);
     loop_add_transport(o->loop, o->transport, office_receive, o);
     return 0;
@@ -310,6 +325,9 @@ static int start(struct worker *w, struct err *err)
         rc = start_loop(w, err);
     if (rc == 0)
         rc = start_threads(w, err);
+    if (rc == 0 && o->conf->allocation != NULL && o->conf->allocation[0] != '\0')
+        log_info("allocation", "what=\"%s\" end_ms=%" PRId64 " grace_ms=%" PRIu64,
+                 o->conf->allocation, o->conf->end_ms, o->conf->times.drain_ms);
     if (rc == 0)
         log_info("start",
                  "name=%s coordinator=%s slots=%zu threads=%zu queue=%zu memory_mib=%" PRIu64
@@ -319,13 +337,13 @@ static int start(struct worker *w, struct err *err)
     return rc;
 }
 
-int worker_run(const struct worker_conf *conf, bool *ret_busy, struct err *err)
+int worker_run(const struct worker_conf *conf, struct worker_end *ret, struct err *err)
 {
     assert(conf->slots >= 1 && conf->slots <= AGENT_SLOTS_MAX && conf->threads >= 1);
     struct worker *w = mem_calloc(1, sizeof(*w));
     struct office *o = &w->office;
 
-    *ret_busy = false;
+    *ret = (struct worker_end){ .busy = false };
     o->conf = conf;
     agent_init(&o->agent, conf->slots, conf->queue, &conf->times);
     o->light_since_ms = clock_ms();
@@ -339,9 +357,10 @@ int worker_run(const struct worker_conf *conf, bool *ret_busy, struct err *err)
         rc = err_set(err, (enum err_code)o->code, "the coordinator at %s refuses this worker: %s",
                      conf->coordinator, o->refusal);
     (void)notify_send("STOPPING=1");
-    log_info("end", "code=%d", rc);
-    *ret_busy = o->queue != NULL && job_queue_quit(o->queue) > 0;
-    if (*ret_busy)
+    ret->cut = o->agent.cut;
+    log_info("end", "code=%d cut=%d", rc, ret->cut);
+    ret->busy = o->queue != NULL && job_queue_quit(o->queue) > 0;
+    if (ret->busy)
         return rc; /* its threads still use all of this */
     worker_free(w);
     return rc;

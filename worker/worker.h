@@ -31,14 +31,22 @@ struct worker_conf {
     const char *const *label; /* what it has: "gpu"; for steps that ask for it */
     size_t labels_len;
     enum pin_mode pin;
-    int parent_fd; /* drain when this pipe closes; -1: none */
+    int parent_fd;          /* drain when this pipe closes; -1: none */
+    const char *allocation; /* who started it, for the log; "" nobody */
+    int64_t end_ms;         /* wall time of its allocation's end; 0: none */
+    uint64_t leave_ms;      /* drains after so long; UINT64_MAX: when asked to */
     struct agent_times times;
+};
+
+struct worker_end {
+    bool busy; /* jobs are still running, and the process is to end by _exit */
+    bool cut;  /* the drain cut off jobs that had begun: they run again, from their checkpoints */
 };
 
 /* Work until drained: 0. Else the code of what ended it: a refusal by the coordinator (ERR_VERSION,
  * ...), ERR_TIMEOUT (a drain ran out of time), or a failed start (ERR_IO, ERR_INVALID, ...).
- * *RET_BUSY: jobs are still running, and the process is to end by _exit. Handles SIGTERM, SIGINT,
- * SIGUSR1 and SIGUSR2 (drain; again: shorter). Logs. Start no threads before. */
-int worker_run(const struct worker_conf *conf, bool *ret_busy, struct err *err) MUST_CHECK;
+ * Handles SIGTERM, SIGINT, SIGUSR1 and SIGUSR2 (drain; again: shorter). Logs. Start no threads
+ * before. */
+int worker_run(const struct worker_conf *conf, struct worker_end *ret, struct err *err) MUST_CHECK;
 
 #endif

@@ -75,6 +75,10 @@ static int find_own(const struct identity_choice *c, const char *endpoint,
     const struct search s = { c->key, KEYS_LOCAL ".key", "DROVER_KEY", "key" };
     struct buf path CLEANUP(buf_release) = { 0 };
 
+    if (!c->key && c->file && *c->file->own.key.text) {
+        ret->own = c->file->own;
+        return 0;
+    }
     if (find(&s, c->store, &path))
         return key_load(buf_str(&path), &ret->own, err);
     if (locked_out(c->store))
@@ -93,6 +97,10 @@ static int find_server(const struct identity_choice *c, const char *endpoint,
                               "coordinator.pub" };
     struct buf text CLEANUP(buf_release) = { 0 };
 
+    if (!c->server_key && c->file && *c->file->server.text) {
+        ret->server = c->file->server;
+        return 0;
+    }
     if (find(&s, c->store, &text))
         return key_read(buf_str(&text), &ret->server, err);
     return err_set(err, ERR_NOT_FOUND,

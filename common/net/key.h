@@ -57,6 +57,13 @@ int key_parse_secret(const char *text, size_t len, struct key_secret *ret,
 int key_load(const char *path, struct key_secret *ret, struct err *err) MUST_CHECK;
 /* Write a key file, durable and whole or not at all. ERR_CONFLICT: there is one already. */
 int key_save(const char *path, const struct key_secret *s, struct err *err) MUST_CHECK;
+/* Files with secrets, for other forms of them: read all of PATH (PRIVATE: and refuse it when others
+ * may read it); write it with mode 600, durable and whole or not at all (REPLACE: also over one
+ * that is there, else ERR_CONFLICT). The caller wipes TEXT. */
+int key_read_file(const char *path, bool private, char text[KEY_FILE_MAX], size_t *ret_len,
+                  struct err *err) MUST_CHECK;
+int key_write_file(const char *path, bool replace, const char *text, size_t len,
+                   struct err *err) MUST_CHECK;
 /* The same for the public line, which may be replaced. */
 int key_save_line(const char *path, const struct key *k, struct err *err) MUST_CHECK;
 

@@ -81,19 +81,29 @@ static int check_mode(int fd, const char *path, struct err *err)
     return 0;
 }
 
+int key_read_file(const char *path, bool private, char text[KEY_FILE_MAX], size_t *ret_len,
+                  struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = 0;
+
+    *ret_len = 0;
+    if (fd < 0)
+        return open_error(errno, path, err);
+    if (private)
+        rc = check_mode(fd, path, err);
+    if (rc == 0)
+        rc = read_all(fd, path, text, ret_len, err);
+    (void)close(fd);
+    return rc;
+}
+
 int key_load(const char *path, struct key_secret *ret, struct err *err)
 {
     char text[KEY_FILE_MAX];
     const char *line;
     size_t len = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
+    int rc = key_read_file(path, true, text, &len, err);
 
-    if (fd < 0)
-        return open_error(errno, path, err);
-    rc = check_mode(fd, path, err);
-    if (rc == 0)
-        rc = read_all(fd, path, text, &len, err);
-    (void)close(fd);
     if (rc == 0) {
         line = first_line(text, &len);
         rc = key_parse_secret(line ? line : "", line ? len : 0, ret, err);
@@ -154,8 +164,7 @@ static int write_all(int fd, const char *text, size_t len)
     return fsync(fd);
 }
 
-/* A new file PATH, whole or not at all: a link is made only where nothing is. */
-static int write_new(const char *path, const char *text, size_t len, struct err *err)
+int key_write_file(const char *path, bool replace, const char *text, size_t len, struct err *err)
 {
     struct buf temporary CLEANUP(buf_release) = { 0 };
     int fd, rc = 0;
@@ -167,7 +176,10 @@ static int write_new(const char *path, const char *text, size_t len, struct err 
     if (write_all(fd, text, len) < 0)
         rc = err_errno(err, errno, "write %s", path);
     (void)close(fd);
-    if (rc == 0 && link(temporary.data, path) < 0)
+    /* A link is made only where nothing is. */
+    if (rc == 0 && replace && rename(temporary.data, path) < 0)
+        rc = err_errno(err, errno, "replace %s", path);
+    else if (rc == 0 && !replace && link(temporary.data, path) < 0)
         rc = errno == EEXIST
                  ? err_set(err, ERR_CONFLICT,
                            "%s is there already; a key is never overwritten: name another file",
@@ -184,7 +196,7 @@ int key_save(const char *path, const struct key_secret *s, struct err *err)
                        "# The secret key of %s: keep it to yourself. The line for others: drover "
                        "key show FILE\ndrover-secret1 %s %s %s\n",
                        s->key.name, s->key.name, s->key.text, s->secret);
-    int rc = write_new(path, text, (size_t)len, err);
+    int rc = key_write_file(path, false, text, (size_t)len, err);
 
     sodium_memzero(text, sizeof(text));
     return rc;

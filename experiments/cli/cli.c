@@ -11,6 +11,7 @@
 #include "common/base/buf.h"
 #include "common/base/mem.h"
 #include "common/base/nearest.h"
+#include "common/net/connection.h"
 #include "experiments/cli/client.h"
 #include "experiments/cli/git.h"
 #include "experiments/cli/tables.h"
@@ -26,14 +27,68 @@ error_t options_take(struct options *o, int key, char *arg, struct argp_state *s
     return rc;
 }
 
+/* ---- connection files ---- */
+
+static struct connection connection; /* there is one coordinator per command */
+
+static int take_connection(struct options *o, const char *path, struct err *err)
+{
+    int rc = connection_load(path, &connection, err);
+
+    if (rc < 0)
+        return rc;
+    o->coordinator = connection.endpoint;
+    o->file = &connection;
+    o->insecure = o->insecure || !*connection.server.text;
+    return 0;
+}
+
+/* What $DROVER_CONNECT names, unless the command says something else. */
+static void take_surroundings(struct options *o)
+{
+    const char *path = getenv("DROVER_CONNECT");
+    struct err err = { 0 };
+
+    if (!path || !*path)
+        return;
+    if (take_connection(o, path, &err) < 0)
+        fprintf(stderr, "drover: DROVER_CONNECT is ignored: %s\n", err.text);
+    else
+        o->surrounding = true;
+    client_identify(o);
+}
+
+static void forget_surroundings(struct options *o)
+{
+    if (!o->surrounding)
+        return;
+    o->surrounding = o->insecure = false;
+    o->coordinator = NULL;
+    o->file = NULL;
+}
+
+/* ---- options ---- */
+
 static error_t take_shared(struct options *o, int key, char *arg, struct argp_state *state)
 {
+    struct err err = { 0 };
+
     switch (key) {
+    case ARGP_KEY_INIT:
+        take_surroundings(o);
+        return ARGP_ERR_UNKNOWN;
     case 's':
         o->store = arg;
+        forget_surroundings(o);
         return 0;
     case KEY_COORDINATOR:
+        forget_surroundings(o);
         o->coordinator = arg;
+        return 0;
+    case KEY_CONNECT:
+        forget_surroundings(o);
+        if (take_connection(o, arg, &err) < 0)
+            argp_failure(state, CLI_FAILED, 0, "%s", err.text);
         return 0;
     case KEY_KEY:
         o->key = arg;

@@ -62,6 +62,8 @@ int cmd_workers(int argc, char **argv, const struct env *env);
 int cmd_drain(int argc, char **argv, const struct env *env);
 int cmd_backup(int argc, char **argv, const struct env *env);
 extern const struct argp argp_workers, argp_drain, argp_backup;
+int cmd_connect(int argc, char **argv, const struct env *env);
+extern const struct argp argp_connect;
 int cmd_doctor(int argc, char **argv, const struct env *env);
 extern const struct argp argp_doctor;
 extern const struct argp argp_export, argp_import, argp_gc, argp_pin, argp_replay, argp_verify;
@@ -75,7 +77,9 @@ extern const struct argp argp_completion, argp_run, argp_evaluate, argp_tasks, a
 /* Options that several commands share; a command lists the rows that it takes in its argp table. */
 struct options {
     const char *store, *coordinator;
+    bool surrounding; /* coordinator is $DROVER_CONNECT's */
     const char *key, *server_key;
+    const struct connection *file; /* of --connect; for the rest of the process */
     bool insecure;
     const char *set[CLI_SETS_MAX];
     size_t sets_len;
@@ -91,6 +95,7 @@ enum {
     KEY_KEY,
     KEY_SERVER_KEY,
     KEY_INSECURE,
+    KEY_CONNECT,
     KEY_PRIORITY,
     KEY_OWN /* a command's own start here */
 };
@@ -105,6 +110,13 @@ enum {
       0,                                                                                           \
       "Ask this coordinator, e.g. tcp://10.0.0.1:7400",                                            \
       0 },                                                                                         \
+        { "connect",                                                                               \
+          KEY_CONNECT,                                                                             \
+          "FILE",                                                                                  \
+          0,                                                                                       \
+          "Ask the coordinator of this connection file, which drover connect wrote "               \
+          "(default $DROVER_CONNECT)",                                                             \
+          0 },                                                                                     \
         { "key",                                                                                   \
           KEY_KEY,                                                                                 \
           "FILE",                                                                                  \
@@ -142,6 +154,8 @@ enum {
     {                                                                                              \
         "csv", KEY_CSV, NULL, 0, "Print comma-separated values", 0                                 \
     }
+
+struct connection;
 
 /* Take a shared option; ARGP_ERR_UNKNOWN when KEY is none of them. Also tells client.h which keys
  * to use. */

@@ -23,9 +23,11 @@ static struct {
 
 void client_identify(const struct options *o)
 {
-    identity.choice = (struct identity_choice){
-        .key = o->key, .server_key = o->server_key, .store = o->store, .insecure = o->insecure
-    };
+    identity.choice = (struct identity_choice){ .key = o->key,
+                                                .server_key = o->server_key,
+                                                .store = o->store,
+                                                .file = o->file,
+                                                .insecure = o->insecure };
     identity.coordinator = o->coordinator;
 }
 

@@ -57,6 +57,8 @@ const struct command commands[] = {
     { "workers", "Cluster", cmd_workers, NULL, &argp_workers,
       "list a coordinator's workers and what they do" },
     { "drain", "Cluster", cmd_drain, NULL, &argp_drain, "ask workers to leave" },
+    { "connect", "Cluster", cmd_connect, NULL, &argp_connect,
+      "write where a coordinator is into a file for other computers" },
     { "key", "Cluster", cmd_key, NULL, &argp_key, "make keys; say who may do what" },
     { "audit", "Cluster", cmd_audit, NULL, &argp_audit, "list who did, or tried to do, what" },
     { "generate", "Models", NULL, "drover-generate", NULL, "continue a text with a model" },

@@ -204,6 +204,19 @@ static void on_drain(struct agent *a, uint64_t now_ms, struct agent_actions *out
     }
 }
 
+/* Nobody has work: a pilot that waits costs its allocation. */
+static void check_idle(struct agent *a, uint64_t now_ms, struct agent_actions *out)
+{
+    if (a->times.idle_ms == 0 || a->draining)
+        return;
+    if (agent_held_count(a) > 0)
+        a->idle_at_ms = 0;
+    else if (a->idle_at_ms == 0)
+        a->idle_at_ms = now_ms + a->times.idle_ms;
+    else if (now_ms >= a->idle_at_ms)
+        on_drain(a, now_ms, out);
+}
+
 static void check_held(struct agent *a, uint64_t now_ms, struct agent_actions *out)
 {
     for (size_t i = 0; i < a->capacity; i++)
@@ -223,7 +236,9 @@ static void on_tick(struct agent *a, uint64_t now_ms, const struct agent_event *
             h->total = e->progress[i].total;
         }
     }
+    check_idle(a, now_ms, out);
     if (a->draining && now_ms >= a->drain_end_ms && a->link != AGENT_LEAVING) {
+        a->cut = a->cut || a->count[AGENT_RUNNING] > 0;
         leave(a, ERR_TIMEOUT, out);
     } else if (a->link == AGENT_LEAVING && now_ms >= a->leave_at_ms) {
         leave(a, 0, out);
@@ -273,6 +288,7 @@ static void handle(struct agent *a, uint64_t now_ms, const struct agent_event *e
         on_refuse(a, now_ms, e, out);
         break;
     case AGENT_EV_LEASE:
+        a->idle_at_ms = 0; /* also what comes and goes between two looks is work */
         if (a->link == AGENT_ONLINE)
             held_lease(a, now_ms, e->attempt, out);
         break;
@@ -329,6 +345,8 @@ uint64_t agent_deadline_ms(const struct agent *a)
 {
     uint64_t at_ms = a->draining ? a->drain_end_ms : UINT64_MAX;
 
+    if (a->times.idle_ms > 0 && !a->draining && agent_held_count(a) == 0)
+        at_ms = MIN(at_ms, a->idle_at_ms); /* 0: at once, so that it begins to count */
     switch (a->link) {
     case AGENT_GREETING:
         return MIN(at_ms, a->hello_at_ms);

@@ -97,6 +97,7 @@ struct agent_times {
     uint64_t drain_ms;       /* 60000: a drain ends at the latest after this */
     uint64_t drain_short_ms; /* 3000: after a second request */
     uint64_t goodbye_ms;     /* 1000: wait for the last Ack */
+    uint64_t idle_ms;        /* 0: never; drains when it held nothing for so long */
 };
 struct agent_times agent_times_default(void);
 
@@ -137,6 +138,8 @@ struct agent {
     bool draining;
     uint64_t drain_end_ms;
     uint64_t leave_at_ms; /* LEAVING: gone at this time without an Ack */
+    uint64_t idle_at_ms;  /* when it will have been idle for idle_ms; 0: it is not idle */
+    bool cut;             /* the drain cut off a job that had begun */
     size_t count[AGENT_HELD_STATES];
     uint32_t held_of_slot[AGENT_SLOTS_MAX]; /* AGENT_HELD_MAX: the slot is idle */
     uint32_t free;                          /* the first free one; AGENT_HELD_MAX: none */
@@ -200,8 +203,8 @@ enum agent_action_kind {
     AGENT_END_EXAMPLE, /* slot, code: its job goes on (0), or is told ERR_CANCELLED, ERR_STALE,
                           ERR_PROTO */
     AGENT_FORGET,      /* held: drop the bytes that are kept for it */
-    AGENT_EXIT, /* code 0: drained; else the process failed (refused, or the drain ran out of time)
-                 */
+    AGENT_EXIT, /* code 0: drained (agent.cut: with work cut off); else the process failed (refused,
+                   or the drain ran out of time) */
     AGENT_ACTIONS,
 };
 

@@ -204,7 +204,10 @@ void held_finish(struct agent *a, uint64_t now_ms, struct agent_held *h, int cod
         held_forget(a, h, out);
         return;
     }
-    keep_result(a, now_ms, h, agent_outcome_of(code, h->reason), out);
+    const enum agent_outcome outcome = agent_outcome_of(code, h->reason);
+
+    a->cut = a->cut || outcome == AGENT_OUTCOME_PREEMPTED;
+    keep_result(a, now_ms, h, outcome, out);
 }
 
 void held_example(struct agent *a, uint64_t now_ms, struct agent_held *h, struct agent_actions *out)

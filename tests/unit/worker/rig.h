@@ -22,7 +22,7 @@ struct rig {
     int pipe_read;
     pthread_t thread;
     int rc; /* of worker_run, after the join */
-    bool busy;
+    struct worker_end end;
     struct err err;
 };
 
@@ -31,7 +31,7 @@ static struct rig r;
 static __attribute__((unused)) void *work(void *arg)
 {
     (void)arg;
-    r.rc = worker_run(&r.conf, &r.busy, &r.err);
+    r.rc = worker_run(&r.conf, &r.end, &r.err);
     return NULL;
 }
 
@@ -54,6 +54,7 @@ static __attribute__((unused)) int setup_slots(void **state, size_t slots, size_
                                    .cache = r.cache,
                                    .cache_bytes = 1 << 26,
                                    .slots = slots,
+                                   .leave_ms = UINT64_MAX,
                                    .queue = queue,
                                    .memory_mib = 2048,
                                    .label = labels,
@@ -130,7 +131,7 @@ static __attribute__((unused)) void leave(void)
     ack(0, 0);
     assert_int_equal(pthread_join(r.thread, NULL), 0);
     assert_int_equal(r.rc, 0);
-    assert_false(r.busy);
+    assert_false(r.end.busy);
 }
 
 /* A lease under construction. */

@@ -337,6 +337,60 @@ static void second_drain_request_shortens_the_wait(void **state)
     assert_int_equal(only(AGENT_EXIT)->code, ERR_TIMEOUT);
 }
 
+static void drain_that_cuts_work_off_is_told_from_one_that_does_not(void **state)
+{
+    (void)state;
+    begin(1);
+    (void)lease(first);
+    drain();
+    finish(0, 0); /* it was done before it heard */
+    assert_false(agent.cut);
+    begin(1);
+    (void)lease(first);
+    drain();
+    finish(0, ERR_CANCELLED);
+    assert_true(agent.cut);
+    begin(1);
+    (void)lease(first);
+    drain();
+    tick(agent.times.drain_ms);
+    assert_int_equal(only(AGENT_EXIT)->code, ERR_TIMEOUT);
+    assert_true(agent.cut);
+}
+
+static void idle_one_leaves_by_itself_when_asked_to(void **state)
+{
+    (void)state;
+    begin(1);
+    agent.times.idle_ms = 5000;
+    tick(0);
+    tick(4000);
+    assert_int_equal(count(AGENT_SEND_GOODBYE), 0);
+    (void)lease(first); /* work: it counts from its end on */
+    tick(2000);
+    finish(0, 0);
+    ack(only(AGENT_SEND_RESULT)->seq, 0);
+    assert_true(agent_deadline_ms(&agent) <= now_ms);
+    tick(0);
+    tick(4999);
+    assert_int_equal(count(AGENT_SEND_GOODBYE), 0);
+    assert_true(agent_deadline_ms(&agent) <= now_ms + 1);
+    tick(1);
+    (void)only(AGENT_SEND_GOODBYE);
+    assert_false(agent.cut);
+}
+
+static void idle_one_leaves_also_without_a_coordinator(void **state)
+{
+    (void)state;
+    begin(1);
+    agent.times.idle_ms = 5000;
+    lose_coordinator();
+    tick(0);
+    tick(5000);
+    assert_int_equal(only(AGENT_EXIT)->code, 0);
+}
+
 static void idle_worker_without_coordinator_drains_at_once(void **state)
 {
     (void)state;
@@ -392,6 +446,9 @@ int main(void)
         cmocka_unit_test(drain_reports_running_jobs_preempted_then_leaves),
         cmocka_unit_test(goodbye_without_an_answer_ends_by_time),
         cmocka_unit_test(second_drain_request_shortens_the_wait),
+        cmocka_unit_test(drain_that_cuts_work_off_is_told_from_one_that_does_not),
+        cmocka_unit_test(idle_one_leaves_by_itself_when_asked_to),
+        cmocka_unit_test(idle_one_leaves_also_without_a_coordinator),
         cmocka_unit_test(idle_worker_without_coordinator_drains_at_once),
         cmocka_unit_test(outcomes_follow_codes_and_reasons),
     };
