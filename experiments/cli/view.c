@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "common/base/mem.h"
-#include "experiments/cli/pace.h"
+#include "common/stats/pace.h"
 
 enum { STEPS_MAX = 128, BAR_CELLS = 24 };
 enum { LINES_FALLBACK = 22, RUNNING_LINES = 4, RUNNING_SHOWN_S = 2 };

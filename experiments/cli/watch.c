@@ -8,9 +8,9 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/stats/pace.h"
 #include "experiments/cli/client.h"
 #include "experiments/cli/operate.h"
-#include "experiments/cli/pace.h"
 
 enum { LOOK_MS = 1000, ANSWER_MS = 10000, ROWS_MAX = 4096, BAR_CELLS = 20, FAILURES_SHOWN = 5 };
 enum { NAME_BYTES = 128 };

@@ -203,8 +203,7 @@ enum agent_action_kind {
     AGENT_END_EXAMPLE, /* slot, code: its job goes on (0), or is told ERR_CANCELLED, ERR_STALE,
                           ERR_PROTO */
     AGENT_FORGET,      /* held: drop the bytes that are kept for it */
-    AGENT_EXIT, /* code 0: drained (agent.cut: with work cut off); else the process failed (refused,
-                   or the drain ran out of time) */
+    AGENT_EXIT,        /* code 0: drained; else refused, or the drain ran out of time */
     AGENT_ACTIONS,
 };
 
@@ -235,15 +234,13 @@ void agent_step(struct agent *a, uint64_t now_ms, const struct agent_event *e,
 
 /* When a TICK is due at the latest. UINT64_MAX: never. */
 uint64_t agent_deadline_ms(const struct agent *a);
-
 /* How many attempts are held. */
 size_t agent_held_count(const struct agent *a);
 
 /* Outcome of a job that returned CODE after it had been told to stop for REASON. */
 enum agent_outcome agent_outcome_of(int code, enum agent_reason reason);
-
-/* True when every field agrees with the states as the head of this file says. Looks at all that is
- * held: asserted after the events that do so too; tests ask after every one. */
+/* Does every field agree with the states as the head of this file says? Looks at all that is held:
+ * asserted after events that do so too. */
 bool agent_invariant(const struct agent *a);
 
 const char *agent_event_name(enum agent_event_kind kind);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "experiments/launch/scale.h"
+
+#include <assert.h>
+
+#include "common/base/macros.h"
+
+struct scale_limits scale_limits_default(unsigned target, unsigned slots)
+{
+    return (struct scale_limits){ .target = target,
+                                  .backlog = 10,
+                                  .slots = MAX(slots, 1u),
+                                  .failures = 3,
+                                  .pause_ms = 60000,
+                                  .pause_max_ms = 3600000 };
+}
+
+void scale_init(struct scale *s, const struct scale_limits *limits)
+{
+    assert(limits->slots > 0 && limits->failures > 0);
+    *s = (struct scale){ .limits = *limits, .pause_ms = limits->pause_ms };
+}
+
+/* Failures in a row end in a pause; who joins shows that it works. */
+static void judge(struct scale *s, uint64_t now_ms, const struct scale_look *look)
+{
+    if (look->joined > 0 && !look->refused && look->failed == 0) {
+        s->bad = 0;
+        s->pause_ms = s->limits.pause_ms;
+    }
+    s->bad += look->failed + look->refused;
+    if (s->bad < s->limits.failures)
+        return;
+    s->bad = 0;
+    s->resume_ms = now_ms + s->pause_ms;
+    s->pause_ms = MIN(s->pause_ms * 2, s->limits.pause_max_ms);
+}
+
+struct scale_action scale_step(struct scale *s, uint64_t now_ms, const struct scale_look *look)
+{
+    const struct scale_limits *l = &s->limits;
+    const uint64_t needed = (look->jobs + l->slots - 1) / l->slots;
+    const uint64_t wanted = MIN(needed, (uint64_t)l->target);
+    const uint64_t have = (uint64_t)look->pending + look->running;
+    struct scale_action a = { .submit = 0 };
+
+    judge(s, now_ms, look);
+    if (have > wanted) {
+        /* All or none: a few too many leave by themselves. */
+        a.cancel = look->running >= wanted ? look->pending : 0;
+        return a;
+    }
+    a.paused = now_ms < s->resume_ms;
+    if (!a.paused && look->pending < l->backlog)
+        a.submit = (unsigned)MIN(wanted - have, (uint64_t)(l->backlog - look->pending));
+    return a;
+}
