@@ -6,15 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "coordinator/shell.h"
 
 /* The wall time of BEGUN_MS of the core's clock. */
-static int64_t wall_of(uint64_t begun_ms)
+static int64_t wall_of(const struct server *s, uint64_t begun_ms)
 {
-    return clock_wall_ms() - (int64_t)(clock_ms() - begun_ms);
+    return s->wall_ms - (int64_t)(s->now_ms - begun_ms);
 }
 
 static uint64_t row_of_worker(const struct server *s, uint64_t worker)
@@ -35,7 +34,7 @@ bool shell_begun(const struct server *s, uint64_t attempt, struct store_begun *r
                                  .job = view.job,
                                  .worker = row_of_worker(s, view.worker),
                                  .epoch = view.epoch,
-                                 .started_ms = wall_of(view.begun_ms) };
+                                 .started_ms = wall_of(s, view.begun_ms) };
     return true;
 }
 
@@ -45,7 +44,7 @@ static struct store_begun begun_of(const struct server *s, const struct sched_ac
                                  .job = a->job,
                                  .worker = row_of_worker(s, a->worker),
                                  .epoch = a->epoch,
-                                 .started_ms = a->begun_ms ? wall_of(a->begun_ms) : 0 };
+                                 .started_ms = a->begun_ms ? wall_of(s, a->begun_ms) : 0 };
 }
 
 static int store_start(struct server *s, const struct sched_action *a, struct err *err)
@@ -70,13 +69,8 @@ static bool is_final(const struct server *s, const struct sched_action *a)
 static int store_end(struct server *s, const struct sched_action *a, struct err *err)
 {
     const struct store_begun begun = begun_of(s, a);
-    int rc = 0;
 
-    /* Results are in their row; what waited at a worker and never began leaves none. */
-    if (a->cause != CAUSE_DONE && a->cause != CAUSE_DIVERGED && (a->began || !a->whole))
-        rc = shell_store_end(s, a, a->whole ? &begun : NULL, is_final(s, a), err);
-    attempts_end(s->attempts, a->attempt);
-    return rc;
+    return shell_store_end(s, a, a->whole ? &begun : NULL, is_final(s, a), err);
 }
 
 static int store_result(struct server *s, const struct sched_action *a, struct err *err)
@@ -84,9 +78,6 @@ static int store_result(struct server *s, const struct sched_action *a, struct e
     const struct store_begun begun = begun_of(s, a);
     enum store_verdict verdict;
 
-    /* The inbox has put it there already, to learn whether it is whole. */
-    if (s->result_stored)
-        return 0;
     return shell_store_done(s, a->whole ? &begun : NULL, false, &verdict, err);
 }
 
@@ -121,6 +112,21 @@ static void piece(struct server *s, int (*store)(struct server *s, struct err *e
         s->message_code = rc;
         log_warn(event, "peer=%llx reason=\"%s\"", (unsigned long long)s->peer, err.text);
     }
+}
+
+static bool is_result(const struct sched_action *a)
+{
+    return a->cause == CAUSE_DONE || a->cause == CAUSE_DIVERGED;
+}
+
+/* Is nothing (more) to be written for A? */
+static bool is_written(const struct server *s, const struct sched_action *a)
+{
+    /* The inbox has put it there already, to learn whether it is whole. */
+    if (a->kind == ACT_STORE_RESULT)
+        return s->result_stored;
+    /* Results are in their row; what waited at a worker and never began leaves none. */
+    return a->kind == ACT_STORE_ATTEMPT_END && (is_result(a) || (!a->began && a->whole));
 }
 
 static void carry_out_store(struct server *s, const struct sched_action *a)
@@ -201,8 +207,8 @@ static void send_drain(struct server *s, const struct sched_action *a)
 
 static void send_lease(struct server *s, const struct sched_action *a)
 {
-    struct attempt *t = attempts_add(s->attempts, a->attempt, a->epoch, a->job);
-    struct err err = { 0 };
+    struct attempt *t = attempts_add(s->attempts, a->attempt, a->epoch, a->job, s->now_ms);
+    struct err err; /* not cleared: it is read when it is set */
     int rc = shell_send_lease(s, a->peer, t, &err);
 
     if (rc == 0)
@@ -248,18 +254,21 @@ static void count_trace(struct server *s, const struct sched_action *a)
     m->ended_other += a->cause == CAUSE_PREEMPTED || a->cause == CAUSE_CANCELLED;
 }
 
+/* Leases come and go by the ten thousand: they are told to those who want to know all. */
+static bool is_told(const struct sched_action *a)
+{
+    return (a->trace != TRACE_LEASED && a->trace != TRACE_ENDED) || log_on(LOG_DEBUG);
+}
+
 static void trace(struct server *s, const struct sched_action *a)
 {
     struct shell_worker *w;
-    struct err err = { 0 };
     const enum log_level level =
         a->trace == TRACE_LEASED || a->trace == TRACE_ENDED ? LOG_DEBUG : LOG_INFO;
+    struct err err = { 0 };
     bool goodbye;
     int rc;
 
-    count_trace(s, a);
-    if (level == LOG_DEBUG && !log_on(level))
-        return;
     HASH_FIND(hh, s->workers, &a->worker, sizeof(a->worker), w);
     log_write(level, sched_trace_name(a->trace), "job=%llu attempt=%llu worker=\"%s\" cause=%s",
               (unsigned long long)a->job, (unsigned long long)a->attempt, w ? w->name : "-",
@@ -305,7 +314,9 @@ static void carry_out_rest(struct server *s, const struct sched_action *a)
         s->load.given = 0;
         break;
     case ACT_TRACE:
-        trace(s, a);
+        count_trace(s, a);
+        if (is_told(a))
+            trace(s, a);
         break;
     case ACT_STORE_RESERVE:
     case ACT_STORE_ATTEMPT_START:
@@ -322,13 +333,17 @@ static void carry_out_rest(struct server *s, const struct sched_action *a)
 
 void shell_one_step(struct server *s, struct sched_event *e)
 {
-    e->now_ms = clock_ms();
+    e->now_ms = shell_now_ms(s);
     sched_step(s->sched, e, s->actions);
     for (size_t i = 0; i < s->actions->len && !s->failed; i++) {
-        if (i < s->actions->stores_len)
-            carry_out_store(s, &s->actions->v[i]);
-        else
-            carry_out_rest(s, &s->actions->v[i]);
+        const struct sched_action *a = &s->actions->v[i];
+
+        if (i >= s->actions->stores_len)
+            carry_out_rest(s, a);
+        else if (!is_written(s, a))
+            carry_out_store(s, a);
+        if (a->kind == ACT_STORE_ATTEMPT_END)
+            attempts_end(s->attempts, a->attempt);
     }
     s->message = NULL;
     s->result = NULL;

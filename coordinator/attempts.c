@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#include "common/base/clock.h"
 #include "common/base/mem.h"
 
 enum {
@@ -56,7 +55,8 @@ static struct record **find(const struct attempts *a, uint64_t id)
     return (struct record **)(uintptr_t)at;
 }
 
-struct attempt *attempts_add(struct attempts *a, uint64_t id, uint32_t epoch, uint64_t job)
+struct attempt *attempts_add(struct attempts *a, uint64_t id, uint32_t epoch, uint64_t job,
+                             uint64_t now_ms)
 {
     struct record **at = find(a, id), *r = a->free;
 
@@ -67,8 +67,7 @@ struct attempt *attempts_add(struct attempts *a, uint64_t id, uint32_t epoch, ui
     } else {
         r = mem_calloc(1, sizeof(*r));
     }
-    *r = (struct record){ .attempt = { .id = id, .job = job, .epoch = epoch } };
-    r->attempt.begun_ms = clock_ms();
+    *r = (struct record){ .attempt = { .id = id, .job = job, .epoch = epoch, .begun_ms = now_ms } };
     *at = r;
     DL_APPEND(a->running, &r->attempt);
     return &r->attempt;

@@ -21,7 +21,8 @@ struct attempts *attempts_new(void);
 void attempts_free(struct attempts *a);
 
 /* ID must be new (asserted). Valid until attempts_end(). */
-struct attempt *attempts_add(struct attempts *a, uint64_t id, uint32_t epoch, uint64_t job);
+struct attempt *attempts_add(struct attempts *a, uint64_t id, uint32_t epoch, uint64_t job,
+                             uint64_t now_ms);
 /* ID is over; nothing happens when it is not here. */
 void attempts_end(struct attempts *a, uint64_t id);
 struct attempt *attempts_find(const struct attempts *a, uint64_t id); /* NULL */

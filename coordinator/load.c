@@ -12,7 +12,8 @@
 #include "coordinator/shell.h"
 
 enum {
-    PAGE = 256,         /* rows of a listing: about 1 ms of the loop */
+    PAGE = 256, /* rows of a listing: about 0.3 ms of the loop */
+    PAGE_MIN = 16,
     ROWS_MAX = 1024,    /* of one call: jobs that workers hold are met again and again */
     CURSORS_MAX = 1024, /* experiments of which the place is remembered: more than the core holds */
 };
@@ -78,10 +79,15 @@ static bool take_labels(struct server *s, const char *labels, uint64_t *ret)
 
 /* Results that are not compared must not come from an attempt that nobody knows of: it is written
  * before its lease is sent. */
-static bool is_eager(const char *kind)
+static bool is_eager(struct server *s, const char *kind)
 {
-    const struct kind *k = kind_find(kind);
-    return k && k->uncompared;
+    if (kind != s->eager_kind) {
+        const struct kind *k = kind_find(kind);
+
+        s->eager = k && k->uncompared;
+        s->eager_kind = kind; /* mostly that of the row before, too */
+    }
+    return s->eager;
 }
 
 bool shell_job(struct server *s, const struct store_ready *r, struct sched_job *ret)
@@ -95,7 +101,7 @@ bool shell_job(struct server *s, const struct store_ready *r, struct sched_job *
                                .experiment = r->experiment,
                                .priority = r->priority,
                                .class = (uint8_t) class,
-                               .eager = is_eager(r->kind),
+                               .eager = is_eager(s, r->kind),
                                .labels = labels,
                                .memory_mib = r->memory_mib,
                                .cores = r->cores,
@@ -122,22 +128,30 @@ static bool give(struct server *s, const struct store_ready *r)
     return true;
 }
 
+/* Rows of the next listing: what is not given of a page would be read once more. */
+static size_t page_len(uint32_t wanted)
+{
+    return MIN(MAX((size_t)wanted, (size_t)PAGE_MIN), (size_t)PAGE);
+}
+
 /* The answer to the LOAD of EXPERIMENT, or a part of it: then S->load is still wanted. */
 static void load_jobs(struct server *s, uint64_t experiment)
 {
     struct load_cursor *c = cursor_of(s, experiment);
     struct store_ready *page = s->page;
     uint32_t before = s->load.given;
-    size_t len = PAGE, rows = 0;
+    size_t len, rows = 0;
+    bool more = true;
 
     if (s->load.fresh)
         c->at = top;
     s->load.fresh = false;
-    for (; s->load.given < s->load.want && len == PAGE && rows < ROWS_MAX && !s->failed;
-         rows += len) {
+    for (; s->load.given < s->load.want && more && rows < ROWS_MAX && !s->failed; rows += len) {
         struct err err = { 0 };
-        int rc = store_list_ready(s->store, experiment, c->at, page, PAGE, &len, &err);
+        const size_t most = page_len(s->load.want - s->load.given);
+        int rc = store_list_ready(s->store, experiment, c->at, page, most, &len, &err);
 
+        more = len == most;
         if (rc < 0) {
             shell_fail(s, rc, &err);
             return;
@@ -148,7 +162,7 @@ static void load_jobs(struct server *s, uint64_t experiment)
         }
     }
     s->metrics.loaded += s->load.given - before;
-    s->load.wanted = s->load.given < s->load.want && len == PAGE; /* more rows: next call */
+    s->load.wanted = s->load.given < s->load.want && more; /* next call */
     if (!s->load.wanted)
         shell_one_step(
             s, &(struct sched_event){ .kind = EV_LOADED, .loaded = { experiment, s->load.given } });

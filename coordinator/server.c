@@ -198,8 +198,10 @@ static int start(struct server *s, struct err *err)
                   "store=%s lost_transactions=%llu text=\"its log lost what was committed: those "
                   "results are made again\"",
                   s->options.store_path, (unsigned long long)store_lost_commits(s->store));
-    if (rc == 0)
+    if (rc == 0) {
+        store_tidy_later(s->store);
         rc = start_loop(s, err);
+    }
     if (rc == 0)
         rc = guard_open(&s->guard, s->options.store_path, s->options.insecure, wake_loop, s->loop,
                         err);

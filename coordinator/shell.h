@@ -69,6 +69,8 @@ struct server {
     char *labels[SCHED_LABELS];   /* likewise */
     struct load_cursor *cursors;  /* load.c: by experiment */
     struct store_ready *page;     /* load.c */
+    const char *eager_kind;       /* load.c: a word of the store, and */
+    bool eager;                   /* what is_eager() says of it */
 
     struct outbox *outbox;
     struct cards *cards;
@@ -108,6 +110,10 @@ struct server {
     size_t ready_len, ready_cap;
     bool ready_all; /* of any */
 
+    /* The clocks when they were last looked at, NOW_STEPS steps ago (0: look again). */
+    uint64_t now_ms;
+    int64_t wall_ms;
+    unsigned now_steps;
     size_t round_weight; /* results and messages since the last flush */
     uint64_t round_ns;   /* when the first of them came; 0: none did */
 
@@ -134,6 +140,8 @@ void shell_flush(struct server *s);
 void shell_fail(struct server *s, int code, const struct err *err);
 /* Is CODE of the store the fault of the disk rather than of the message? */
 bool shell_fatal(int code);
+/* The time for a step of the core: not older than a few steps of this round. */
+uint64_t shell_now_ms(struct server *s);
 /* N results or other messages were taken: flush when the round is full. Not within a step. */
 void shell_weigh(struct server *s, size_t n);
 

@@ -56,7 +56,7 @@ static int take_up(struct server *s, const struct store_attempt *a, struct err *
     e.open.job.epoch = a->epoch;
     if (!e.open.job.experiment)
         e.open.job.experiment = NOBODY;
-    (void)attempts_add(s->attempts, a->attempt, a->epoch, a->job);
+    (void)attempts_add(s->attempts, a->attempt, a->epoch, a->job, s->now_ms);
     shell_step(s, &e);
     if (change.paused) {
         store_changes_add(&held, change);

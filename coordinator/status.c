@@ -14,7 +14,8 @@ enum {
     EXPERIMENTS_MAX = 1000,
     STEPS_MAX = 1000,
     FAILURES_MAX = 100,
-    RUNNING_MAX = 64, /* jobs of an experiment that are named */
+    RUNNING_MAX = 64,       /* jobs of an experiment that are named */
+    RUNNING_ALL_MAX = 8192, /* and of all: some 80 bytes each */
 };
 
 /* An experiment wants a running job, under this step. */
@@ -172,6 +173,22 @@ static int add_failure(const char *text, void *arg)
     return 0;
 }
 
+static Drover__RunningJob *running_job(const struct report *r, const struct running *t,
+                                       const char *step, const char *what)
+{
+    Drover__RunningJob *m = mem_calloc(1, sizeof(*m));
+
+    drover__running_job__init(m);
+    m->job = t->job;
+    m->step = mem_strdup(step);
+    m->what = mem_strdup(what);
+    m->worker = mem_strdup(t->worker);
+    m->seconds = (double)(r->now_ms - MIN(t->begun_ms, r->now_ms)) / 1000;
+    m->done = t->done;
+    m->total = t->total;
+    return m;
+}
+
 /* The jobs that run now, oldest first. */
 static void add_running(const struct step_target *target)
 {
@@ -180,21 +197,22 @@ static void add_running(const struct step_target *target)
     for (size_t i = 0; i < r->running_len; i++) {
         const struct running *t = &r->running[i];
         const struct claim *claim = claim_of(t, target->experiment);
-        Drover__RunningJob *m;
 
-        if (!claim || target->e->running_all++ >= RUNNING_MAX)
-            continue;
-        m = mem_calloc(1, sizeof(*m));
-        drover__running_job__init(m);
-        m->job = t->job;
-        m->step = mem_strdup(claim->step);
-        m->what = mem_strdup(claim->what);
-        m->worker = mem_strdup(t->worker);
-        m->seconds = (double)(r->now_ms - MIN(t->begun_ms, r->now_ms)) / 1000;
-        m->done = t->done;
-        m->total = t->total;
-        APPEND(target->e->running, target->e->n_running, m);
+        if (claim && target->e->running_all++ < RUNNING_MAX)
+            APPEND(target->e->running, target->e->n_running,
+                   running_job(r, t, claim->step, claim->what));
     }
+}
+
+/* All of them, whoever wants them: nothing is asked of the store. */
+static void add_all_running(struct report *r)
+{
+    const size_t n = MIN(r->running_len, RUNNING_ALL_MAX);
+
+    r->m.running_all = (uint32_t)r->running_len;
+    r->m.running = mem_calloc(n + 1, sizeof(*r->m.running));
+    for (; r->m.n_running < n; r->m.n_running++)
+        r->m.running[r->m.n_running] = running_job(r, &r->running[r->m.n_running], "", "");
 }
 
 static int add_experiment(struct report *r, size_t i, struct err *err)
@@ -232,8 +250,11 @@ static void report_free(void *arg)
         drover__experiment_status__free_unpacked(r->m.experiments[i], NULL);
     for (size_t i = 0; i < r->m.n_workers; i++)
         drover__worker_status__free_unpacked(r->m.workers[i], NULL);
+    for (size_t i = 0; i < r->m.n_running; i++)
+        drover__running_job__free_unpacked(r->m.running[i], NULL);
     free(r->m.experiments);
     free(r->m.workers);
+    free(r->m.running);
     for (size_t i = 0; i < r->found_len; i++)
         free(r->found[i].name);
     for (size_t i = 0; i < r->running_len; i++)
@@ -253,8 +274,11 @@ static int make_report(struct report *r, struct err *err)
     uint64_t id;
     int rc = 0;
 
-    if (r->only_workers)
+    if (r->only_workers) {
+        if (r->running_len)
+            add_all_running(r);
         return 0;
+    }
     if (*r->only) /* for its message that lists the names there are */
         rc = store_find_experiment(r->store, r->only, &id, err);
     if (rc >= 0)
@@ -383,7 +407,7 @@ void shell_status(struct server *s, const Drover__StatusRequest *m, uint64_t req
     drover__status__init(&r->m);
     r->m.incarnation = s->incarnation;
     r->only_workers = m->only_workers;
-    if (!m->only_workers)
+    if (!m->only_workers || m->running)
         take_running(r, s);
     if (m->workers)
         add_workers(r, s);

@@ -10,7 +10,7 @@
 #define DEFAULT_PROMPTS "harness"
 enum { DEFAULT_FEWSHOT = -1 };
 
-static bool passes(const struct store_label_filter *f, const struct store_label_row *r)
+bool store_label_passes(const struct store_label_filter *f, const struct store_label_row *r)
 {
     bool improved = r->has_label && !r->base_correct, preserved = r->has_label && r->base_correct;
 
@@ -83,7 +83,7 @@ int store_list_labels(struct store *s, const struct store_label_filter *f, store
         struct store_label_row row;
 
         read_row(st, &row);
-        if (!passes(f, &row))
+        if (!store_label_passes(f, &row))
             continue;
         if (f->limit && n++ == f->limit) {
             stmt_reset(st);

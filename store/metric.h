@@ -66,5 +66,9 @@ typedef int (*store_point_fn)(const struct store_point *p, void *arg);
  * than that. Nothing for a series that is not there. */
 int store_series(struct store *s, uint64_t series, uint64_t from, uint64_t to, size_t max_points,
                  store_point_fn fn, void *arg, struct err *err) MUST_CHECK;
+/* The same with stretches of up to twice their share of the points: a long series costs a few rows
+ * per stretch, for many of them are read at once. */
+int store_series_rough(struct store *s, uint64_t series, uint64_t from, uint64_t to,
+                       size_t max_points, store_point_fn fn, void *arg, struct err *err) MUST_CHECK;
 
 #endif

@@ -250,8 +250,10 @@ static int count_points(struct store *s, uint64_t series, uint64_t from, uint64_
     return rc;
 }
 
-int store_series(struct store *s, uint64_t series, uint64_t from, uint64_t to, size_t max_points,
-                 store_point_fn fn, void *arg, struct err *err)
+/* SLACK: rows that draw points together hold at most one SLACK-th of a stretch. */
+static int read_series(struct store *s, uint64_t series, uint64_t from, uint64_t to,
+                       size_t max_points, uint64_t slack, store_point_fn fn, void *arg,
+                       struct err *err)
 {
     struct drawing d = { .s = s, .series = series };
     uint64_t n, span = METRIC_CHUNK_POINTS;
@@ -263,8 +265,7 @@ int store_series(struct store *s, uint64_t series, uint64_t from, uint64_t to, s
     if (rc < 0 || n == 0)
         return rc;
     d.per = (n + max_points - 1) / max_points;
-    /* Rows of an eighth of a stretch keep the stretches about equal. */
-    for (; level + 1 < LEVELS_MAX && 8 * span <= d.per; span *= METRIC_FAN)
+    for (; level + 1 < LEVELS_MAX && slack * span <= d.per; span *= METRIC_FAN)
         level++;
     rc = walk(&d, level, from, to, err);
     for (size_t i = 0; rc == 0 && i < d.len; i++) {
@@ -273,4 +274,17 @@ int store_series(struct store *s, uint64_t series, uint64_t from, uint64_t to, s
     }
     free(d.out);
     return rc;
+}
+
+int store_series(struct store *s, uint64_t series, uint64_t from, uint64_t to, size_t max_points,
+                 store_point_fn fn, void *arg, struct err *err)
+{
+    /* Rows of an eighth of a stretch keep the stretches about equal. */
+    return read_series(s, series, from, to, max_points, 8, fn, arg, err);
+}
+
+int store_series_rough(struct store *s, uint64_t series, uint64_t from, uint64_t to,
+                       size_t max_points, store_point_fn fn, void *arg, struct err *err)
+{
+    return read_series(s, series, from, to, max_points, 1, fn, arg, err);
 }

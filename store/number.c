@@ -188,6 +188,27 @@ size_t number_print(double v, char *out)
                     : write_scientific(digit, len, exponent, out + n));
 }
 
+/* strtod for what number_print() writes, up to 15 digits by hand: a whole number below 2^53, times
+ * or divided by a power of ten that a double holds, is rounded once, and so right (Clinger 1990).
+ */
+static double parse_number(const char *text, char **ret_end)
+{
+    const char *p = text + (*text == '-');
+    uint64_t digits = 0;
+    int power = 0, n = 0;
+
+    for (; *p >= '0' && *p <= '9'; p++, n++)
+        digits = 10 * digits + (uint64_t)(*p - '0');
+    if (n > 0 && n <= DIGITS && *p == '.')
+        for (p++; *p >= '0' && *p <= '9' && n <= DIGITS; p++, n++, power++)
+            digits = 10 * digits + (uint64_t)(*p - '0');
+    if (n == 0 || n > DIGITS || digits > (uint64_t)1 << 53 || (*p != ',' && *p != ']'))
+        return strtod(text, ret_end);
+    *ret_end = (char *)p;
+    double v = (double)digits / (double)small_power[power];
+    return *text == '-' ? -v : v;
+}
+
 size_t number_parse_list(const char *text, double *ret, size_t max)
 {
     size_t n = 0;
@@ -201,11 +222,11 @@ size_t number_parse_list(const char *text, double *ret, size_t max)
 
         if (n == max)
             return SIZE_MAX;
-        if (strncmp(text, "null", 4) == 0) {
+        if (*text == 'n' && strncmp(text, "null", 4) == 0) {
             ret[n++] = NAN;
             text += 4;
         } else {
-            ret[n++] = strtod(text, &end);
+            ret[n++] = parse_number(text, &end);
             if (end == text)
                 return SIZE_MAX;
             text = end;

@@ -3,6 +3,7 @@
 #include "store/plain.h"
 
 #include <assert.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +14,15 @@
 #include "store/shape.h"
 #include "store/words.h"
 
-/* PLAIN_MAX results of 96 bytes; LISTED is the largest window of ready jobs, 16 bytes each. */
+/* PLAIN_MAX results of 96 bytes; LISTED is the largest window of ready jobs, 24 bytes each. */
 enum { SLOTS = 4 * PLAIN_MAX, LISTED = 1 << 15 };
+
+/* What a listing said of a job. It is still so, as long as nobody but this file has changed a row:
+ * then GENERATION is the present one. */
+struct listed {
+    uint64_t job, shape;
+    uint32_t epoch, generation; /* generation 0: it is not plain */
+};
 
 struct plains {
     struct plain v[PLAIN_MAX];
@@ -25,9 +33,10 @@ struct plains {
     bool writing;
     struct err err; /* why the writing failed; told by the commit */
     int rc;
-    struct {
-        uint64_t job, shape;
-    } listed[LISTED];
+    struct listed listed[LISTED];
+    uint32_t generation; /* of what listings said: raised when others have changed rows */
+    int64_t others;      /* rows changed by others, as far as GENERATION has seen */
+    int64_t own;         /* rows that were changed here, or that no listing looks at */
 };
 
 static struct plains *plains_of(struct store *s)
@@ -37,12 +46,39 @@ static struct plains *plains_of(struct store *s)
     return s->plains;
 }
 
-void plain_listed(struct store *s, uint64_t job, uint64_t shape)
+/* What was listed before others changed a row is not to be relied on any more. */
+static void look_for_changes(struct store *s, struct plains *p)
+{
+    const int64_t others = sqlite3_total_changes64(s->db) - p->own;
+
+    if (p->generation > 0 && others == p->others)
+        return;
+    p->others = others;
+    if (++p->generation > 0)
+        return;
+    memset(p->listed, 0, sizeof(p->listed)); /* numbers of before come again */
+    p->generation = 1;
+}
+
+void plain_listed(struct store *s, uint64_t job, uint64_t shape, uint32_t epoch, bool plain)
 {
     struct plains *p = plains_of(s);
 
-    p->listed[job % LISTED].job = job;
-    p->listed[job % LISTED].shape = shape;
+    look_for_changes(s, p);
+    p->listed[job % LISTED] = (struct listed){
+        .job = job, .shape = shape, .epoch = epoch, .generation = plain ? p->generation : 0
+    };
+}
+
+int64_t plain_changes(const struct store *s)
+{
+    return sqlite3_total_changes64(s->db);
+}
+
+void plain_own_changes(struct store *s, int64_t since)
+{
+    if (s->plains)
+        s->plains->own += sqlite3_total_changes64(s->db) - since;
 }
 
 /* Where JOB is or would be. */
@@ -64,11 +100,25 @@ static bool is_plain_result(const struct store_result *r)
            !(r->log && r->log[0]);
 }
 
+/* Asking the database about each job took a tenth of all that a result costs. */
+static bool is_known_plain(struct store *s, const struct store_begun *b)
+{
+    struct plains *p = s->plains;
+    const struct listed *x = &p->listed[b->job % LISTED];
+
+    look_for_changes(s, p);
+    return x->job == b->job && x->generation == p->generation && x->epoch < b->epoch;
+}
+
 static int is_plain_job(struct store *s, const struct store_begun *b, bool *ret, struct err *err)
 {
-    struct stmt *st = USE(s, PLAIN_JOB);
+    struct stmt *st;
     int rc;
 
+    *ret = is_known_plain(s, b);
+    if (*ret)
+        return 0;
+    st = USE(s, PLAIN_JOB);
     stmt_u64(st, ":id", b->job);
     stmt_int(st, ":epoch", b->epoch);
     rc = stmt_step(st, err);
@@ -121,6 +171,7 @@ static void keep(struct store *s, const struct store_result *r, uint16_t *slot)
     }
     x->slot = (uint16_t)(slot - p->slot);
     *slot = (uint16_t)++p->len;
+    p->listed[b->job % LISTED].generation = 0; /* it is DONE */
     s->kept = true;
 }
 
@@ -152,23 +203,63 @@ int plain_take(struct store *s, const struct store_result *r, bool *ret_taken, s
 
 /* ---- writing ---- */
 
-static int add_sums(struct store *s, struct err *err)
+/* The jobs that results are of. CLOSE: at least every second one of them. */
+struct range {
+    uint64_t first, last;
+    bool close;
+};
+
+static struct range range_of(const struct plains *p)
 {
-    struct stmt *st = USE(s, PLAIN_RUNS);
+    struct range r = { .first = p->v[0].job, .last = p->v[0].job };
+
+    for (size_t i = 1; i < p->len; i++) {
+        r.first = MIN(r.first, p->v[i].job);
+        r.last = MAX(r.last, p->v[i].job);
+    }
+    r.close = r.last - r.first < 2 * p->len;
+    return r;
+}
+
+static void add_sum(struct store *s, uint64_t run, const struct plain *x)
+{
+    later_of_run(s, run,
+                 &(struct later_change){ .from = "READY",
+                                         .to = "DONE",
+                                         .diverged = x->diverged,
+                                         .wall_ms = x->wall_ms,
+                                         .started_ms = x->started_ms,
+                                         .ended_ms = x->ended_ms });
+}
+
+static int add_sums(struct store *s, const struct range *of, struct err *err)
+{
+    struct stmt *st = of->close ? USE(s, PLAIN_RUNS_BETWEEN) : USE(s, PLAIN_RUNS);
     int rc;
 
+    if (of->close) {
+        stmt_u64(st, ":first", of->first);
+        stmt_u64(st, ":last", of->last);
+    }
     while ((rc = stmt_step(st, err)) > 0) {
-        const struct plain *x = &s->plains->v[stmt_col(st, 1)];
+        const uint64_t run = stmt_col_u64(st, 0), which = stmt_col_u64(st, 1);
+        const struct plain *x = of->close ? plain_of_job(s, which) : &s->plains->v[which];
 
-        later_of_run(s, stmt_col_u64(st, 0),
-                     &(struct later_change){ .from = "READY",
-                                             .to = "DONE",
-                                             .diverged = x->diverged,
-                                             .wall_ms = x->wall_ms,
-                                             .started_ms = x->started_ms,
-                                             .ended_ms = x->ended_ms });
+        if (x)
+            add_sum(s, run, x);
     }
     return rc;
+}
+
+static int finish_jobs(struct store *s, const struct range *of, struct err *err)
+{
+    struct stmt *st = of->close ? USE(s, PLAIN_JOBS_BETWEEN) : USE(s, PLAIN_JOBS);
+
+    if (of->close) {
+        stmt_u64(st, ":first", of->first);
+        stmt_u64(st, ":last", of->last);
+    }
+    return stmt_run(st, err);
 }
 
 static void empty(struct store *s)
@@ -197,19 +288,21 @@ static int write_claims(struct store *s, struct err *err)
 
 static int write_results(struct store *s, struct err *err)
 {
+    const struct range of = range_of(s->plains);
     int rc;
 
     later_begin(s);
     rc = stmt_run(USE(s, PLAIN_ATTEMPTS), err);
     if (rc == 0)
-        rc = stmt_run(USE(s, PLAIN_JOBS), err);
+        rc = finish_jobs(s, &of, err);
     later_end(s);
-    return rc == 0 ? add_sums(s, err) : rc;
+    return rc == 0 ? add_sums(s, &of, err) : rc;
 }
 
 void plain_write(struct store *s)
 {
     struct plains *p = s->plains;
+    int64_t before = plain_changes(s);
     int rc = 0;
 
     if (p->writing)
@@ -222,6 +315,7 @@ void plain_write(struct store *s)
     if (p->rc == 0)
         p->rc = rc;
     p->writing = false;
+    plain_own_changes(s, before);
     empty(s);
 }
 
@@ -256,6 +350,7 @@ void plain_forget(struct store *s)
         return;
     empty(s);
     s->plains->rc = 0;
+    s->plains->others = INT64_MIN; /* what was listed may be undone */
 }
 
 void plain_free(struct store *s)
@@ -285,6 +380,13 @@ size_t plain_count(const struct store *s)
 const struct plain *plain_at(const struct store *s, size_t i)
 {
     return &s->plains->v[i];
+}
+
+const struct plain *plain_of_job(const struct store *s, uint64_t job)
+{
+    const uint16_t place = s->plains ? *slot_of(s->plains, job) : 0;
+
+    return place ? &s->plains->v[place - 1] : NULL;
 }
 
 const char *plain_text(const struct store *s, const struct plain *x)

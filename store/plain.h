@@ -2,12 +2,12 @@
 /* plain.h - results and claims of plain jobs, written together; private to the store.
  *
  * A plain job has no examples, outputs or metrics, nothing to compare with and nobody behind it:
- * its result is one row of attempt and a few columns of job. store_job_done() looks at the job and
- * keeps the result; the commit writes all that were kept with one statement per table (a third of
- * what a statement per result costs), and so does whatever else looks into the database before:
- * store_use() is the door to all statements. What the writing meets (a full disk) the commit tells:
- * until then nothing was promised. The claims of new jobs that wait for nothing are kept the same
- * way. */
+ * its result is one row of attempt and a few columns of job. store_job_done() looks at the job (or
+ * remembers what its listing said of it) and keeps the result; the commit writes all that were kept
+ * with one statement per table (a third of what a statement per result costs), and so does whatever
+ * else looks into the database before: store_use() is the door to all statements. What the writing
+ * meets (a full disk) the commit tells: until then nothing was promised. The claims of new jobs
+ * that wait for nothing are kept the same way. */
 #ifndef STORE_PLAIN_H
 #define STORE_PLAIN_H
 
@@ -24,8 +24,13 @@ int plain_commit(struct store *s, struct err *err) MUST_CHECK; /* before a commi
 void plain_forget(struct store *s);                            /* after a rollback */
 void plain_free(struct store *s);
 
-/* A listing gave JOB of SHAPE: its result needs no look at the texts that make a shape. */
-void plain_listed(struct store *s, uint64_t job, uint64_t shape);
+/* A listing gave JOB of SHAPE: its result needs no look at the texts that make a shape, nor, if it
+ * is PLAIN and nobody changes a row until then, at the job. */
+void plain_listed(struct store *s, uint64_t job, uint64_t shape, uint32_t epoch, bool plain);
+/* The rows changed since SINCE, which plain_changes() gave, are none that say whether a job is
+ * plain. */
+int64_t plain_changes(const struct store *s);
+void plain_own_changes(struct store *s, int64_t since);
 
 /* The virtual tables plain_result and plain_claim of the statements in queries_plain.sql: what S
  * keeps; S NULL: nothing (other connections than the writer's). */

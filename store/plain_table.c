@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* plain_table.c - the virtual tables plain_result and plain_claim: the rows that plain.c keeps, in
- * order. */
+ * order; and functions that give what is kept of a job. */
 #include "store/plain_table.h"
 
 #include <sqlite3.h>
@@ -142,22 +142,40 @@ static void text(sqlite3_context *c, const char *s)
         sqlite3_result_text(c, s, -1, SQLITE_STATIC);
 }
 
+static int64_t number(const struct plain *x, enum column i)
+{
+    switch (i) {
+    case ATTEMPT:
+        return (int64_t)x->attempt;
+    case JOB:
+        return (int64_t)x->job;
+    case EPOCH:
+        return x->epoch;
+    case INCARNATION:
+        return (int64_t)x->incarnation;
+    case STARTED:
+        return x->started_ms;
+    case ENDED:
+        return x->ended_ms;
+    case WALL:
+        return (int64_t)x->wall_ms;
+    case CPU:
+        return (int64_t)x->cpu_ms;
+    case DIVERGED:
+        return x->diverged;
+    case WORKER:
+    case OUTCOME:
+    case TEXT:
+    case ENVIRONMENT:
+        break;
+    }
+    return 0;
+}
+
 static int column(sqlite3_vtab_cursor *at, sqlite3_context *c, int i)
 {
     const struct store *s = store_of(at);
     const struct plain *x = plain_at(s, ((struct cursor *)at)->at);
-    const int64_t number[] = {
-        [ATTEMPT] = (int64_t)x->attempt,
-        [JOB] = (int64_t)x->job,
-        [EPOCH] = x->epoch,
-        [WORKER] = (int64_t)x->worker,
-        [INCARNATION] = (int64_t)x->incarnation,
-        [STARTED] = x->started_ms,
-        [ENDED] = x->ended_ms,
-        [WALL] = (int64_t)x->wall_ms,
-        [CPU] = (int64_t)x->cpu_ms,
-        [DIVERGED] = x->diverged,
-    };
 
     switch ((enum column)i) {
     case OUTCOME:
@@ -182,7 +200,7 @@ static int column(sqlite3_vtab_cursor *at, sqlite3_context *c, int i)
     case WALL:
     case CPU:
     case DIVERGED:
-        sqlite3_result_int64(c, number[i]);
+        sqlite3_result_int64(c, number(x, (enum column)i));
         break;
     }
     return SQLITE_OK;
@@ -204,6 +222,60 @@ static int column_of_claim(sqlite3_vtab_cursor *at, sqlite3_context *c, int i)
     else
         sqlite3_result_int64(c, (sqlite3_int64)(i == 0 ? x->run : x->job));
     return SQLITE_OK;
+}
+
+/* --- of a job --- */
+
+static const struct plain *asked_for(sqlite3_context *c, sqlite3_value **v)
+{
+    const struct store *s = sqlite3_user_data(c);
+
+    return s ? plain_of_job(s, (uint64_t)sqlite3_value_int64(v[0])) : NULL;
+}
+
+static void attempt_of(sqlite3_context *c, int args, sqlite3_value **v)
+{
+    const struct plain *x = asked_for(c, v);
+
+    (void)args;
+    if (x)
+        sqlite3_result_int64(c, (sqlite3_int64)x->attempt);
+}
+
+static void epoch_of(sqlite3_context *c, int args, sqlite3_value **v)
+{
+    const struct plain *x = asked_for(c, v);
+
+    (void)args;
+    if (x)
+        sqlite3_result_int64(c, x->epoch);
+}
+
+static void diverged_of(sqlite3_context *c, int args, sqlite3_value **v)
+{
+    const struct plain *x = asked_for(c, v);
+
+    (void)args;
+    if (x)
+        sqlite3_result_int(c, x->diverged);
+}
+
+static int register_functions(struct sqlite3 *db, struct store *s, struct err *err)
+{
+    static const struct {
+        const char *name;
+        void (*answer)(sqlite3_context *c, int args, sqlite3_value **v);
+    } functions[] = {
+        { "plain_attempt", attempt_of },
+        { "plain_epoch", epoch_of },
+        { "plain_diverged", diverged_of },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(functions); i++)
+        if (sqlite3_create_function_v2(db, functions[i].name, 1, SQLITE_UTF8 | SQLITE_INNOCUOUS, s,
+                                       functions[i].answer, NULL, NULL, NULL) != SQLITE_OK)
+            return sqlite_error(db, err, "function %s", functions[i].name);
+    return 0;
 }
 
 int plain_register(struct sqlite3 *db, struct store *s, struct err *err)
@@ -236,5 +308,5 @@ int plain_register(struct sqlite3 *db, struct store *s, struct err *err)
     if (sqlite3_create_module_v2(db, "plain_result", &results, s, NULL) != SQLITE_OK ||
         sqlite3_create_module_v2(db, "plain_claim", &claims, s, NULL) != SQLITE_OK)
         return sqlite_error(db, err, "tables plain_result, plain_claim");
-    return 0;
+    return register_functions(db, s, err);
 }

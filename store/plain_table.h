@@ -28,6 +28,8 @@ size_t plain_claims(const struct store *s);
 const struct plain_claim *plain_claim_at(const struct store *s, size_t i);
 size_t plain_count(const struct store *s);
 const struct plain *plain_at(const struct store *s, size_t i);
+/* The result of JOB; NULL: none is kept. */
+const struct plain *plain_of_job(const struct store *s, uint64_t job);
 const char *plain_text(const struct store *s, const struct plain *x);
 
 #endif

@@ -20,9 +20,16 @@ static int out_of_time(void *arg)
 
 void store_time_limit(struct store *s, uint32_t time_ms)
 {
-    s->deadline_ms = clock_ms() + time_ms;
+    s->deadline_ms = time_ms ? clock_ms() + time_ms : 0;
     sqlite3_progress_handler(s->db, time_ms ? STEPS_BETWEEN_LOOKS : 0, time_ms ? out_of_time : NULL,
                              &s->deadline_ms);
+}
+
+int store_check_time(const struct store *s, struct err *err)
+{
+    if (s->deadline_ms == 0 || clock_ms() <= s->deadline_ms)
+        return 0;
+    return err_set(err, ERR_TIMEOUT, "it took longer than it may and was stopped");
 }
 
 /* What a listing returns: FN's value when it stopped, else the statement's. */

@@ -18,6 +18,8 @@ struct store;
 /* From now on statements of S fail with ERR_TIMEOUT once TIME_MS have passed; 0: no limit any more.
  */
 void store_time_limit(struct store *s, uint32_t time_ms);
+/* ERR_TIMEOUT once they have: for work between statements. */
+int store_check_time(const struct store *s, struct err *err) MUST_CHECK;
 
 struct store_experiment {
     uint64_t id, revision; /* revision: id of the latest */
@@ -107,6 +109,8 @@ typedef int (*store_label_fn)(const struct store_label_row *row, void *arg);
  * level, index). */
 int store_list_labels(struct store *s, const struct store_label_filter *f, store_label_fn fn,
                       void *arg, struct err *err) MUST_CHECK;
+/* Does R pass F's conditions on the label itself: verdict, layers, choices? */
+bool store_label_passes(const struct store_label_filter *f, const struct store_label_row *r);
 
 /* The paths that the search of label ID (store_label_row) evaluated, in order of discovery. Not
  * from within store_list_labels' callback of the same kind of listing. */

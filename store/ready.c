@@ -34,7 +34,7 @@ static void take_row(struct store *s, const struct stmt *st, const struct store_
                      struct store_ready *r)
 {
     const void *params;
-    const int64_t units = stmt_col(st, 14);
+    const int64_t units = stmt_col(st, 14), parts = stmt_col(st, 15);
 
     *r = (struct store_ready){
         .job = stmt_col_u64(st, 0),
@@ -52,10 +52,11 @@ static void take_row(struct store *s, const struct stmt *st, const struct store_
         .epoch = (uint32_t)stmt_col(st, 12),
         .kind_version = (uint32_t)stmt_col(st, 13),
         .units = units > 1 ? (uint64_t)units : 1,
-        .simple = stmt_col(st, 15) == 0 && units == 0,
+        .simple = (parts & 1) == 0 && units == 0,
         .key = stmt_col_digest(st, 16),
         .seed = stmt_col_u64(st, 17),
     };
+    r->plain = parts == 0 && units == 0 && strcmp(r->kind, "select") != 0;
     params = stmt_col_bytes(st, 18, &r->params_len);
     r->params = (const void *)(uintptr_t)s->page.len; /* until the page does not move any more */
     if (r->params_len > 0)
@@ -119,7 +120,7 @@ static int complete(struct store *s, const struct store_ready *last, struct stor
         rc = shape_estimate(s, r->shape, &r->est_us, err);
     }
     if (rc == 0 && s->writer)
-        plain_listed(s, r->job, r->shape);
+        plain_listed(s, r->job, r->shape, r->epoch, r->plain);
     if (rc == 0 && r->simple && r->epoch > 0) {
         rc = store_checkpoint_find(s, r->job, &checkpoint, NULL);
         r->simple = rc == ERR_NOT_FOUND;
@@ -156,6 +157,7 @@ int store_ready_job(struct store *s, uint64_t job, struct store_ready *ret, stru
     rc = take_rows(s, st, ret, 1, &len, err);
     if (rc == 0 && len == 0)
         return err_set(err, ERR_NOT_FOUND, "no job %llu", (unsigned long long)job);
+    ret->plain = false; /* it may be in any state */
     return rc == 0 ? complete(s, NULL, ret, err) : rc;
 }
 

@@ -42,6 +42,8 @@ struct store_ready {
     uint64_t seed;
     const void *params;
     size_t params_len;
+    /* SIMPLE, never done before, and nothing waits for its result. */
+    bool plain;
 };
 /* Where a listing goes on: start with { .priority = INT32_MAX, .job = 0 }, then the last row's
  * priority and job. A job that becomes READY later may lie before the cursor: start anew after

@@ -98,6 +98,41 @@ static int explain(int rc, const char *path, struct err *err)
     return rc;
 }
 
+/* Pages: 16 MiB; and twice as many where the caller should have tidied, but did not. */
+enum { LOG_LONG = 4096, LOG_TOO_LONG = 2 * LOG_LONG };
+
+/* A reader may keep it from bringing in all: the next one does, so its outcome does not matter. */
+static void checkpoint_log(struct store *s)
+{
+    (void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    s->tidy_due = false;
+}
+
+/* After each commit. */
+static int on_log(void *arg, struct sqlite3 *db, const char *name, int pages)
+{
+    struct store *s = arg;
+
+    (void)db;
+    (void)name;
+    s->tidy_due = pages >= LOG_LONG;
+    if (pages >= (s->tidy_later ? LOG_TOO_LONG : LOG_LONG))
+        checkpoint_log(s);
+    return SQLITE_OK;
+}
+
+void store_tidy_later(struct store *s)
+{
+    s->tidy_later = true;
+}
+
+void store_tidy(struct store *s)
+{
+    assert(!s->open_tx);
+    if (s->tidy_due)
+        checkpoint_log(s);
+}
+
 static int writer_setup(struct store *s, struct err *err)
 {
     int version;
@@ -107,11 +142,11 @@ static int writer_setup(struct store *s, struct err *err)
         rc = sqlite_run(
             s->db,
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF;"
-            "PRAGMA journal_size_limit = " WAL_KEEP_BYTES "; PRAGMA cache_size = -32768;"
-            /* 16 MiB of WAL; 32 MiB of pages: each commit of SQLite 3.40 looks at all pages of its
-             * cache once, with 128 MiB a million jobs take a third more. */
-            "PRAGMA wal_autocheckpoint = 4096;",
+            /* 32 MiB of pages: each commit of SQLite 3.40 looks at all pages of its cache once,
+             * with 128 MiB a million jobs take a third more. */
+            "PRAGMA journal_size_limit = " WAL_KEEP_BYTES "; PRAGMA cache_size = -32768;",
             err);
+    sqlite3_wal_hook(s->db, on_log, s);
     if (rc == 0)
         rc = migrate_run(s->db, version, err);
     if (rc == 0)
@@ -280,6 +315,7 @@ int store_commit(struct store *s, struct err *err)
     }
     const uint64_t swept = s->swept;
     rc = plain_commit(s, err);
+    const int64_t before = plain_changes(s);
     if (rc == 0)
         rc = later_flush(s, err);
     if (rc == 0)
@@ -288,6 +324,7 @@ int store_commit(struct store *s, struct err *err)
         rc = checkpoint_forget(s, err);
     if (rc == 0)
         rc = mark_count(s, err);
+    plain_own_changes(s, before);
     if (rc == 0)
         rc = stmt_run(USE(s, COMMIT), err);
     if (rc == 0)

@@ -80,6 +80,11 @@ int store_begin(struct store *s, struct err *err) MUST_CHECK;
 int store_commit(struct store *s, struct err *err) MUST_CHECK;
 void store_rollback(struct store *s); /* no transaction: nothing happens */
 bool store_in_transaction(const struct store *s);
+/* From now on commits leave it to the caller to bring the log into the file, which takes
+ * milliseconds, by store_tidy() when he has told everybody what was committed; but for a log of
+ * which nobody takes care. */
+void store_tidy_later(struct store *s);
+void store_tidy(struct store *s); /* not in a transaction; does nothing while the log is short */
 
 /* Count this start of a coordinator: 1, 2, 3... Opens its own transaction; also records the event
  * "started". */

@@ -30,6 +30,8 @@ struct store {
     bool sums_later;      /* triggers leave sums of runs to us (later.h) */
     struct later *later, *later_last;
     struct plains *plains; /* NULL until the first */
+    bool tidy_later;       /* store_tidy_later() */
+    bool tidy_due;         /* the log is long enough */
     bool kept;             /* some rows are kept until the commit (plain.h) */
     struct shape *shapes, *shapes_dirty, *shape_last; /* shape.h */
     struct {

@@ -124,7 +124,7 @@ static const struct rules table[] = {
     { &drover__submit__descriptor, { { "plan", PRESENT, 0, 0 } } },
     { &drover__experiment_status__descriptor,
       { { "failures", ANY, 0, 2 * WIRE_TEXT_MAX }, { "running", ANY, 64, 0 } } },
-    { &drover__status__descriptor, { { "workers", ANY, 20000, 0 } } },
+    { &drover__status__descriptor, { { "workers", ANY, 20000, 0 }, { "running", ANY, 8192, 0 } } },
     { &drover__blob_get__descriptor, { { "digest", DIGEST, 0, 0 } } },
     { &drover__blob_chunk__descriptor,
       { { "digest", DIGEST, 0, 0 },

@@ -111,7 +111,7 @@ static int ask_coordinator(struct arguments *a, struct scale_look *look, struct 
     for (size_t i = 0; i < answer->status->n_experiments; i++) {
         const Drover__ExperimentStatus *e = answer->status->experiments[i];
 
-        for (size_t k = 0; !e->paused && k < e->n_steps; k++)
+        for (size_t k = 0; !e->paused && !e->cancelled && k < e->n_steps; k++)
             look->jobs += e->steps[k]->ready + e->steps[k]->running;
     }
     for (size_t i = 0; i < answer->status->n_workers; i++)

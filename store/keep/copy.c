@@ -216,12 +216,19 @@ bool copy_is_mapped(const struct copy_table *t)
     return t->from == NULL;
 }
 
+/* Attempts that are over when they come belong to run_summary, as those that end here. */
+#define SUM_ATTEMPTS                                                                               \
+    "CREATE TEMP TRIGGER sum_attempts AFTER INSERT ON main.attempt WHEN NEW.ended_ms IS NOT NULL " \
+    "BEGIN UPDATE run_summary SET first_ms = min(coalesce(first_ms, NEW.started_ms), "             \
+    "NEW.started_ms), last_ms = max(coalesce(last_ms, NEW.ended_ms), NEW.ended_ms) "               \
+    "WHERE run IN (SELECT run FROM run_job WHERE job = NEW.job); END;"
+
 static int make_maps(struct sqlite3 *db, struct err *err)
 {
     int rc = sqlite_run(db,
                         "CREATE TEMP TABLE naming (name TEXT NOT NULL);"
                         "CREATE TEMP TABLE want_family (id INTEGER PRIMARY KEY, rows INTEGER NOT "
-                        "NULL);",
+                        "NULL);" SUM_ATTEMPTS,
                         err);
 
     for (size_t i = 0; rc == 0 && i < copy_tables_len; i++) {
@@ -248,7 +255,9 @@ void copy_release(struct sqlite3 *db)
         snprintf(sql, sizeof sql, "DROP TABLE IF EXISTS temp.map_%s", copy_tables[i].name);
         (void)!sqlite_run(db, sql, NULL); /* a temp table: at worst it stays */
     }
-    (void)!sqlite_run(db, "DROP TABLE IF EXISTS temp.naming; DROP TABLE IF EXISTS temp.want_family",
+    (void)!sqlite_run(db,
+                      "DROP TRIGGER IF EXISTS temp.sum_attempts; DROP TABLE IF EXISTS temp.naming;"
+                      "DROP TABLE IF EXISTS temp.want_family",
                       NULL);
 }
 

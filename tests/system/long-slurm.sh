@@ -81,7 +81,7 @@ drover cancel slurm/long --store "$S" >cancel.txt 2>&1 || fail "cancel: $(cat ca
 note "scale follows the queue"
 cat >many.cfg <<'CFG'
 name = "slurm/many";
-steps = ( { id = "some"; job = "noop"; makes = "nothing"; sleep_ms = 400; jobs = 60; } );
+steps = ( { id = "some"; job = "noop"; makes = "nothing"; sleep_ms = 400; stage = 1; jobs = 60; } );
 CFG
 drover scale 3 --slots 1 --threads 1 --time 00:10:00 --grace 5 --idle-exit 4 --interval 1 --backlog 2 --store "$S" >scale.txt 2>&1 &
 SCALE=$!

@@ -6,6 +6,16 @@ for program in munged slurmctld slurmd sbatch squeue scontrol scancel; do
 done
 [ "$(id -u)" = 0 ] || { echo "SKIP Slurm's daemons want root" && exit 77; }
 
+# Whatever happens: also what slurmd started, known by its configuration, ends with the test.
+slurm_cleanup() {
+    for proc in /proc/[0-9]*; do
+        [ "${proc#/proc/}" != $$ ] && tr '\0' '\n' <"$proc/environ" 2>/dev/null | grep -qxF "SLURM_CONF=$TMP/slurm/slurm.conf" &&
+            { tr '\0' ' ' <"$proc/cmdline"; echo; } 2>/dev/null | grep -q 'slurm\|drover-worker' && kill -9 "${proc#/proc/}" 2>/dev/null
+    done
+    cleanup
+}
+trap slurm_cleanup EXIT
+
 # slurm_start [lines for slurm.conf]
 slurm_start() {
     host=$(hostname -s)

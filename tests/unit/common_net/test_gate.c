@@ -4,6 +4,7 @@
  * store's keys; steps until the expected happens. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -288,6 +289,7 @@ static void slow_handshake_ends_by_itself(void **state)
     int fd = raw_connection(w);
 
     assert_true(fd >= 0);
+    assert_int_equal(fcntl(fd, F_SETFL, 0), 0); /* to wait for its end below */
     assert_int_equal(write(fd, "\xff\0\0", 3), 3);
     until(w, &w->server.count[TRANSPORT_BAD], 1);
     assert_non_null(strstr(w->server.why, "time limit"));

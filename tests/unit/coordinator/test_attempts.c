@@ -15,7 +15,7 @@
 static void an_attempt_is_found_until_it_ends(void **state)
 {
     struct attempts *a = attempts_new();
-    struct attempt *t = attempts_add(a, 7, 3, 99);
+    struct attempt *t = attempts_add(a, 7, 3, 99, 5);
 
     (void)state;
     assert_ptr_equal(attempts_find(a, 7), t);
@@ -38,7 +38,7 @@ static void memory_is_used_again_and_nothing_is_mixed_up(void **state)
 
     (void)state;
     for (uint64_t i = 1; i <= 300000; i++) {
-        struct attempt *t = attempts_add(a, i, (uint32_t)i, 2 * i);
+        struct attempt *t = attempts_add(a, i, (uint32_t)i, 2 * i, 5);
 
         assert_true(t->done == 0 && t->total == 0);
         t->done = t->total = i;
@@ -65,7 +65,7 @@ static void running_ones_are_listed_oldest_first(void **state)
 
     (void)state;
     for (uint64_t i = 1; i <= 40; i++)
-        (void)attempts_add(a, i, 1, i);
+        (void)attempts_add(a, i, 1, i, 5);
     for (uint64_t i = 1; i <= 40; i += 3)
         attempts_end(a, 41 - i);
     for (const struct attempt *t = attempts_running(a); t; t = t->next, seen++) {

@@ -180,6 +180,30 @@ static void pause_survives_a_restart(void **state)
     assert_int_equal(l->job, 1);
 }
 
+/* For who looks every second: nothing of it is read from the store. */
+static void what_runs_is_told_from_memory_alone(void **state)
+{
+    struct world *w = *state;
+    Drover__Lease *l CLEANUP(lease_cleanup) = NULL;
+    Drover__StatusRequest ask = DROVER__STATUS_REQUEST__INIT;
+    const Drover__Status *s;
+
+    ask.workers = ask.only_workers = ask.running = true;
+    peer_send(&w->client, DROVER__ENVELOPE__BODY_STATUS_REQUEST, &ask);
+    s = peer_take(&w->client, DROVER__ENVELOPE__BODY_STATUS)->status;
+    assert_int_equal(s->running_all + s->n_running, 0);
+    submit(w, "test");
+    l = hello(w);
+    peer_send(&w->client, DROVER__ENVELOPE__BODY_STATUS_REQUEST, &ask);
+    s = peer_take(&w->client, DROVER__ENVELOPE__BODY_STATUS)->status;
+    assert_int_equal(s->n_experiments, 0);
+    assert_int_equal(s->n_workers, 1);
+    assert_int_equal(s->running_all, 1);
+    assert_int_equal(s->n_running, 1);
+    assert_int_equal(s->running[0]->job, l->job);
+    assert_string_equal(s->running[0]->worker, "test:1");
+}
+
 /* A worker is told by its name, once its next word comes again, and gets nothing more. */
 static void a_worker_is_asked_to_leave_by_its_name(void **state)
 {
@@ -428,6 +452,7 @@ int main(int argc, char **argv)
         TEST(why_tells_of_workers_and_turns),
         TEST(wrong_requests_are_refused_with_what_there_is),
         TEST(report_is_answered_beside_the_work),
+        TEST(what_runs_is_told_from_memory_alone),
         TEST(a_worker_is_asked_to_leave_by_its_name),
         TEST(a_backup_is_made_where_the_coordinator_is),
     };

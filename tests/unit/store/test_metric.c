@@ -360,6 +360,10 @@ static void doubles_read_back_from_their_text(void **state_)
         back = strtod(text, NULL);
         if (memcmp(&v, &back, sizeof v) != 0)
             fail_msg("%.17g became %s", v, text);
+        char list[NUMBER_MAX + 4];
+        snprintf(list, sizeof list, "[%s]", text);
+        if (number_parse_list(list, &back, 1) != 1 || memcmp(&v, &back, sizeof v) != 0)
+            fail_msg("%.17g is read back otherwise from %s", v, list);
     }
     assert_int_equal(number_print(0.1, text), 3);
     assert_int_equal(number_print(100.0, text), 5);

@@ -4,6 +4,8 @@
  * given twice.
  * Method: the same work in two stores by both ways, compared row by row; questions between results
  * of one transaction. */
+#include <inttypes.h>
+
 #include "store/sqlite.h"
 #include "store/stmt.h"
 #include "tests/unit/store/simple_jobs.h"
@@ -213,6 +215,146 @@ static void results_of_jobs_that_are_no_longer_ready(void **state)
     store_ids_release(&x.job);
 }
 
+/* A job of EXPERIMENT that needs NEED. */
+static uint64_t submit_behind(struct store *s, const char *experiment, uint64_t need)
+{
+    struct digest revision = key_of(experiment);
+    struct store_submission sub;
+    uint64_t run, job;
+
+    OK(store_submit_begin(s, experiment, &revision, "", "", &sub, err));
+    OK(store_submit_run(s, &sub, &revision, 1, NULL, 0, &run, err));
+    struct store_job_spec spec = { .key = key_of("behind"),
+                                   .kind = "noop",
+                                   .numeric_class = "packed-1",
+                                   .step = "behind",
+                                   .kind_version = 1,
+                                   .params = "",
+                                   .params_text = "",
+                                   .needs = &need,
+                                   .needs_len = 1,
+                                   .runs = &run,
+                                   .runs_len = 1 };
+    OK(store_submit_job(s, &sub, &spec, &job, err));
+    OK(store_submit_end(s, &sub, NULL, err));
+    return job;
+}
+
+/* What the listing said of a job may be remembered: not longer than it is true. */
+static void what_was_listed_counts_until_somebody_changes_it(void **state)
+{
+    struct fixture *f = *state;
+    struct simple x = { .name = "exp", .n = 5 };
+    struct store_ready listed[5];
+    struct store_ids ready = { 0 }, withdrawn = { 0 };
+    struct store_begun b;
+
+    submit_simple(f->s, &x);
+    assert_int_equal(list_simple(f->s, x.experiment, START, listed, 5), 5);
+    assert_true(listed[0].plain && listed[4].plain);
+    begin(f->s);
+    b = begun_of(1, x.job.v[0], 1);
+    assert_int_equal(done_simple(f->s, &b, &ready), STORE_STORED);
+    commit(f->s);
+    uint64_t behind = submit_behind(f->s, "later", x.job.v[1]);
+    begin(f->s);
+    b = begun_of(2, x.job.v[1], 1);
+    assert_int_equal(done_simple(f->s, &b, &ready), STORE_STORED);
+    commit(f->s);
+    assert_int_equal(ready.len, 1);
+    assert_int_equal(ready.v[0], behind);
+    assert_int_equal(list_simple(f->s, x.experiment, START, listed, 5), 3);
+    begin(f->s);
+    b = begun_of(3, x.job.v[2], 1);
+    assert_int_equal(done_simple(f->s, &b, NULL), STORE_STORED);
+    store_rollback(f->s);
+    begin(f->s);
+    assert_int_equal(done_simple(f->s, &b, NULL), STORE_STORED);
+    assert_int_equal(done_simple(f->s, &b, NULL), STORE_REPEATED);
+    commit(f->s);
+    assert_int_equal(list_simple(f->s, x.experiment, START, listed, 5), 2);
+    begin(f->s);
+    OK(store_cancel(f->s, "exp", &withdrawn, err));
+    b = begun_of(4, x.job.v[3], 1);
+    assert_int_equal(done_simple(f->s, &b, NULL), STORE_STORED);
+    commit(f->s);
+    assert_int_equal(number(f->path, "SELECT sum(done) * 10 + sum(cancelled) FROM run_summary "
+                                     "WHERE jobs = 5"),
+                     41);
+    store_ids_release(&withdrawn);
+    store_ids_release(&ready);
+    store_ids_release(&x.job);
+}
+
+/* A job that was done before, and one that another needs, are not plain for the listing either. */
+static void jobs_that_others_wait_for_are_not_listed_as_plain(void **state)
+{
+    struct fixture *f = *state;
+    struct simple x = { .name = "exp", .n = 2 };
+    struct store_ready listed[2];
+    struct store_ids ready = { 0 };
+
+    submit_simple(f->s, &x);
+    (void)submit_behind(f->s, "later", x.job.v[0]);
+    assert_int_equal(list_simple(f->s, x.experiment, START, listed, 2), 2);
+    assert_true(listed[0].simple && !listed[0].plain);
+    assert_true(listed[1].simple && listed[1].plain);
+    begin(f->s);
+    struct store_begun b = begun_of(1, x.job.v[0], 1);
+    assert_int_equal(done_simple(f->s, &b, &ready), STORE_STORED);
+    commit(f->s);
+    assert_int_equal(ready.len, 1);
+    store_ids_release(&ready);
+    store_ids_release(&x.job);
+}
+
+/* Every STEP-th of 60 jobs, two runs each but for the last. */
+static void some_are_done(struct fixture *f, const char *name, size_t step)
+{
+    CLEANUP(buf_release) struct buf both = { 0 };
+    struct simple x = { .name = name, .n = 60, .keys = name }, y = { .n = 59, .keys = name };
+    char sql[200];
+    uint64_t done = 0;
+
+    buf_printf(&both, "%s again", name);
+    y.name = buf_str(&both);
+    submit_simple(f->s, &x);
+    submit_simple(f->s, &y);
+    const int64_t before = number(f->path, "SELECT count(*) FROM attempt");
+    begin(f->s);
+    for (size_t i = 59; i < 60; i -= step, done++) { /* ends below 0 */
+        struct store_begun b = begun_of((uint64_t)before + 1 + done, x.job.v[i], 1);
+
+        assert_int_equal(done_simple(f->s, &b, NULL), STORE_STORED);
+    }
+    commit(f->s);
+    snprintf(sql, sizeof sql,
+             "SELECT count(*) FROM job JOIN attempt ON attempt.id = job.attempt AND attempt.job = "
+             "job.id AND job.epoch = 1 WHERE job.state = 'DONE' AND (%" PRIu64
+             " - job.id) %% %zu = 0 AND job.id >= %" PRIu64,
+             x.job.v[59], step, x.job.v[0]);
+    assert_int_equal(number(f->path, sql), done);
+    assert_int_equal(number(f->path, "SELECT count(*) FROM attempt"), before + (int64_t)done);
+    assert_int_equal(number(f->path, "SELECT count(*) FROM job WHERE state = 'DONE'"),
+                     before + (int64_t)done);
+    snprintf(sql, sizeof sql,
+             "SELECT 1000 * (SELECT done FROM run_summary WHERE experiment = %" PRIu64
+             ") + (SELECT done FROM run_summary WHERE experiment = %" PRIu64 ")",
+             x.experiment, y.experiment);
+    assert_int_equal(number(f->path, sql), 1000 * done + done - 1);
+    store_ids_release(&x.job);
+    store_ids_release(&y.job);
+}
+
+static void results_of_jobs_close_together_and_far_apart(void **state)
+{
+    struct fixture *f = *state;
+
+    some_are_done(f, "all", 1);
+    some_are_done(f, "every second", 2);
+    some_are_done(f, "every seventh", 7);
+}
+
 static void an_end_without_a_row_before_is_written_whole(void **state)
 {
     struct fixture *f = *state;
@@ -325,6 +467,9 @@ int main(void)
 #define T(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(results_written_together_are_those_written_one_by_one),
+        T(what_was_listed_counts_until_somebody_changes_it),
+        T(jobs_that_others_wait_for_are_not_listed_as_plain),
+        T(results_of_jobs_close_together_and_far_apart),
         T(whoever_asks_within_the_transaction_sees_the_result),
         T(a_second_result_of_one_transaction_is_a_repeat),
         T(a_rollback_takes_results_back),

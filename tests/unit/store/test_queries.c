@@ -44,6 +44,9 @@ static const struct {
     { STMT_CHECKPOINTS_FAILED, "SCAN checkpoint", "one row per job that runs or failed; gc" },
     { STMT_CHECKPOINTS_FAILED_SIZE, "SCAN checkpoint", "one row per job that runs or failed; gc" },
     { STMT_PINS, "SCAN pin", "all of them, a handful" },
+    { STMT_LEDGER_EXPERIMENTS, "SCAN experiment", "one row per recipe" },
+    { STMT_BROWSE_WORKERS, "SCAN worker", "backwards, as many rows as it gives" },
+    { STMT_BROWSE_EVENTS, "SCAN event", "backwards, as many rows as it gives" },
     { STMT_RUNS, "SCAN (subquery", "the parameters of one run, sorted" },
 };
 
