@@ -193,12 +193,12 @@ WHERE live = 0 AND run IN (SELECT id FROM run WHERE revision = :revision)
 
 -- name: ready_one
 SELECT id, priority, owner, kind, class, step, labels, cores, memory_mib, tries, losses, retries, epoch, kind_version,
-       range_end - range_begin, parts, key, seed, params
+       range_end - range_begin, parts + 2 * (needed OR attempt IS NOT NULL), key, seed, params
 FROM job WHERE id = :id
 
 -- name: ready_all
 SELECT id, priority, owner, kind, class, step, labels, cores, memory_mib, tries, losses, retries, epoch, kind_version,
-       range_end - range_begin, parts, key, seed, params
+       range_end - range_begin, parts + 2 * (needed OR attempt IS NOT NULL), key, seed, params
 FROM job
 WHERE state = 'READY' AND paused = 0 AND owner IS NOT NULL
   AND priority <= :priority AND (priority < :priority OR id > :id)
@@ -207,14 +207,14 @@ ORDER BY priority DESC, id LIMIT :max
 -- Those of the cursor's priority, then those below: each begins in the index where the page does.
 -- name: ready_same
 SELECT id, priority, owner, kind, class, step, labels, cores, memory_mib, tries, losses, retries, epoch, kind_version,
-       range_end - range_begin, parts, key, seed, params
+       range_end - range_begin, parts + 2 * (needed OR attempt IS NOT NULL), key, seed, params
 FROM job
 WHERE state = 'READY' AND paused = 0 AND owner = :experiment AND priority = :priority AND id > :id
 ORDER BY id LIMIT :max
 
 -- name: ready_below
 SELECT id, priority, owner, kind, class, step, labels, cores, memory_mib, tries, losses, retries, epoch, kind_version,
-       range_end - range_begin, parts, key, seed, params
+       range_end - range_begin, parts + 2 * (needed OR attempt IS NOT NULL), key, seed, params
 FROM job
 WHERE state = 'READY' AND paused = 0 AND owner = :experiment AND priority < :priority
 ORDER BY priority DESC, id LIMIT :max

@@ -17,8 +17,18 @@ UPDATE job SET state = 'DONE', attempt = plain_result.attempt, diverged = plain_
                epoch = plain_result.epoch
 FROM plain_result WHERE job.id = plain_result.job
 
+-- The same where the results are of jobs that lie close together, as they mostly do: without a table in between.
+-- name: plain_jobs_between
+UPDATE job SET state = 'DONE', attempt = plain_attempt(id), diverged = plain_diverged(id), waiting = 0,
+               epoch = plain_epoch(id)
+WHERE id BETWEEN :first AND :last AND plain_attempt(id) IS NOT NULL
+
 -- name: plain_runs
 SELECT run_job.run, plain_result.rowid FROM plain_result CROSS JOIN run_job ON run_job.job = plain_result.job
+
+-- Likewise; of some jobs there is no result.
+-- name: plain_runs_between
+SELECT run, job FROM run_job WHERE job BETWEEN :first AND :last
 
 -- name: plain_claims
 INSERT INTO run_job (run, job, step, live) SELECT run, job, step, 1 FROM plain_claim

@@ -11,6 +11,7 @@
 #include "common/conf/cond.h"
 #include "common/stats/stats.h"
 #include "store/pairing.h"
+#include "store/read.h"
 #include "store/tables/cost.h"
 #include "store/tables/making.h"
 #include "store/tables/spec_private.h"
@@ -410,7 +411,8 @@ static int compare_columns(struct making *m, struct err *err)
         const char *path = path_of(spec, column, &source);
 
         base = path ? baseline_of(spec, path, column) : SIZE_MAX;
-        for (size_t r = 0; base != SIZE_MAX && r < m->rows_len; r++) {
+        for (size_t r = 0; rc == 0 && base != SIZE_MAX && r < m->rows_len; r++) {
+            rc = store_check_time(m->s, err);
             if (base == column)
                 cell_at(m, r, f)->is_baseline = comparable(flat_column(m, f));
             else
@@ -505,7 +507,8 @@ static int compare_rows(struct making *m, struct err *err)
         while (base < m->rows_len &&
                !(is_baseline[base] && same_but_named(m, &m->rows[r], &m->rows[base], named)))
             base++;
-        for (size_t f = 0; base < m->rows_len && f < m->flats; f++) {
+        for (size_t f = 0; rc == 0 && base < m->rows_len && f < m->flats; f++) {
+            rc = store_check_time(m->s, err);
             if (flat_column(m, f)->baseline[0])
                 continue; /* a column's own baseline is before the table's */
             if (is_baseline[r])

@@ -90,7 +90,7 @@ struct json *print_json_comparison(const struct table *t, const struct table_com
 }
 
 static struct json *json_cell(const struct table *t, const struct table_cell *c,
-                              const struct table_head *h)
+                              const struct table_head *h, bool brief)
 {
     struct json *o = json_new_object(), *list;
     char hex[DIGEST_HEX];
@@ -122,6 +122,8 @@ static struct json *json_cell(const struct table *t, const struct table_cell *c,
     json_set(o, "second", json_new_bool(c->second));
     json_set(o, "baseline", json_new_bool(c->is_baseline));
     json_set(o, "comparison", print_json_comparison(t, &c->compared));
+    if (brief)
+        return o;
     list = json_new_array();
     for (size_t i = 0; i < c->families_len; i++)
         json_push(list, json_new_text(digest_hex(&c->family[i], hex)));
@@ -167,7 +169,7 @@ void print_json_table(const struct table *t, const struct table_options *o, stru
 
         json_set(row, "total", json_new_bool(t->total[r]));
         for (size_t c = 0; c < t->columns; c++)
-            json_push(cells, json_cell(t, cell_at(t, r, c), &t->head[c]));
+            json_push(cells, json_cell(t, cell_at(t, r, c), &t->head[c], o->brief));
         json_set(row, "cells", cells);
         json_push(rows, row);
     }
@@ -177,7 +179,7 @@ void print_json_table(const struct table *t, const struct table_options *o, stru
     json_set(root, "notes", notes);
     if (!o->no_footer)
         json_set(root, "footer", json_footer(t));
-    text = json_dump(root, 2);
+    text = json_dump(root, o->brief ? 0 : 2);
     buf_adds(out, text);
     buf_addc(out, '\n');
     free(text);

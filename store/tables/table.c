@@ -172,8 +172,10 @@ static int fill_rows(struct making *m, struct err *err)
             cells[k].text = mem_strdup(t->total[r] && m->rows[r].kind == ROW_TOTAL && k == m->fold
                                            ? "all"
                                            : key_text(&m->key[k], m->rows[r].key[k]));
-        for (size_t f = 0; rc == 0 && f < m->flats; f++)
+        for (size_t f = 0; rc == 0 && f < m->flats; f++) {
             rc = fill_cell(m, r, f, &cells[m->keys + f], err);
+            rc = rc ? rc : store_check_time(m->s, err);
+        }
         if (rc == 0)
             rc = check_row(m, r, cells + m->keys, refuse, err);
     }

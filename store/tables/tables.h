@@ -126,6 +126,8 @@ struct table_options {
     bool csv_footer; /* CSV: with a footer of lines that begin with # */
     bool ansi;       /* text: best in bold, second underlined, by escape sequences */
     size_t only;     /* the table of this number, from 1; 0: all */
+    bool brief;      /* JSON: in one line, without the digests of the families behind each cell */
+    bool titles;     /* tables_each: none is made, their texts are empty */
 };
 
 /* T in FORMAT appended to OUT, ending in a newline. LaTeX: booktabs (and siunitx when the
@@ -142,6 +144,20 @@ void table_print(const struct table *t, enum table_format format, const struct t
 int tables_text(struct store *s, const char *spec_text, const char *spec_name,
                 const char *experiment, const struct table_options *options,
                 enum table_format format, struct buf *out, struct err *err) MUST_CHECK;
+
+/* The same, one table at a time, so that one that cannot be made does not hide the others: FN gets
+ * its number from 1, its title, and its text, or with RC < 0 the reason why there is none. A
+ * failure of the request as a whole (recipe, specification) is returned. */
+struct tables_one {
+    size_t number, of;
+    const char *title; /* "": none */
+    int rc;
+    const char *text; /* in FORMAT; the reason */
+};
+typedef int (*tables_fn)(const struct tables_one *t, void *arg);
+int tables_each(struct store *s, const char *spec_text, const char *spec_name,
+                const char *experiment, const struct table_options *options,
+                enum table_format format, tables_fn fn, void *arg, struct err *err) MUST_CHECK;
 
 /* What stands behind one cell: a JSON object {"version":1, "table", "row", "column", "text",
  * "value", "sql": [..], "runs": [..], "jobs": [..], "examples": {..}} appended to OUT. TABLE:

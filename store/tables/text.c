@@ -177,3 +177,29 @@ int tables_text(struct store *s, const char *spec_text, const char *spec_name,
         buf_adds(out, "]}\n");
     return rc;
 }
+
+int tables_each(struct store *s, const char *spec_text, const char *spec_name,
+                const char *experiment, const struct table_options *options,
+                enum table_format format, tables_fn fn, void *arg, struct err *err)
+{
+    static const struct table_options none = { 0 };
+    const struct table_options *o = options ? options : &none;
+    CLEANUP(request_release) struct request r = { 0 };
+    int rc = request_open(&r, s, spec_text, spec_name, experiment, err);
+
+    if (!rc && o->only > r.specs)
+        rc = err_set(err, ERR_INVALID, "there is no table %zu; there are %zu", o->only, r.specs);
+    for (size_t i = 0; !rc && i < r.specs; i++) {
+        CLEANUP(buf_release) struct buf text = { 0 };
+        struct tables_one one = { .number = i + 1, .of = r.specs, .title = r.spec[i].title };
+        struct err why = { 0 };
+
+        if (o->only && o->only != i + 1)
+            continue;
+        if (!o->titles)
+            one.rc = add_table(s, &r, i, o, format, &text, &why);
+        one.text = one.rc ? why.text : buf_str(&text);
+        rc = fn(&one, arg);
+    }
+    return rc;
+}

@@ -70,6 +70,7 @@ void bench_train_torch(struct bench *b); /* part of train */
 void bench_train_large(struct bench *b); /* part of train */
 void bench_store(struct bench *b);
 void bench_dispatch(struct bench *b);
+void bench_web(struct bench *b);
 void bench_soak(struct bench *b); /* only when it is asked for */
 
 #endif

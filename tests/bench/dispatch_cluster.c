@@ -143,6 +143,23 @@ void cluster_start_worker(struct cluster *c, size_t i)
     c->worker[i] = spawn(argv, log, c->starts ? starts_fd(c->starts) : -1);
 }
 
+/* A closed store: the file and what goes with it. */
+static void move_store(const char *from, const char *to)
+{
+    static const char *const parts[] = { "", "-mark", "-blobs" };
+
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        char old[CLUSTER_PATH + 64], new[CLUSTER_PATH + 64];
+
+        (void)snprintf(old, sizeof old, "%s%s", from, parts[i]);
+        (void)snprintf(new, sizeof new, "%s%s", to, parts[i]);
+        if (rename(old, new) != 0 && i == 0) {
+            perror(old);
+            exit(1);
+        }
+    }
+}
+
 void cluster_open(struct cluster *c, const struct cluster_conf *conf)
 {
     struct err err = { 0 };
@@ -154,6 +171,8 @@ void cluster_open(struct cluster *c, const struct cluster_conf *conf)
                "scratch folder");
     snprintf(c->dir, sizeof c->dir, "%s", c->scratch.dir);
     (void)snprintf(c->store, sizeof c->store, "%s/results.db", c->dir);
+    if (conf->from)
+        move_store(conf->from, c->store);
     cluster_start(c);
     for (size_t i = 0; i < conf->workers; i++)
         cluster_start_worker(c, i);

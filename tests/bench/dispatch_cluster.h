@@ -21,6 +21,7 @@ struct cluster_conf {
     size_t workers;
     bool curve;       /* encrypted, as by default; else --insecure */
     bool tell_starts; /* workers log the beginning of each job (starts) */
+    const char *from; /* a store to begin with, which is moved; NULL: an empty one */
 };
 
 struct cluster {

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "experiments/cli/pace.h"
+#include "common/stats/pace.h"
 
 static void nothing_is_announced_before_two_percent(void **state)
 {
