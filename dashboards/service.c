@@ -22,8 +22,8 @@
 enum {
     LOG_LONG = 24 << 20, /* a log that grows beyond this is cut loose from its readers: */
     LOG_READER_MS = 300, /* those that have read for so long end, */
-    LOG_HOLD_MS = 400,   /* and nobody begins to until it begins anew, at most so long */
-    LOG_LOOK_MS = 5,
+    LOG_HOLD_MS = 2000,  /* and nobody begins to until it begins anew, at most so long */
+    LOG_LOOK_MS = 10,
 };
 
 struct service {
@@ -249,34 +249,10 @@ static uint64_t live(void *arg)
     return s->live && events_count(s->events) ? live_change(s->live) : 0;
 }
 
-/* Everybody else waits meanwhile. */
-static void wait_for_new_log(struct service *s, const struct store_log *long_one)
+static void cut_long_readers(struct service *s)
 {
-    const uint64_t until_ms = clock_ms() + LOG_HOLD_MS;
-    struct store_log log = *long_one;
+    const uint64_t now_ms = clock_ms();
 
-    store_hold_readers(true);
-    while (log.bytes > long_one->bytes / 2 && clock_ms() < until_ms) {
-        clock_sleep_ms(LOG_LOOK_MS);
-        store_log_read(s->log_fd, &log);
-    }
-    store_hold_readers(false);
-    s->log_bytes = log.bytes;
-}
-
-/* Long readers stop when the log grows long and is not written back. */
-static void keep_log_short(struct service *s)
-{
-    uint64_t now_ms = clock_ms();
-    struct store_log log;
-
-    if (s->log_fd < 0)
-        s->log_fd = store_log_open(s->o->store);
-    store_log_read(s->log_fd, &log);
-    bool grows = log.bytes > s->log_bytes && log.bytes > LOG_LONG;
-    s->log_bytes = log.bytes;
-    if (!grows)
-        return;
     pthread_rwlock_rdlock(&s->objects);
     for (size_t i = 0; i < s->owns; i++) {
         struct own *own = s->own[i];
@@ -289,7 +265,31 @@ static void keep_log_short(struct service *s)
         pthread_mutex_unlock(&own->mutex);
     }
     pthread_rwlock_unlock(&s->objects);
-    wait_for_new_log(s, &log);
+}
+
+/* When the log grows long and is not begun anew, nobody begins to read until it is, and who has
+ * read for long stops. */
+static void keep_log_short(struct service *s)
+{
+    const uint64_t until_ms = clock_ms() + LOG_HOLD_MS, before = s->log_bytes;
+    struct store_log log;
+    uint64_t longest;
+
+    if (s->log_fd < 0)
+        s->log_fd = store_log_open(s->o->store);
+    store_log_read(s->log_fd, &log);
+    s->log_bytes = longest = log.bytes;
+    if (log.bytes <= before || log.bytes <= LOG_LONG)
+        return;
+    store_hold_readers(true);
+    while (log.bytes > longest / 2 && clock_ms() < until_ms) {
+        cut_long_readers(s);
+        clock_sleep_ms(LOG_LOOK_MS);
+        store_log_read(s->log_fd, &log);
+        longest = MAX(longest, log.bytes);
+    }
+    store_hold_readers(false);
+    s->log_bytes = log.bytes;
 }
 
 /* On the thread of the lookout, which alone changes the objects. */

@@ -99,7 +99,7 @@ void store_wait_turn(void)
     struct timespec until;
 
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += STORE_TURN_MS / 1000;
+    until.tv_sec += (STORE_TURN_MS + 999) / 1000;
     pthread_mutex_lock(&turn.mutex);
     while (turn.held && pthread_cond_timedwait(&turn.free, &turn.mutex, &until) == 0)
         continue;

@@ -38,7 +38,7 @@ void store_log_read(int fd, struct store_log *ret);
  * many readers, one after the other, that moment may never come. So readers of this process that
  * read a lot wait their turn before each piece, and somebody who looks at the log may hold them
  * all. Any thread; waiting takes at most STORE_TURN_MS. */
-enum { STORE_TURN_MS = 1000 };
+enum { STORE_TURN_MS = 2500 };
 void store_hold_readers(bool hold);
 void store_wait_turn(void);
 

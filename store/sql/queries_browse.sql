@@ -201,9 +201,9 @@ SELECT number FROM revision WHERE id = :revision
 
 -- Runs with a job that is being worked on: its attempt is open.
 -- name: browse_grid_running
-SELECT DISTINCT run_job.run FROM attempt
-JOIN run_job ON run_job.job = attempt.job AND run_job.live = 1
-JOIN run ON run.id = run_job.run
+SELECT DISTINCT run_job.run FROM attempt INDEXED BY attempt_open
+CROSS JOIN run_job ON run_job.job = attempt.job AND run_job.live = 1
+CROSS JOIN run ON run.id = run_job.run
 WHERE attempt.outcome = 'RUNNING' AND run.experiment = :experiment LIMIT :limit
 
 -- Curves and stages.

@@ -83,7 +83,7 @@ cat >many.cfg <<'CFG'
 name = "slurm/many";
 steps = ( { id = "some"; job = "noop"; makes = "nothing"; sleep_ms = 400; stage = 1; jobs = 60; } );
 CFG
-drover scale 3 --slots 1 --threads 1 --time 00:10:00 --grace 5 --idle-exit 4 --interval 1 --backlog 2 --store "$S" >scale.txt 2>&1 &
+"$BIN/drover" scale 3 --slots 1 --threads 1 --time 00:10:00 --grace 5 --idle-exit 4 --interval 1 --backlog 2 --store "$S" >scale.txt 2>&1 &
 SCALE=$!
 PIDS="$PIDS $SCALE"
 within 10 grep -q 'jobs=0 pending=0 running=0' scale.txt || fail "scale: $(cat scale.txt)"

@@ -9,8 +9,8 @@ done
 # Whatever happens: also what slurmd started, known by its configuration, ends with the test.
 slurm_cleanup() {
     for proc in /proc/[0-9]*; do
-        [ "${proc#/proc/}" != $$ ] && tr '\0' '\n' <"$proc/environ" 2>/dev/null | grep -qxF "SLURM_CONF=$TMP/slurm/slurm.conf" &&
-            { tr '\0' ' ' <"$proc/cmdline"; echo; } 2>/dev/null | grep -q 'slurm\|drover-worker' && kill -9 "${proc#/proc/}" 2>/dev/null
+        [ "${proc#/proc/}" != $$ ] && grep -qzxF "SLURM_CONF=$TMP/slurm/slurm.conf" "$proc/environ" 2>/dev/null &&
+            grep -qz 'slurm\|drover-worker' "$proc/cmdline" 2>/dev/null && kill -9 "${proc#/proc/}" 2>/dev/null
     done
     cleanup
 }

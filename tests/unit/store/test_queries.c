@@ -39,6 +39,8 @@ static const struct {
     { STMT_READY_ALL, "SCAN job USING INDEX job_ready", "an index of the READY ones only" },
     { STMT_ATTEMPTS_OPEN, "SCAN attempt USING INDEX attempt_open",
       "an index of the open ones only" },
+    { STMT_BROWSE_GRID_RUNNING, "SCAN attempt USING INDEX attempt_open",
+      "an index of the open ones only" },
     { STMT_SKIP_BEHIND, "SCAN behind", "what the recursion found so far" },
     { STMT_CHECKPOINT_GONE, "SCAN gone", "files that were replaced since the last commit" },
     { STMT_CHECKPOINTS_FAILED, "SCAN checkpoint", "one row per job that runs or failed; gc" },
