@@ -74,13 +74,11 @@ static uint32_t parse_ms(const char *text, struct argp_state *state)
 
 static enum log_level parse_level(const char *text, struct argp_state *state)
 {
-    static const char *const names[LOG_LEVELS] = { "error", "warn", "info", "debug" };
+    enum log_level level = LOG_INFO;
 
-    for (int i = 0; i < LOG_LEVELS; i++)
-        if (strcmp(text, names[i]) == 0)
-            return (enum log_level)i;
-    argp_error(state, "\"%s\" is no log level; choose error, warn, info or debug", text);
-    return LOG_INFO;
+    if (!log_level_parse(text, &level))
+        argp_error(state, "\"%s\" is no log level; choose error, warn, info or debug", text);
+    return level;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

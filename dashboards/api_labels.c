@@ -126,15 +126,6 @@ int label_question_sets(struct api_call *c, uint64_t experiment, const struct la
     return rc ? rc : label_sets_choose(ret, &q->choice, err);
 }
 
-const char *label_verdict(const struct store_label_row *r)
-{
-    if (!r->has_label)
-        return "unsolved";
-    if (!r->base_correct)
-        return "improved";
-    return r->label_layers < r->layers ? "shorter" : "preserved";
-}
-
 /* ---- sums ---- */
 
 static bool same_set(const struct label_set *a, const struct label_set *b)

@@ -36,8 +36,6 @@ int label_question_read(const struct request *r, struct label_question *ret,
 int label_question_sets(struct api_call *c, uint64_t experiment, const struct label_question *q,
                         struct label_sets *ret, struct err *err) MUST_CHECK;
 
-/* "unsolved", "improved", "shorter" (right before, right with fewer layers), "preserved". */
-const char *label_verdict(const struct store_label_row *r);
 /* A non-empty argument, or NULL. */
 const char *api_text(const struct request *r, const char *name);
 

@@ -95,13 +95,11 @@ static long parse_number(const char *text, long min, long max, const char *what,
 
 static enum log_level parse_level(const char *text, struct argp_state *state)
 {
-    static const char *const names[LOG_LEVELS] = { "error", "warn", "info", "debug" };
+    enum log_level level = LOG_WARN;
 
-    for (int i = 0; i < LOG_LEVELS; i++)
-        if (strcmp(text, names[i]) == 0)
-            return (enum log_level)i;
-    argp_error(state, "\"%s\" is no log level; choose error, warn, info or debug", text);
-    return LOG_WARN;
+    if (!log_level_parse(text, &level))
+        argp_error(state, "\"%s\" is no log level; choose error, warn, info or debug", text);
+    return level;
 }
 
 static error_t parse_rare(int key, char *arg, struct argp_state *state)

@@ -153,3 +153,12 @@ void label_stats_put(const struct label_stats *s, struct jsonw *w)
         jsonw_null(w, "saved");
     put_lists(w, s);
 }
+
+const char *label_verdict(const struct store_label_row *r)
+{
+    if (!r->has_label)
+        return "unsolved";
+    if (!r->base_correct)
+        return "improved";
+    return r->label_layers < r->layers ? "shorter" : "preserved";
+}

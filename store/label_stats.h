@@ -25,6 +25,9 @@ struct label_stats {
 };
 void label_stats_release(struct label_stats *s); /* empty again */
 
+/* "unsolved", "improved", "shorter" (right before, right with fewer layers), "preserved". */
+const char *label_verdict(const struct store_label_row *r);
+
 /* Numbers of R only: its texts but routing may be NULL. */
 void label_stats_add(struct label_stats *s, const struct store_label_row *r);
 void label_stats_merge(struct label_stats *to, const struct label_stats *from);

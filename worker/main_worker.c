@@ -139,8 +139,8 @@ static const struct argp_option options[] = {
       4 },
     { "drain-ms", OPT_DRAIN_MS, "N", 0, "The same in milliseconds", 4 },
     { "end-time", OPT_END, "TIME", 0,
-      "When its allocation ends, seconds since 1970: it leaves its grace earlier, and takes no job "
-      "that would last longer (default: $DROVER_END_TIME, else $SLURM_JOB_END_TIME)",
+      "When its allocation ends, seconds since 1970: it leaves its grace earlier (default: "
+      "$DROVER_END_TIME, else $SLURM_JOB_END_TIME)",
       4 },
     { "idle-exit", OPT_IDLE, "SECONDS", 0, "Leave after so long without work (default: never)", 4 },
     { "parent-fd", OPT_PARENT_FD, "FD", 0, "Drain when this pipe is closed on its other side", 4 },
@@ -190,12 +190,11 @@ static uint64_t number(struct argp_state *state, const char *option, const char 
 
 static enum log_level log_level_of(struct argp_state *state, const char *arg)
 {
-    static const char *const name[LOG_LEVELS] = { "error", "warn", "info", "debug" };
-    for (int i = 0; i < LOG_LEVELS; i++)
-        if (strcmp(arg, name[i]) == 0)
-            return (enum log_level)i;
-    argp_error(state, "--log-level %s: error, warn, info or debug is needed", arg);
-    return LOG_INFO;
+    enum log_level level = LOG_INFO;
+
+    if (!log_level_parse(arg, &level))
+        argp_error(state, "--log-level %s: error, warn, info or debug is needed", arg);
+    return level;
 }
 
 static enum pin_mode pin_mode_of(struct argp_state *state, const char *arg)

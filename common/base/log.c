@@ -29,6 +29,16 @@ static const char *const level_names[LOG_LEVELS] = {
     [LOG_DEBUG] = "debug",
 };
 
+bool log_level_parse(const char *text, enum log_level *ret)
+{
+    for (int i = 0; i < LOG_LEVELS; i++)
+        if (strcmp(text, level_names[i]) == 0) {
+            *ret = (enum log_level)i;
+            return true;
+        }
+    return false;
+}
+
 void log_init(const char *who, enum log_level level)
 {
     assert(level < LOG_LEVELS);

@@ -14,6 +14,8 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVELS };
 /* WHO names the program in every line; records above LEVEL are dropped. Call once, before threads.
  */
 void log_init(const char *who, enum log_level level);
+/* "error", "warn", "info" or "debug". False: TEXT is none of them, *RET stays. */
+bool log_level_parse(const char *text, enum log_level *ret);
 /* Are records of LEVEL written? Cheap: for those whose arguments cost something. */
 bool log_on(enum log_level level);
 /* Send lines to SINK instead of standard error (NULL: back to standard error). */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char magic[] = "drover-connect1 ", public[] = "drover-key1 ",
-                  secret[] = "drover-secret1 ";
+                  secret[] = "drover-secret1 ", plaintext[] = "drover-plaintext1";
 
 void connection_wipe(struct connection *c)
 {
@@ -33,10 +33,15 @@ static int take_place(const char *line, size_t len, struct connection *c, struct
     return 0;
 }
 
-static int take_line(const char *line, size_t len, struct connection *c, struct err *err)
+static int take_line(const char *line, size_t len, struct connection *c, bool *ret_plaintext,
+                     struct err *err)
 {
     if (len == 0 || *line == '#')
         return 0;
+    if (len == strlen(plaintext) && begins(line, len, plaintext)) {
+        *ret_plaintext = true;
+        return 0;
+    }
     if (begins(line, len, magic))
         return take_place(line, len, c, err);
     if (begins(line, len, public))
@@ -50,17 +55,18 @@ static int parse(const char *text, size_t len, const char *path, struct connecti
                  struct err *err)
 {
     const char *end = text + len;
+    bool insecure = false;
 
     for (int number = 1; text < end; number++) {
         const char *stop = memchr(text, '\n', (size_t)(end - text));
         size_t n = (size_t)((stop ? stop : end) - text);
-        int rc = take_line(text, n, c, err);
+        int rc = take_line(text, n, c, &insecure, err);
 
         if (rc < 0)
             return err_wrap(err, rc, "%s:%d", path, number);
         text += n + 1;
     }
-    if (!*c->endpoint)
+    if (!*c->endpoint || insecure == (*c->server.text != '\0'))
         return err_set(err, ERR_INVALID,
                        "%s is no connection file, or is torn; drover connect FILE writes one where "
                        "the coordinator runs",
@@ -92,6 +98,8 @@ void connection_print(const struct connection *c, bool with_secret, struct buf *
     buf_printf(out, "%s%s %s\n", magic, c->endpoint, c->version);
     if (*c->server.text)
         buf_printf(out, "%s\n", key_line(&c->server, line));
+    else
+        buf_printf(out, "%s\n", plaintext);
     if (with_secret && *c->own.key.text)
         buf_printf(out, "%s%s %s %s\n", secret, c->own.key.name, c->own.key.text, c->own.secret);
 }

@@ -3,7 +3,8 @@
  * is meant for somebody, with which key to speak.
  *
  *   drover-connect1 ENDPOINT VERSION   of the coordinator
- *   drover-key1 NAME PUBLIC            its key; missing: plaintext (--insecure)
+ *   drover-key1 NAME PUBLIC            its key, or:
+ *   drover-plaintext1                  it was started with --insecure
  *   drover-secret1 NAME PUBLIC SECRET  whoever has the file is this one; may be missing
  *
  * Lines that start with # are skipped. A file with a secret has mode 600, or it is not believed.
@@ -19,7 +20,7 @@
 struct connection {
     char endpoint[TRANSPORT_ENDPOINT_MAX];
     char version[32];      /* of drover there */
-    struct key server;     /* text "": plaintext */
+    struct key server;     /* text "": plaintext, as the file says in words */
     struct key_secret own; /* key.text "": none */
 };
 void connection_wipe(struct connection *c); /* also for CLEANUP */

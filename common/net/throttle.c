@@ -8,6 +8,8 @@
 
 /* Tokens are counted in thousandths: a millisecond brings THROTTLE_PER_S of them. */
 enum { MILLI = 1000, TIDY_MS = 10000 };
+/* After so long every bucket is full, however much it owed. */
+enum { FULL_MS = (THROTTLE_MOST + THROTTLE_DEBT) * MILLI / THROTTLE_PER_S };
 
 struct bucket {
     uint32_t address;
@@ -45,14 +47,14 @@ void throttle_free(struct throttle *t)
 
 static int64_t tokens_at(const struct bucket *b, uint64_t now_ms)
 {
-    uint64_t passed_ms = now_ms > b->at_ms ? MIN(now_ms - b->at_ms, (uint64_t)TIDY_MS) : 0;
+    uint64_t passed_ms = now_ms > b->at_ms ? MIN(now_ms - b->at_ms, (uint64_t)FULL_MS) : 0;
 
     return MIN(b->tokens + (int64_t)passed_ms * THROTTLE_PER_S, b->most);
 }
 
 static void change(struct bucket *b, int64_t by, uint64_t now_ms)
 {
-    b->tokens = MIN(tokens_at(b, now_ms) + by, b->most);
+    b->tokens = MAX(MIN(tokens_at(b, now_ms) + by, b->most), (int64_t)-THROTTLE_DEBT * MILLI);
     b->at_ms = now_ms;
 }
 

@@ -4,7 +4,8 @@
  * Every connection takes a token; when its peer proves its key and speaks, the token comes back and
  * the bucket grows (as TCP's slow start), so a rack of honest peers gets in within moments. Those
  * that never do (noise, floods, half-open ones) empty their address's bucket, which fills at
- * THROTTLE_PER_S: an address without tokens is shut out until it has THROTTLE_OPEN of them. Work
+ * THROTTLE_PER_S: an address without tokens is shut out until it has THROTTLE_OPEN of them, which
+ * takes 40 ms, or as much longer as it owes for what came before the door was shut. Work
  * before the proof (a handshake begun: some 0.1 ms) is so at most 2 % of a core per address in the
  * long run, and a few ms at once. Pure: times come from the caller; who is shut out is for the
  * caller to carry out. */
@@ -21,6 +22,7 @@ enum {
     THROTTLE_MOST = 512,
     THROTTLE_PER_S = 200,
     THROTTLE_OPEN = 8,          /* tokens that open the door again: 40 ms */
+    THROTTLE_DEBT = 128,        /* connections beyond the last token that count: at most 0.7 s */
     THROTTLE_SHUT_MAX = 64,     /* addresses shut out one by one; with more, all are */
     THROTTLE_FORGET_MS = 60000, /* a bucket that was full for so long; what it grew by goes, too */
 };

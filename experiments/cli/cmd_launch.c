@@ -156,17 +156,31 @@ static int remember(struct arguments *a, const struct fleet_row *row, struct err
     return 0;
 }
 
+/* How many were started here and not ended by drover down: the next one's name goes on from there.
+ */
+static int count_local(const struct launching *l, unsigned *ret, struct err *err)
+{
+    struct fleet f CLEANUP(fleet_release) = { 0 };
+    int rc = fleet_load(l->p.folder, &f, err);
+
+    *ret = 0;
+    for (size_t i = 0; i < f.len; i++)
+        *ret += f.v[i].kind == FLEET_LOCAL;
+    return rc;
+}
+
 static int launch_local(struct arguments *a, struct err *err)
 {
     struct launching *l = &a->l;
     struct fleet_row row;
     char end;
-    unsigned n;
+    unsigned n, before = 0;
     int rc = 0;
 
     if (a->hosts != 1 || sscanf(a->host[0], "%u%c", &n, &end) != 1 || n < 1 || n > 1000)
         return err_set(err, ERR_INVALID, "drover launch local N: how many workers, 1 to 1000?");
-    for (unsigned i = 1; rc == 0 && i <= n; i++) {
+    rc = count_local(l, &before, err);
+    for (unsigned i = before + 1; rc == 0 && i <= before + n; i++) {
         if (l->dry) {
             struct buf options CLEANUP(buf_release) = { 0 };
 

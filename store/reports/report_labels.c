@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/label_stats.h"
 #include "store/reports/report_labels.h"
 
 static const struct report_arg args[] = { REPORT_LABEL_ARGS,
@@ -88,15 +89,6 @@ struct listing {
     bool more;
 };
 
-const char *report_label_verdict(const struct store_label_row *r)
-{
-    if (!r->has_label)
-        return "unsolved";
-    if (!r->base_correct)
-        return "improved";
-    return r->label_layers < r->layers ? "shorter" : "preserved";
-}
-
 static int put_label(const struct store_label_row *r, void *arg)
 {
     struct listing *l = arg;
@@ -121,7 +113,7 @@ static int put_label(const struct store_label_row *r, void *arg)
     jsonw_int(w, "index", (int64_t)r->index);
     jsonw_bool(w, "base_correct", r->base_correct);
     jsonw_text(w, "routing", r->routing);
-    jsonw_text(w, "verdict", report_label_verdict(r));
+    jsonw_text(w, "verdict", label_verdict(r));
     jsonw_int(w, "layers", r->layers);
     jsonw_int(w, "label_layers", r->label_layers);
     jsonw_int(w, "simulations", r->simulations);

@@ -21,7 +21,5 @@
 /* The filter borrows from the arguments. ERR_INVALID, ERR_NOT_FOUND. */
 int report_label_filter(struct report_call *c, struct store_label_filter *ret,
                         struct err *err) MUST_CHECK;
-/* "unsolved", "improved", "shorter" (right before, right with fewer layers), "preserved". */
-const char *report_label_verdict(const struct store_label_row *r);
 
 #endif

@@ -109,6 +109,8 @@ static void what_is_no_connection_file_is_refused_with_its_line(void **state)
         { "drover-connect1 tcp://a:1 0.1.0\ndrover-key1 coordinator short\n", ":2:" },
         { "drover-connect1 tcp://a:1 0.1.0\n\n#\ndrover-secret1 x y\n", ":4:" },
         { "drover-connect2 tcp://a:1 0.1.0\n", ":1:" },
+        { "drover-connect1 tcp://a:1 0.1.0\n", "torn" }, /* its key is lost: no plaintext by that */
+        { "drover-connect1 tcp://a:1 0.1.0\ndrover-plaintext\n", ":2:" },
     };
     struct connection back;
 
@@ -124,6 +126,17 @@ static void what_is_no_connection_file_is_refused_with_its_line(void **state)
     struct err err = { 0 };
     unlink(path);
     assert_int_equal(connection_load(path, &back, &err), ERR_NOT_FOUND);
+}
+
+static void plaintext_is_said_in_words(void **state)
+{
+    struct connection c = { .endpoint = "tcp://127.0.0.1:7077", .version = "0.1.0" }, back;
+    struct err err = { 0 };
+
+    (void)state;
+    assert_int_equal(connection_save(path, &c, &err), 0);
+    assert_int_equal(connection_load(path, &back, &err), 0);
+    assert_string_equal(back.server.text, "");
 }
 
 static void keys_of_the_file_go_before_those_of_the_surroundings(void **state)
@@ -157,6 +170,7 @@ int main(void)
         TEST(what_is_saved_is_loaded),
         TEST(secret_that_others_may_read_is_refused),
         TEST(what_is_no_connection_file_is_refused_with_its_line),
+        TEST(plaintext_is_said_in_words),
         TEST(keys_of_the_file_go_before_those_of_the_surroundings),
     };
 

@@ -54,6 +54,27 @@ static void who_proves_nothing_is_shut_out_alone_and_let_in_again(void **state)
     throttle_free(t);
 }
 
+/* What the system had accepted already comes after the door was shut, thousands at once. */
+static void debt_is_bounded_and_nobody_is_shut_out_for_ever(void **state)
+{
+    struct throttle *t = throttle_new();
+    uint32_t shut[THROTTLE_SHUT_MAX];
+    uint64_t due_ms;
+
+    (void)state;
+    (void)noise(t, EVE, 100000, 1000);
+    assert_int_equal(throttle_shut(t, shut), 1);
+    due_ms = throttle_due_ms(t);
+    assert_in_range(due_ms, 1040, 2000);
+    assert_true(throttle_refill(t, due_ms));
+    assert_int_equal(throttle_shut(t, shut), 0);
+    /* Also when nobody looked for an hour. */
+    (void)noise(t, EVE, 100000, due_ms);
+    assert_true(throttle_refill(t, due_ms + 3600000));
+    assert_int_equal(throttle_shut(t, shut), 0);
+    throttle_free(t);
+}
+
 static void any_number_of_peers_that_prove_themselves_comes_in(void **state)
 {
     struct throttle *t = throttle_new();
@@ -183,6 +204,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_proves_nothing_is_shut_out_alone_and_let_in_again),
+        cmocka_unit_test(debt_is_bounded_and_nobody_is_shut_out_for_ever),
         cmocka_unit_test(any_number_of_peers_that_prove_themselves_comes_in),
         cmocka_unit_test(rack_of_honest_peers_grows_its_bucket),
         cmocka_unit_test(who_left_before_he_could_be_asked_is_counted_where_most_noise_is),
