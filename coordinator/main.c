@@ -2,6 +2,7 @@
 /* main.c - drover-coordinator. Exit codes: 0 stopped by a signal, 1 failed, 2 wrong usage. */
 #include <argp.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -176,6 +177,7 @@ int main(int argc, char **argv)
     if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
         return 2;
     log_init("coordinator", a.level);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file too large is told, as a full disk is */
     transport_raise_limits();
     if (a.server.insecure)
         warn_insecure();

@@ -22,11 +22,8 @@
 #include "store/sqlite.h"
 #include "store/store_private.h"
 #include "store/upgrade.h"
+#include "store/wal.h"
 #include "store/words.h"
-
-/* A WAL that grew in a burst is cut to this after its checkpoint: 64 MiB holds some 16,000 pages.
- */
-#define WAL_KEEP_BYTES "67108864"
 
 int64_t store_now(void)
 {
@@ -98,41 +95,6 @@ static int explain(int rc, const char *path, struct err *err)
     return rc;
 }
 
-/* Pages: 16 MiB; and twice as many where the caller should have tidied, but did not. */
-enum { LOG_LONG = 4096, LOG_TOO_LONG = 2 * LOG_LONG };
-
-/* A reader may keep it from bringing in all: the next one does, so its outcome does not matter. */
-static void checkpoint_log(struct store *s)
-{
-    (void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    s->tidy_due = false;
-}
-
-/* After each commit. */
-static int on_log(void *arg, struct sqlite3 *db, const char *name, int pages)
-{
-    struct store *s = arg;
-
-    (void)db;
-    (void)name;
-    s->tidy_due = pages >= LOG_LONG;
-    if (pages >= (s->tidy_later ? LOG_TOO_LONG : LOG_LONG))
-        checkpoint_log(s);
-    return SQLITE_OK;
-}
-
-void store_tidy_later(struct store *s)
-{
-    s->tidy_later = true;
-}
-
-void store_tidy(struct store *s)
-{
-    assert(!s->open_tx);
-    if (s->tidy_due)
-        checkpoint_log(s);
-}
-
 static int writer_setup(struct store *s, struct err *err)
 {
     int version;
@@ -146,7 +108,7 @@ static int writer_setup(struct store *s, struct err *err)
              * with 128 MiB a million jobs take a third more. */
             "PRAGMA journal_size_limit = " WAL_KEEP_BYTES "; PRAGMA cache_size = -32768;",
             err);
-    sqlite3_wal_hook(s->db, on_log, s);
+    wal_watch(s);
     if (rc == 0)
         rc = migrate_run(s->db, version, err);
     if (rc == 0)

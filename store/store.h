@@ -82,7 +82,7 @@ void store_rollback(struct store *s); /* no transaction: nothing happens */
 bool store_in_transaction(const struct store *s);
 /* From now on commits leave it to the caller to bring the log into the file, which takes
  * milliseconds, by store_tidy() when he has told everybody what was committed; but for a log of
- * which nobody takes care. */
+ * which nobody takes care. The log's file is made long enough for some hundred small commits. */
 void store_tidy_later(struct store *s);
 void store_tidy(struct store *s); /* not in a transaction; does nothing while the log is short */
 

@@ -31,7 +31,8 @@ struct store {
     struct later *later, *later_last;
     struct plains *plains; /* NULL until the first */
     bool tidy_later;       /* store_tidy_later() */
-    bool tidy_due;         /* the log is long enough */
+    int log_pages;         /* since it was last brought into the file, or was to be */
+    uint64_t tidied_ms;    /* when it was by store_tidy() */
     bool kept;             /* some rows are kept until the commit (plain.h) */
     struct shape *shapes, *shapes_dirty, *shape_last; /* shape.h */
     struct {

@@ -40,20 +40,34 @@ go_on() {
     fi
 }
 
+# log_end: sets END, where the log's last frame ends: behind it are older frames, or zeros.
+log_end() {
+    END=$(python3 -c '
+import struct, sys
+data = open(sys.argv[1], "rb").read()
+end = 32
+while data[end + 8:end + 16] == data[16:24]:
+    end += 24 + struct.unpack(">I", data[8:12])[0]
+print(end)' "$S-wal")
+}
+
 half_way tail
+log_end
+head -c 7000 /dev/urandom | dd of="$S-wal" bs=4096 seek="$END" oflag=seek_bytes conv=notrunc status=none
 before=$(sqlite3 "file:$S?mode=ro" "select count(*) from label")
 head -c 7000 /dev/urandom >>"$S-wal"
 go_on tail
 [ "$DAMAGED" = no ] && [ "$labels" -ge "$before" ] || fail "rubbish behind the last commit cost something: $before labels, then $labels"
 
 half_way shortened
-size=$(stat -c %s "$S-wal")
-truncate -s $((size / 2)) "$S-wal"
+log_end
+truncate -s $((END / 2)) "$S-wal"
 go_on shortened
 [ "$DAMAGED" = yes ] || fail "half of the log is gone in silence"
 
 half_way overwritten
-printf 'damage' | dd of="$S-wal" bs=1 seek=$(($(stat -c %s "$S-wal") / 2)) conv=notrunc status=none
+log_end
+printf 'damage' | dd of="$S-wal" bs=1 seek=$((END / 2)) conv=notrunc status=none
 go_on overwritten
 [ "$DAMAGED" = yes ] || fail "a damaged log is read in silence"
 

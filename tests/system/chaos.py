@@ -525,7 +525,7 @@ class Chaos:
         else:
             # A limit of the process on the length of its files, just above what they have.
             wal = pathlib.Path(f"{self.world.store}-wal")
-            size = max(wal.stat().st_size if wal.exists() else 0, self.world.store.stat().st_size) + 8192
+            size = max(wal_end(wal)[0], self.world.store.stat().st_size) + 8192
             resource.prlimit(c.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
             def room():

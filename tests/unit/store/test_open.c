@@ -414,47 +414,6 @@ static void aborted_submission_leaves_the_old_plan_as_it_was(void **state)
     assert_int_equal(number(f->path, "SELECT count(*) FROM run_job WHERE live = 1"), 4);
 }
 
-/* One transaction of some PAGES pages of the log. */
-static void write_pages(struct store *s, int pages)
-{
-    char text[1000];
-
-    memset(text, 'a', sizeof text - 1);
-    text[sizeof text - 1] = '\0';
-    begin(s);
-    for (int i = 0; i < 4 * pages; i++) /* nearly four rows are a page */
-        OK(store_audit(s, &(struct store_deed){ .what = "refused", .text = text }, err));
-    commit(s);
-}
-
-static int64_t pages_in_file(const struct fixture *f)
-{
-    struct stat st;
-
-    assert_int_equal(stat(f->path, &st), 0);
-    return st.st_size / 4096;
-}
-
-/* Who tidies later has the log only in the file when he says so, or when he never does. */
-static void a_long_log_is_brought_in_when_it_is_asked_for_or_too_long(void **state)
-{
-    struct fixture *f = *state;
-    int64_t before;
-
-    store_tidy(f->s); /* nothing to do */
-    write_pages(f->s, 4500);
-    assert_true(pages_in_file(f) > 4000);
-    store_tidy_later(f->s);
-    before = pages_in_file(f);
-    write_pages(f->s, 4500);
-    assert_int_equal(pages_in_file(f), before);
-    store_tidy(f->s);
-    assert_true(pages_in_file(f) > before + 4000);
-    before = pages_in_file(f);
-    write_pages(f->s, 9000); /* longer than anybody who tidies lets it be */
-    assert_true(pages_in_file(f) > before + 8000);
-}
-
 #define T(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
 
 int main(void)
@@ -463,7 +422,6 @@ int main(void)
         T(new_store_has_its_marks_and_settings),
         T(reopened_store_keeps_what_it_holds),
         T(clean_close_empties_the_wal),
-        T(a_long_log_is_brought_in_when_it_is_asked_for_or_too_long),
         T(newer_store_is_refused_and_left_alone),
         T(database_of_another_program_is_refused),
         T(file_that_is_no_database_is_refused),
