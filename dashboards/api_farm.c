@@ -63,7 +63,7 @@ void farm_put_state(const struct farm *f, struct jsonw *w)
 
 /* ---- workers ---- */
 
-enum { JOBS_SHOWN = 32, GONE_SHOWN = 20 };
+enum { JOBS_SHOWN = 32, GONE_SHOWN = 20, SEEN_MS = 5000 };
 
 static const Drover__WorkerStatus *status_of(const struct live_view *live, const char *name)
 {
@@ -157,6 +157,8 @@ static void put_worker(const struct farm *f, const struct browse_worker *row,
 
     if (s)
         seen = MAX(seen, clock_wall_ms() - (int64_t)(f->live->age_ms + s->last_seen_ms));
+    if (s) /* heard all the time: coarse, so that answers stay the same for a while */
+        seen -= seen % SEEN_MS;
     jsonw_open(w, '{');
     jsonw_int(w, "id", (int64_t)row->id);
     jsonw_text(w, "name", row->name);

@@ -82,6 +82,8 @@ static int read_step(struct job_page *p, const struct ledger_experiment *e, cons
 static void pick_running(const struct farm *f, const struct ledger_experiment *e,
                          struct job_page *p)
 {
+    uint64_t skipped = 0;
+
     for (size_t i = 0; i < f->running.len; i++) {
         const uint64_t job = f->running.v[i].job;
         const int step = ledger_step_of(e, job);
@@ -89,7 +91,11 @@ static void pick_running(const struct farm *f, const struct ledger_experiment *e
         if (step < 0 || (p->pick.step >= 0 && step != p->pick.step))
             continue;
         p->matched++;
-        if (job > p->pick.after && p->len <= p->limit)
+        if (job <= p->pick.after || p->len > p->limit)
+            continue;
+        if (skipped < p->pick.skip)
+            skipped++;
+        else
             p->job[p->len++] = job;
     }
 }
@@ -124,8 +130,8 @@ static int pick(struct api_call *c, uint64_t id, struct job_page *p, struct err 
 
 static int read_page(struct api_call *c, struct job_page *p, uint64_t *ret_id, struct err *err)
 {
-    static const char *const names[] = { "step", "state", "after", "limit", NULL };
-    int64_t limit = JOBS_USUAL, after = 0;
+    static const char *const names[] = { "step", "state", "after", "skip", "limit", NULL };
+    int64_t limit = JOBS_USUAL, after = 0, skip = 0;
     int rc = request_only(c->request, names, err);
 
     if (!rc)
@@ -135,9 +141,12 @@ static int read_page(struct api_call *c, struct job_page *p, uint64_t *ret_id, s
     if (!rc)
         rc = request_integer(c->request, "after", 0, 0, INT64_MAX, &after, err);
     if (!rc)
+        rc = request_integer(c->request, "skip", 0, 0, INT64_MAX, &skip, err);
+    if (!rc)
         rc = read_state(p, request_text(c->request, "state"), err);
     p->limit = (size_t)limit;
     p->pick.after = (uint64_t)after;
+    p->pick.skip = (uint64_t)skip;
     return rc;
 }
 
@@ -270,6 +279,7 @@ int api_job(struct api_call *c, struct err *err)
 int api_run(struct api_call *c, struct err *err)
 {
     static const char *const names[] = { NULL };
+    struct jsonw w = { .to = c->out, .comma = true };
     uint64_t id = 0;
     int rc = request_only(c->request, names, err);
 
@@ -277,6 +287,8 @@ int api_run(struct api_call *c, struct err *err)
         rc = request_id(c->request, 1, &id, err);
     if (!rc)
         rc = show(c, "run", id, err);
+    if (!rc)
+        rc = browse_put_home(c->store, id, &w, err);
     if (!rc)
         buf_addc(c->out, '}');
     return rc;

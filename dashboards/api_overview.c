@@ -14,6 +14,7 @@ enum {
     EXPERIMENTS_USUAL = 100,
     EVENTS = 30,
     RATE_MS = 10000,
+    METRICS_FIRST = 40,  /* runs that are looked at for metrics in the first answer */
     RATE_ROWS = 1 << 18, /* attempts looked through for the rate */
 };
 
@@ -51,6 +52,29 @@ static struct ranked *rank(const struct ledger_view *v, const struct running *r,
     return list;
 }
 
+static bool has_kind(const struct ledger_experiment *e, const char *kind)
+{
+    for (size_t i = 0; i < e->steps; i++)
+        if (strcmp(e->step[i].kind, kind) == 0)
+            return true;
+    return false;
+}
+
+/* Which views have something to show, by what its steps do. */
+static void put_has(const struct ledger_experiment *e, struct jsonw *w)
+{
+    const bool stages = has_kind(e, "stage");
+
+    jsonw_open_at(w, "has", '{');
+    jsonw_bool(w, "labels", has_kind(e, "search"));
+    jsonw_bool(w, "scores", has_kind(e, "evaluate"));
+    jsonw_bool(w, "curriculum", stages);
+    jsonw_bool(w, "metrics",
+               stages || has_kind(e, "pretrain") || has_kind(e, "router") || has_kind(e, "exec"));
+    jsonw_bool(w, "tables", true); /* every experiment has the usual one */
+    jsonw_close(w, '}');
+}
+
 static void put_experiments(const struct farm *f, size_t max, int64_t now_ms, struct jsonw *w)
 {
     struct ranked *list = rank(f->v, &f->running, now_ms);
@@ -59,6 +83,7 @@ static void put_experiments(const struct farm *f, size_t max, int64_t now_ms, st
     for (size_t i = 0; i < MIN(f->v->experiments, max); i++) {
         jsonw_open(w, '{');
         browse_put_experiment(list[i].e, list[i].running, now_ms, w);
+        put_has(list[i].e, w);
         jsonw_close(w, '}');
     }
     jsonw_close(w, ']');
@@ -133,7 +158,6 @@ int api_overview(struct api_call *c, struct err *err)
     jsonw_open(&w, '{');
     jsonw_int(&w, "version", 1);
     jsonw_int(&w, "change", (int64_t)c->change);
-    jsonw_int(&w, "at_ms", c->now_ms);
     browse_put_store(c->store, &w);
     rc = browse_put_events(c->store, EVENTS, &w, err);
     if (rc)
@@ -188,29 +212,6 @@ static void put_steps(const struct farm *f, const struct ledger_experiment *e, i
     free(running);
 }
 
-static bool has_kind(const struct ledger_experiment *e, const char *kind)
-{
-    for (size_t i = 0; i < e->steps; i++)
-        if (strcmp(e->step[i].kind, kind) == 0)
-            return true;
-    return false;
-}
-
-/* Which views have something to show, by what its steps do. */
-static void put_has(const struct ledger_experiment *e, struct jsonw *w)
-{
-    const bool stages = has_kind(e, "stage");
-
-    jsonw_open_at(w, "has", '{');
-    jsonw_bool(w, "labels", has_kind(e, "search"));
-    jsonw_bool(w, "scores", has_kind(e, "evaluate"));
-    jsonw_bool(w, "curriculum", stages);
-    jsonw_bool(w, "metrics",
-               stages || has_kind(e, "pretrain") || has_kind(e, "router") || has_kind(e, "exec"));
-    jsonw_bool(w, "tables", true); /* every experiment has the usual one */
-    jsonw_close(w, '}');
-}
-
 /* Experiment ID from the ledger: its members and steps; false: the ledger does not have it (yet).
  */
 static bool put_counts(struct api_call *c, uint64_t id, struct jsonw *w)
@@ -243,12 +244,14 @@ static int put_columns(struct api_call *c, uint64_t id, struct jsonw *w, struct 
     }
     if (c->grids)
         rc = grid_put_columns(c->grids, id, w, err);
-    if (!rc)
-        rc = curves_put_metrics(c->store, id, w, err);
+    const bool soon = rc == 0 && strstr(buf_str(c->out) + before, "\"ready\":false") != NULL;
+
+    if (!rc) /* while runs are still being read somebody waits for the first view: it is asked again
+              */
+        rc = curves_put_metrics(c->store, id, soon ? METRICS_FIRST : CURVES_METRICS_RUNS, w, err);
     if (!rc)
         ledger_remember(c->ledger, id, c->out->data + before, c->out->len - before,
-                        clock_ms() - begin,
-                        strstr(c->out->data + before, "\"ready\":false") != NULL);
+                        clock_ms() - begin, soon);
     return rc;
 }
 

@@ -141,6 +141,23 @@ static void put_page(const struct grid_view *v, const struct shown *s, const str
     grid_put_state(v, w);
 }
 
+/* Behind a cursor, or behind so many rows. */
+static int page_of(const struct request *r, const struct grid_view *v, const struct grid_filters *f,
+                   struct grid_page *page, struct err *err)
+{
+    const char *sort = request_text(r, "sort"), *after = request_text(r, "after");
+    int64_t limit = 0, skip = 0;
+    int rc = request_integer(r, "limit", 100, 1, GRID_LIMIT_MAX, &limit, err);
+
+    rc = rc ? rc : request_integer(r, "skip", 0, 0, UINT32_MAX, &skip, err);
+    if (rc)
+        return rc;
+    if (skip && after && after[0])
+        return err_set(err, ERR_INVALID, "\"after\" or \"skip\", not both");
+    return skip ? grid_page_at(v, f, sort, (size_t)skip, (size_t)limit, page, err)
+                : grid_page(v, f, sort, after, (size_t)limit, page, err);
+}
+
 static int answer(const struct request *r, const struct grid_view *v, struct jsonw *w,
                   struct err *err)
 {
@@ -149,17 +166,14 @@ static int answer(const struct request *r, const struct grid_view *v, struct jso
     struct shown *s CLEANUP(mem_cleanup) = mem_calloc(1, sizeof *s);
     const char *filter;
     size_t at = 0;
-    int64_t limit = 0, superseded = 0;
-    int rc = request_integer(r, "limit", 100, 1, GRID_LIMIT_MAX, &limit, err);
+    int64_t superseded = 0;
+    int rc = request_integer(r, "superseded", 0, 0, 1, &superseded, err);
 
-    rc = rc ? rc : request_integer(r, "superseded", 0, 0, 1, &superseded, err);
     f.superseded = superseded != 0;
     while (rc == 0 && (filter = request_next(r, "filter", &at)) != NULL)
         rc = grid_filter_add(v, &f, filter, err);
     rc = rc ? rc : choose(v, request_text(r, "columns"), s, err);
-    rc = rc ? rc
-            : grid_page(v, &f, request_text(r, "sort"), request_text(r, "after"), (size_t)limit,
-                        page, err);
+    rc = rc ? rc : page_of(r, v, &f, page, err);
     rc = grid_invalid(rc, err);
     if (rc == 0)
         put_page(v, s, page, f.superseded, w);
@@ -169,8 +183,8 @@ static int answer(const struct request *r, const struct grid_view *v, struct jso
 
 int api_runs(struct api_call *c, struct err *err)
 {
-    static const char *const known[] = { "sort",  "filter",     "columns", "limit",
-                                         "after", "superseded", NULL };
+    static const char *const known[] = { "sort",  "filter", "columns",    "limit",
+                                         "after", "skip",   "superseded", NULL };
     struct grid_view v CLEANUP(grid_done) = { 0 };
     struct jsonw w = api_open(c);
     uint64_t experiment = 0;

@@ -6,6 +6,7 @@
 #include "common/base/nearest.h"
 #include "dashboards/api_labels.h"
 #include "store/read.h"
+#include "store/store.h"
 #include "store/tables/tables.h"
 
 struct listing {
@@ -104,19 +105,21 @@ static int read_format(const char *word, enum table_format *ret, struct err *err
 /* One table alone may take so many times as long as another answer: resampling takes seconds. */
 enum { PATIENCE = 4 };
 
-static int too_slow(const struct api_call *c, bool alone, struct err *err)
+static int too_slow(const struct api_call *c, const char *name, int64_t number, struct err *err)
 {
-    if (alone)
-        return err_set(err, ERR_TIMEOUT,
-                       "it took longer than %u ms and was stopped; drover table and drover cell "
-                       "have no limit, drover dashboard has --time-ms",
-                       PATIENCE * c->time_ms);
+    if (number > 0)
+        return err_set(
+            err, ERR_TIMEOUT,
+            "it took longer than %u ms and was stopped; without a limit: drover table "
+            "'%.200s' --table %lld --store '%.300s'; or begin the dashboard with --time-ms %u",
+            PATIENCE * c->time_ms, name, (long long)number, store_path(c->store), 10 * c->time_ms);
     return err_set(err, ERR_TIMEOUT,
                    "the tables took longer than %u ms and were stopped; ask for one alone (only=N)",
                    c->time_ms);
 }
 
-static void put_answer(struct listing *l, const struct buf *list)
+/* NOTE: why there are none; NULL: there may be some. */
+static void put_answer(struct listing *l, const struct buf *list, const char *note)
 {
     struct jsonw w = { .to = l->c->out };
 
@@ -132,6 +135,8 @@ static void put_answer(struct listing *l, const struct buf *list)
     jsonw_close(&w, ']');
     if (l->format != TABLE_JSON)
         jsonw_text(&w, "text", buf_str(&l->text));
+    if (note)
+        jsonw_text(&w, "note", note);
     jsonw_close(&w, '}');
 }
 
@@ -165,13 +170,19 @@ int api_tables(struct api_call *c, struct err *err)
         store_time_limit(c->store, PATIENCE * c->time_ms);
     rc = tables_each(c->store, NULL, NULL, buf_str(&name), &options, l.format, take_table, &l, err);
     if (rc == ERR_TIMEOUT || (!rc && l.made == 0 && l.last == ERR_TIMEOUT))
-        return too_slow(c, only > 0, err);
+        return too_slow(c, buf_str(&name), only, err);
+    /* An experiment that has begun only: nothing to show yet is an answer. */
+    const bool none = rc == ERR_NOT_FOUND && titles;
+    if (none)
+        rc = 0;
     if (!rc && list.len + l.text.len > API_BYTES_MAX)
         rc = err_set(err, ERR_LIMIT,
                      "the tables take more than %d MiB; ask for one of them (only=N)",
                      API_BYTES_MAX >> 20);
     if (!rc)
-        put_answer(&l, &list);
+        put_answer(&l, &list, none ? err->text : NULL);
+    if (none)
+        *err = (struct err){ 0 };
     return rc;
 }
 
@@ -196,5 +207,5 @@ int api_cell(struct api_call *c, struct err *err)
     rc = rc ? rc
             : tables_cell(c->store, NULL, NULL, buf_str(&name), (size_t)table, row, column, c->out,
                           err);
-    return rc == ERR_TIMEOUT ? too_slow(c, true, err) : rc;
+    return rc == ERR_TIMEOUT ? too_slow(c, buf_str(&name), table, err) : rc;
 }

@@ -233,7 +233,9 @@ static void note_seeds(struct comparison *c, const struct compare_row *rows)
         tests += !isnan(rows[i].p);
     }
     note = compare_note(c);
-    buf_adds(note, "Intervals are Student's t over seeds, 95 %, from three seeds on");
+    buf_adds(note,
+             "Intervals are Student's t over seeds, 95 %, from three seeds on; only seeds count as "
+             "repetitions");
     if (few)
         buf_printf(note, "; %zu of the values have fewer, so none", few);
     buf_addc(note, '.');

@@ -37,8 +37,10 @@ int curves_put(struct store *s, struct grids *g, const struct curves_question *q
 int curves_usual_metric(struct store *s, uint64_t experiment, struct buf *ret,
                         struct err *err) MUST_CHECK;
 
-/* Member "metrics" of /experiments/:id: [{step, metric, series, points}]. */
-int curves_put_metrics(struct store *s, uint64_t experiment, struct jsonw *w,
+/* Member "metrics" of /experiments/:id: [{step, metric, series, points}], by the first RUNS of its
+ * runs; with "metrics_of" RUNS when there are more. */
+enum { CURVES_METRICS_RUNS = 400 /* usual: some 50 ms */ };
+int curves_put_metrics(struct store *s, uint64_t experiment, size_t runs, struct jsonw *w,
                        struct err *err) MUST_CHECK;
 
 #endif

@@ -12,9 +12,8 @@
 
 enum {
     STEPS_MAX = 64,
-    LOOKED_AT = 32,     /* runs whose steps are looked at for one that reports a metric */
-    METRICS_MAX = 512,  /* distinct ones of an experiment */
-    METRICS_RUNS = 400, /* runs that are looked at for the list of metrics: some 50 ms */
+    LOOKED_AT = 32,    /* runs whose steps are looked at for one that reports a metric */
+    METRICS_MAX = 512, /* distinct ones of an experiment */
 };
 
 /* ---- the list of metrics ---- */
@@ -90,26 +89,27 @@ static int by_step(const void *a, const void *b)
     return order ? order : strcmp(x->metric, y->metric);
 }
 
-static int list_metrics(struct store *s, uint64_t experiment, struct known_metrics *k,
+static int list_metrics(struct store *s, uint64_t experiment, size_t runs, struct known_metrics *k,
                         bool *ret_all, struct err *err)
 {
-    uint64_t *run CLEANUP(mem_cleanup) = mem_calloc(METRICS_RUNS, sizeof *run);
+    uint64_t *run CLEANUP(mem_cleanup) = mem_calloc(runs, sizeof *run);
     size_t len = 0;
-    int rc = some_runs(s, experiment, 0, run, METRICS_RUNS, &len, err);
+    int rc = some_runs(s, experiment, 0, run, runs, &len, err);
 
     for (size_t i = 0; rc == 0 && i < len; i++)
         rc = add_metrics_of(s, run[i], k, err);
     if (k->len)
         qsort(k->one, k->len, sizeof *k->one, by_step);
-    *ret_all = len < METRICS_RUNS;
+    *ret_all = len < runs;
     return rc;
 }
 
-int curves_put_metrics(struct store *s, uint64_t experiment, struct jsonw *w, struct err *err)
+int curves_put_metrics(struct store *s, uint64_t experiment, size_t runs, struct jsonw *w,
+                       struct err *err)
 {
     struct known_metrics *k CLEANUP(known_free) = mem_calloc(1, sizeof *k);
     bool all = true;
-    int rc = list_metrics(s, experiment, k, &all, err);
+    int rc = list_metrics(s, experiment, runs, k, &all, err);
 
     if (rc < 0)
         return rc;
@@ -124,7 +124,7 @@ int curves_put_metrics(struct store *s, uint64_t experiment, struct jsonw *w, st
     }
     jsonw_close(w, ']');
     if (!all) /* counts are of so many runs */
-        jsonw_int(w, "metrics_of", METRICS_RUNS);
+        jsonw_int(w, "metrics_of", (int64_t)runs);
     return 0;
 }
 
@@ -134,7 +134,7 @@ int curves_usual_metric(struct store *s, uint64_t experiment, struct buf *ret, s
     struct known_metrics *k CLEANUP(known_free) = mem_calloc(1, sizeof *k);
     const char *best = NULL;
     bool all;
-    int rc = list_metrics(s, experiment, k, &all, err);
+    int rc = list_metrics(s, experiment, CURVES_METRICS_RUNS, k, &all, err);
 
     if (rc < 0)
         return rc;
@@ -199,7 +199,7 @@ static int not_reported(struct curves *c, struct err *err)
     struct known_metrics *k CLEANUP(known_free) = mem_calloc(1, sizeof *k);
     const char *names[METRICS_MAX + 1] = { NULL };
     bool all, known = false;
-    int rc = list_metrics(c->s, c->q->experiment, k, &all, err);
+    int rc = list_metrics(c->s, c->q->experiment, CURVES_METRICS_RUNS, k, &all, err);
 
     if (rc < 0)
         return rc;

@@ -23,6 +23,7 @@
 
 enum {
     GRID_CHUNK = 4096,      /* runs per transaction: some 40 ms */
+    GRID_FIRST = 512,       /* the first time, when there are many */
     GRID_AT_ONCE = 20000,   /* the first question waits for experiments of up to so many runs */
     GRID_WAIT_MS = 1500,    /* so long at most */
     GRID_REFRESH_MS = 1000, /* between two looks at a store that changes */
@@ -55,7 +56,7 @@ struct grid_view {
     size_t columns;
     const uint64_t *run;  /* [rows] ascending */
     const uint8_t *flags; /* [rows] */
-    size_t rows, total;   /* there now; when all are there */
+    size_t rows, total;   /* there now; when all are there, about until they are */
     bool ready, fits;     /* all there; fits = false: there is no room for the rest */
     uint64_t version;     /* grows with every change of the grid */
 };
@@ -110,6 +111,10 @@ struct grid_page {
  * whose value stays is left out or comes twice. ERR_INVALID, ERR_NOT_FOUND. */
 int grid_page(const struct grid_view *v, const struct grid_filters *f, const char *sort,
               const char *after, size_t limit, struct grid_page *ret, struct err *err) MUST_CHECK;
+/* The page behind the first SKIP rows: for jumps, such as to the end. Costs more the greater SKIP
+ * is: some 30 ms at a million. */
+int grid_page_at(const struct grid_view *v, const struct grid_filters *f, const char *sort,
+                 size_t skip, size_t limit, struct grid_page *ret, struct err *err) MUST_CHECK;
 void grid_page_release(struct grid_page *p);
 
 /* ---- groups ---- */

@@ -225,10 +225,13 @@ static int count_total(struct store *s, struct grid *g, struct err *err)
     int rc;
 
     stmt_u64(st, ":experiment", g->experiment);
+    stmt_u64(st, ":exact", GRID_AT_ONCE + 1); /* a million would take 0.1 s */
     rc = stmt_step(st, err);
     if (rc > 0) {
         known = stmt_col(st, 0) != 0;
         total = stmt_col_u64(st, 1);
+        if (total > GRID_AT_ONCE)
+            total = stmt_col_u64(st, 2) + 1;
     }
     stmt_reset(st);
     if (rc < 0)
@@ -246,7 +249,9 @@ static int count_total(struct store *s, struct grid *g, struct err *err)
 static int load_chunk(struct grid *g, struct store *s, bool *ret_more, struct err *err)
 {
     struct grid_chunk c CLEANUP(grid_chunk_release) = { 0 };
-    int rc = grid_read_runs(s, g, last_run(g), GRID_CHUNK, &c, err);
+    /* Somebody waits for the first rows of many. */
+    const bool few = g->rows == 0 && g->total > GRID_AT_ONCE;
+    int rc = grid_read_runs(s, g, last_run(g), few ? GRID_FIRST : GRID_CHUNK, &c, err);
 
     if (rc == 0)
         rc = grid_read_params(s, &c, err);

@@ -213,12 +213,26 @@ static void walk(const struct grid_view *v, const struct grid_filters *f, const 
     }
 }
 
-int grid_page(const struct grid_view *v, const struct grid_filters *f, const char *sort,
-              const char *after, size_t limit, struct grid_page *ret, struct err *err)
+/* Order what B holds, without the SKIP first of them, into RET. */
+static void take_page(struct best *b, size_t skip, struct grid_page *ret)
+{
+    cut(b);
+    skip = MIN(skip, b->len);
+    if (skip > 0 && skip < b->len)
+        select_least(b->entry, b->len, skip);
+    ret->len = b->len - skip;
+    qsort(b->entry + skip, ret->len, sizeof *b->entry, by_key);
+    for (size_t i = 0; i < ret->len; i++)
+        ret->row[i] = b->entry[skip + i].row;
+}
+
+static int read_page(const struct grid_view *v, const struct grid_filters *f, const char *sort,
+                     const char *after, size_t skip, size_t limit, struct grid_page *ret,
+                     struct err *err)
 {
     const struct column *c;
     struct cursor at = { 0 };
-    struct best best = { .limit = limit, .cap = MAX(4096, 4 * limit) };
+    struct best best = { .limit = skip + limit };
     uint64_t behind = 0;
 
     *ret = (struct grid_page){ 0 };
@@ -232,20 +246,29 @@ int grid_page(const struct grid_view *v, const struct grid_filters *f, const cha
     }
     if (rc < 0)
         return rc;
+    best.cap = MIN(MAX(4096, 4 * best.limit), v->rows + 1);
     best.entry = mem_calloc(best.cap, sizeof *best.entry);
     walk(v, f, c, descending, &at, &best, ret, &behind);
-    cut(&best);
-    qsort(best.entry, best.len, sizeof *best.entry, by_key);
-    ret->len = best.len;
-    for (size_t i = 0; i < best.len; i++)
-        ret->row[i] = best.entry[i].row;
+    take_page(&best, skip, ret);
     free(best.entry);
-    if (behind > ret->len) {
+    if (ret->len > 0 && behind > skip + ret->len) {
         uint32_t last = ret->row[ret->len - 1];
 
         write_cursor(c, sort, v->run[last], last, &ret->next);
     }
     return 0;
+}
+
+int grid_page(const struct grid_view *v, const struct grid_filters *f, const char *sort,
+              const char *after, size_t limit, struct grid_page *ret, struct err *err)
+{
+    return read_page(v, f, sort, after, 0, limit, ret, err);
+}
+
+int grid_page_at(const struct grid_view *v, const struct grid_filters *f, const char *sort,
+                 size_t skip, size_t limit, struct grid_page *ret, struct err *err)
+{
+    return read_page(v, f, sort, NULL, MIN(skip, v->rows), limit, ret, err);
 }
 
 void grid_page_release(struct grid_page *p)

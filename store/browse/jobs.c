@@ -12,6 +12,7 @@ size_t browse_pick_jobs(const struct ledger_view *v, const struct ledger_experim
                         uint64_t *ret_matched)
 {
     const bool diverged = p->state & LEDGER_DIVERGED;
+    uint64_t skipped = 0;
     size_t n = 0;
 
     *ret_matched = 0;
@@ -23,7 +24,11 @@ size_t browse_pick_jobs(const struct ledger_view *v, const struct ledger_experim
         if (diverged ? !(state & LEDGER_DIVERGED) : p->state && (state & LEDGER_STATE) != p->state)
             continue;
         (*ret_matched)++;
-        if (e->base + i > p->after && n < max)
+        if (e->base + i <= p->after || n == max)
+            continue;
+        if (skipped < p->skip)
+            skipped++;
+        else
             ret[n++] = e->base + i;
     }
     return n;
@@ -167,6 +172,25 @@ int browse_put_log(struct store *s, uint64_t job, struct jsonw *w, struct err *e
         jsonw_close(w, '}');
     } else if (rc == 0) {
         jsonw_null(w, "log");
+    }
+    stmt_reset(st);
+    return MIN(rc, 0);
+}
+
+int browse_put_home(struct store *s, uint64_t run, struct jsonw *w, struct err *err)
+{
+    struct stmt *st = USE(s, BROWSE_RUN_HOME);
+    int rc;
+
+    stmt_u64(st, ":run", run);
+    rc = stmt_step(st, err);
+    if (rc > 0) {
+        jsonw_open_at(w, "experiment", '{');
+        jsonw_int(w, "id", stmt_col(st, 0));
+        jsonw_text(w, "name", stmt_col_text(st, 1));
+        jsonw_close(w, '}');
+    } else if (rc == 0) {
+        jsonw_null(w, "experiment");
     }
     stmt_reset(st);
     return MIN(rc, 0);

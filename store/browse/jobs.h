@@ -18,6 +18,7 @@ struct browse_pick {
     int step;       /* place; -1: all */
     unsigned state; /* enum ledger_state; LEDGER_NONE: all; LEDGER_DONE | LEDGER_DIVERGED */
     uint64_t after; /* only those with greater numbers */
+    uint64_t skip;  /* without so many of those, the first */
 };
 /* Up to MAX of them, ascending, into RET; *RET_MATCHED: how many there are in all, behind AFTER or
  * not. While the ledger is held. */
@@ -31,6 +32,8 @@ int browse_put_job(struct store *s, uint64_t job, double running_s, struct jsonw
                    struct err *err) MUST_CHECK;
 /* Member "log": {attempt, bytes, text} of its last attempt that has one, or null. */
 int browse_put_log(struct store *s, uint64_t job, struct jsonw *w, struct err *err) MUST_CHECK;
+/* Member "experiment": {id, name} of RUN's, or null. */
+int browse_put_home(struct store *s, uint64_t run, struct jsonw *w, struct err *err) MUST_CHECK;
 /* What ATTEMPT said, cut at BROWSE_TEXT_MAX; empty when it said nothing or is not there. */
 int browse_attempt_text(struct store *s, uint64_t attempt, struct buf *ret,
                         struct err *err) MUST_CHECK;

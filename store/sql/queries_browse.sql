@@ -165,6 +165,10 @@ SELECT job.id, lower(hex(job.key)), job.kind, job.step, job.state, job.diverged,
        job.epoch
 FROM job WHERE job.id = :job
 
+-- name: browse_run_home
+SELECT experiment.id, experiment.name FROM run JOIN revision ON revision.id = run.revision
+JOIN experiment ON experiment.id = revision.experiment WHERE run.id = :run
+
 -- name: browse_job_claims
 SELECT run_job.run FROM run_job WHERE run_job.job = :job AND run_job.live = :live ORDER BY run_job.run LIMIT :max
 
@@ -183,9 +187,12 @@ WHERE attempt.job = :job ORDER BY attempt.epoch DESC LIMIT 1
 
 -- Grids: the runs of an experiment in memory.
 
+-- How many there are: up to :exact runs are counted; beyond, as many as lie between the first and the last.
 -- name: browse_grid_total
 SELECT EXISTS (SELECT 1 FROM experiment WHERE id = :experiment),
-       (SELECT count(*) FROM run_summary WHERE experiment = :experiment)
+       (SELECT count(*) FROM (SELECT 1 FROM run_summary WHERE experiment = :experiment LIMIT :exact)),
+       coalesce((SELECT run FROM run_summary WHERE experiment = :experiment ORDER BY run DESC LIMIT 1), 0)
+       - coalesce((SELECT run FROM run_summary WHERE experiment = :experiment ORDER BY run LIMIT 1), 0)
 
 -- name: browse_grid_runs
 SELECT run_summary.run, run.seed, run.revision, run.superseded, jobs, waiting, ready, done, failed, skipped, cancelled,

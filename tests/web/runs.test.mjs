@@ -128,15 +128,18 @@ test("two filters and a sort, in the page", async () => {
     assert.ok(Math.abs(value - best[k]) < 0.006, `row ${k + 1}: ${text}, ${best[k]} in the store`);
   }
   await shot(page, "runs-filtered");
-  // To the end of the list by the keyboard: rows come as they are needed.
+  // To the end of the list and back by the keyboard, again and again: any row is one question away.
+  const ends = () => grid.evaluate((table) => {
+    const drawn = [...table.querySelectorAll("tbody tr[aria-rowindex]:not(.gap)")];
+    return [drawn[0], drawn.at(-1)].map((r) => Number(r?.getAttribute("aria-rowindex") ?? 0) - 1);
+  });
   await grid.focus();
-  for (let k = 0; k < 12; k++) {
+  for (let k = 0; k < 3; k++) {
     await page.keyboard.press("End");
-    await settled(page);
+    await until(async () => (await ends())[1] === wanted.length, `the last of ${wanted.length} rows`);
+    await page.keyboard.press("Home");
+    await until(async () => (await ends())[0] === 1, "the first row");
   }
-  const last = await grid.locator("tbody tr[aria-rowindex]:not(.gap)").last().getAttribute("aria-rowindex");
-  assert.equal(Number(last), Math.min(wanted.length, Number(last)) + (Number(last) > wanted.length ? 1 : 0));
-  assert.ok(Number(last) > 100, "no second page came");
   assert.deepEqual(page.complaints, []);
   await page.context().close();
 });

@@ -185,7 +185,7 @@ test("a win that the server doubts, or that many share, is said so", () => {
   ]);
   assert.equal(
     plain(winnerWords(c)),
-    "exponential and none are ahead, but it may be chance: +20.0 points over fixed [+5.0, +35.0], 3 seeds, p = .082.",
+    "exponential and schedule = none are ahead, but it may be chance: +20.0 points over fixed [+5.0, +35.0], 3 seeds, p = .082.",
   );
   const doubted = {
     ...compare([

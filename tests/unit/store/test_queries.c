@@ -41,6 +41,7 @@ static const struct {
       "an index of the open ones only" },
     { STMT_BROWSE_GRID_RUNNING, "SCAN attempt USING INDEX attempt_open",
       "an index of the open ones only" },
+    { STMT_BROWSE_GRID_TOTAL, "SCAN (subquery", "at most :exact rows of an index" },
     { STMT_SKIP_BEHIND, "SCAN behind", "what the recursion found so far" },
     { STMT_CHECKPOINT_GONE, "SCAN gone", "files that were replaced since the last commit" },
     { STMT_CHECKPOINTS_FAILED, "SCAN checkpoint", "one row per job that runs or failed; gc" },

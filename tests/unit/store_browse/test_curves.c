@@ -307,7 +307,7 @@ static void metrics_are_listed_and_others_refused(void **state)
     buf_clear(&out);
     w.comma = false;
     jsonw_open(&w, '{');
-    OK(curves_put_metrics(a.s, 1, &w, err));
+    OK(curves_put_metrics(a.s, 1, CURVES_METRICS_RUNS, &w, err));
     jsonw_close(&w, '}');
     assert_string_equal(buf_str(&out),
                         "{\"metrics\":[{\"step\":\"train\",\"metric\":\"reward\",\"series\":1,"

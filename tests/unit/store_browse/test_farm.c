@@ -297,7 +297,7 @@ static void jobs_come_page_by_page_each_once(void **state)
     struct rig *r = *state;
     struct browse_pick p = { .step = -1 };
     const struct ledger_view *v = ledger_hold(r->l, 0);
-    uint64_t got[2], matched, all = 0;
+    uint64_t got[2], last, matched, all = 0;
     size_t n;
 
     while ((n = browse_pick_jobs(v, &v->experiment[0], &p, got, 2, &matched)) > 0) {
@@ -309,6 +309,12 @@ static void jobs_come_page_by_page_each_once(void **state)
         }
     }
     assert_int_equal(all, 6);
+    p = (struct browse_pick){ .step = -1, .skip = 5 };
+    assert_int_equal(browse_pick_jobs(v, &v->experiment[0], &p, &last, 1, &matched), 1);
+    assert_int_equal(last, got[1]);
+    p.skip = 6;
+    assert_int_equal(browse_pick_jobs(v, &v->experiment[0], &p, &last, 1, &matched), 0);
+    assert_int_equal(matched, 6);
     p = (struct browse_pick){ .step = -1, .state = LEDGER_FAILED };
     assert_int_equal(browse_pick_jobs(v, &v->experiment[0], &p, got, 2, &matched), 2);
     assert_int_equal(matched, 3);

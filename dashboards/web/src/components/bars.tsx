@@ -6,7 +6,8 @@ import { compact, integer, number, ticks } from "../lib/format";
 import { paintCanvas, useSize } from "../lib/hooks";
 import { colour, useTheme } from "../lib/theme";
 import { seriesColour } from "../lib/colours";
-import { NumbersTable, placeTip } from "./chart";
+import { NumbersTable } from "./numbers";
+import { placeTip } from "./tip";
 
 export interface HistogramProps {
   label: string;

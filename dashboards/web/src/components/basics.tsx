@@ -2,11 +2,13 @@
 // Small parts: badges, states of loading, buttons, tabs, dialogs, figures of a value.
 import type { ComponentChildren, JSX, VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { ApiError, Data } from "../lib/api";
+import type { ApiError } from "../lib/api";
+import type { Data } from "../lib/data";
 import { stateTone } from "../lib/colours";
-import { copyText } from "../lib/export";
+import { copyText, csv, download, fileName } from "../lib/export";
 import { clock, fullTime, relative } from "../lib/format";
 import { useElementId, useNow } from "../lib/hooks";
+import type { Cell } from "../lib/types";
 
 export type Tone = ReturnType<typeof stateTone> | "accent";
 
@@ -112,6 +114,22 @@ export function CopyButton(props: {
       <span class="copy-said" aria-live="polite">
         {said}
       </span>
+    </button>
+  );
+}
+
+/** What TABLE gives as NAME.csv. */
+export function CsvButton(props: {
+  name: string;
+  table: () => { columns: readonly string[]; rows: readonly (readonly Cell[])[] };
+}): VNode {
+  const save = () => {
+    const { columns, rows } = props.table();
+    download(fileName(props.name) + ".csv", csv(columns, rows));
+  };
+  return (
+    <button type="button" class="button small" onClick={save}>
+      CSV
     </button>
   );
 }

@@ -10,7 +10,7 @@ import { badTone, outcomeWord } from "../lib/outcomes";
 import { blocks, spanAt, timeTicks } from "../lib/lanes";
 import { colour, useTheme } from "../lib/theme";
 import type { Timeline, TimelineAttempt } from "../lib/types";
-import { placeTip } from "./chart";
+import { placeTip } from "./tip";
 import { fit } from "./heatmap";
 
 export type GanttWorker = Timeline["workers"][number];

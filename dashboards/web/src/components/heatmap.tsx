@@ -2,13 +2,14 @@
 // A matrix as colours: a canvas with a tooltip, arrows to move, and the same as a table.
 import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { csv, download, fileName } from "../lib/export";
 import { diverging, sequential } from "../lib/colours";
 import { number } from "../lib/format";
 import { paintCanvas, useSize } from "../lib/hooks";
 import { Theme, colour, useTheme } from "../lib/theme";
 import type { Cell } from "../lib/types";
-import { NumbersTable, placeTip } from "./chart";
+import { CsvButton } from "./basics";
+import { NumbersTable } from "./numbers";
+import { placeTip } from "./tip";
 
 export interface HeatmapProps {
   label: string;
@@ -174,16 +175,7 @@ export function Heatmap(props: HeatmapProps): VNode {
           <button type="button" class="button small" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
             Numbers
           </button>
-          <button
-            type="button"
-            class="button small"
-            onClick={() => {
-              const t = table();
-              download(fileName(props.label) + ".csv", csv(t.columns, t.rows));
-            }}
-          >
-            CSV
-          </button>
+          <CsvButton name={props.label} table={table} />
         </div>
       </div>
       <div

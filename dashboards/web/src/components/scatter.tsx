@@ -4,11 +4,14 @@
 import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { seriesColour, withAlpha } from "../lib/colours";
-import { csv, download, fileName } from "../lib/export";
+import { download, fileName } from "../lib/export";
 import { compact, number, ticks } from "../lib/format";
 import { paintCanvas, useSize } from "../lib/hooks";
 import { colour, useTheme } from "../lib/theme";
-import { NumbersTable, placeTip, withLegend } from "./chart";
+import { CsvButton } from "./basics";
+import { NumbersTable } from "./numbers";
+import { withLegend } from "./picture";
+import { placeTip } from "./tip";
 
 export interface ScatterPoint {
   id: number;
@@ -273,16 +276,7 @@ export function Scatter(props: ScatterProps): VNode {
           >
             PNG
           </button>
-          <button
-            type="button"
-            class="button small"
-            onClick={() => {
-              const t = table();
-              download(fileName(props.label) + ".csv", csv(t.columns, t.rows));
-            }}
-          >
-            CSV
-          </button>
+          <CsvButton name={props.label} table={table} />
         </div>
       </div>
       <div

@@ -4,25 +4,16 @@
 import type { VNode } from "preact";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { download } from "../lib/export";
-import { cut, plural } from "../lib/format";
+import { plural } from "../lib/format";
 import { useSize } from "../lib/hooks";
 import { routingWords } from "../lib/routing";
-import { colour, Theme, useTheme } from "../lib/theme";
-import {
-  treeLayout,
-  treeMean,
-  treeMove,
-  treePath,
-  treePlace,
-  treeRadius,
-  TreeLayout,
-  TreeMove,
-  TreePicture,
-  TreeShape,
-} from "../lib/tree";
+import { useTheme } from "../lib/theme";
+import { treeLayout, treeMean, treeMove, treePath, treePlace, TreeLayout, TreeMove, TreeShape } from "../lib/tree";
 import type { TreeNode } from "../lib/types";
 import { Choice } from "./basics";
-import { bestAmong, Details, isRight, Legend, meanColour, Progress, TreeTable } from "./search_tree_parts";
+import { bestAmong, Details, isRight, Legend, Progress, TreeTable } from "./search_tree_parts";
+import { Picture } from "./search_tree_picture";
+import { HEIGHT, nearestNode, useSight } from "./search_tree_sight";
 
 export interface SearchTreeProps {
   nodes: readonly TreeNode[];
@@ -31,8 +22,6 @@ export interface SearchTreeProps {
   layers: number;
 }
 
-const MARGIN = 30;
-const HEIGHT = 460;
 const keyMoves: Record<string, TreeMove> = {
   ArrowUp: "parent",
   ArrowDown: "child",
@@ -46,31 +35,6 @@ const keyMoves: Record<string, TreeMove> = {
   End: "last",
 };
 
-interface Sight {
-  sx: number;
-  sy: number;
-  tx: number;
-  ty: number;
-}
-
-// The whole picture in the box; no wider apart than reads well.
-function fitted(picture: TreePicture, shape: TreeShape, width: number): Sight {
-  const w = Math.max(50, width - 2 * MARGIN);
-  const h = HEIGHT - 2 * MARGIN;
-  if (shape === "radial") {
-    const s = Math.min(w, h) / Math.max(1, picture.width);
-    return { sx: s, sy: s, tx: (width - picture.width * s) / 2, ty: (HEIGHT - picture.height * s) / 2 };
-  }
-  const sx = Math.min(64, w / Math.max(1, picture.width));
-  const sy = Math.min(150, h / Math.max(1, picture.height));
-  return {
-    sx,
-    sy,
-    tx: (width - picture.width * sx) / 2,
-    ty: Math.max(MARGIN, (HEIGHT - picture.height * sy) / 2),
-  };
-}
-
 function nodeWords(nodes: readonly TreeNode[], layout: TreeLayout, i: number): string {
   const n = nodes[i]!;
   const mean = treeMean(n);
@@ -78,155 +42,6 @@ function nodeWords(nodes: readonly TreeNode[], layout: TreeLayout, i: number): s
     `Path ${n.place}: ${n.edit}; ${routingWords(n.routing)}; ${isRight(n) ? "right" : "wrong"}; ` +
     `${plural(n.visits, "visit")}, mean reward ${mean === null ? "unknown" : mean.toFixed(2)}; ${plural(layout.children[i]!.length, "child", "children")}`
   );
-}
-
-interface PictureProps {
-  nodes: readonly TreeNode[];
-  layout: TreeLayout;
-  picture: TreePicture;
-  sight: Sight;
-  width: number;
-  shape: TreeShape;
-  shown: number;
-  selected: number;
-  way: ReadonlySet<number>;
-  bestIndex: number;
-  theme: Theme;
-  labels: boolean;
-}
-
-function Picture(props: PictureProps): VNode {
-  const { nodes, layout, picture, sight, theme } = props;
-  const most = nodes.reduce((m, n) => Math.max(m, n.visits), 0);
-  const ink = colour("--ink");
-  const faint = colour("--ink-3");
-  const accent = colour("--accent");
-  const paper = colour("--surface");
-  const X = (p: { x: number }): string => (p.x * sight.sx + sight.tx).toFixed(1);
-  const Y = (p: { y: number }): string => (p.y * sight.sy + sight.ty).toFixed(1);
-  const room = (i: number): number => {
-    const across = picture.gap[i]! * sight.sx;
-    return Math.max(1.8, Math.min(0.46 * across, 0.3 * sight.sy));
-  };
-  const edges: VNode[] = [];
-  const marks: VNode[] = [];
-  const texts: VNode[] = [];
-  for (let i = 0; i < nodes.length; i++) {
-    const n = nodes[i]!;
-    const up = layout.parent[i]!;
-    const there = i < props.shown;
-    const onWay = props.way.has(i);
-    if (up >= 0) {
-      const [a, l, e, b] = [picture.at[up]!, picture.leave[i]!, picture.arrive[i]!, picture.at[i]!];
-      edges.push(
-        <path
-          key={i}
-          d={`M${X(a)} ${Y(a)}C${X(l)} ${Y(l)} ${X(e)} ${Y(e)} ${X(b)} ${Y(b)}`}
-          fill="none"
-          stroke={onWay && there ? accent : faint}
-          stroke-width={onWay && there ? 2.5 : 1}
-          opacity={there ? (onWay ? 1 : 0.55) : 0.12}
-        />,
-      );
-    }
-    const r = Math.min(treeRadius(n.visits, most), room(i));
-    const p = picture.at[i]!;
-    const look = {
-      "data-node": i,
-      fill: there ? meanColour(treeMean(n), theme) : paper,
-      stroke: there ? (onWay ? accent : ink) : faint,
-      "stroke-width": i === props.bestIndex ? 2.5 : onWay ? 2 : r < 3 ? 0 : 0.75,
-      opacity: there ? 1 : 0.25,
-    };
-    if (isRight(n)) marks.push(<circle key={i} cx={X(p)} cy={Y(p)} r={r.toFixed(1)} {...look} />);
-    else
-      marks.push(
-        <rect
-          key={i}
-          x={(Number(X(p)) - r * 0.88).toFixed(1)}
-          y={(Number(Y(p)) - r * 0.88).toFixed(1)}
-          width={(1.76 * r).toFixed(1)}
-          height={(1.76 * r).toFixed(1)}
-          {...look}
-        />,
-      );
-    const wide = picture.gap[i]! * sight.sx > Math.min(22, n.edit.length) * 5.6 + 2 * r + 10 && sight.sy > 24;
-    if (there && props.labels && up >= 0 && (onWay || wide || i === props.selected)) {
-      const left = Number(X(p)) > props.width - 84; // no room on the right
-      texts.push(
-        <text
-          key={i}
-          x={Number(X(p)) + (left ? -r - 4 : r + 4)}
-          y={Number(Y(p)) + 3.5}
-          text-anchor={left ? "end" : "start"}
-          font-size="10.5"
-          fill={onWay ? ink : faint}
-          stroke={paper}
-          stroke-width="3"
-          paint-order="stroke"
-          stroke-linejoin="round"
-        >
-          {cut(n.edit, 22)}
-        </text>,
-      );
-    }
-  }
-  const s = props.selected >= 0 && props.selected < nodes.length ? picture.at[props.selected]! : null;
-  const rs = s === null ? 0 : Math.min(treeRadius(nodes[props.selected]!.visits, most), room(props.selected));
-  const b = props.bestIndex >= 0 && props.bestIndex < props.shown ? picture.at[props.bestIndex]! : null;
-  return (
-    <>
-      <g>{edges}</g>
-      <g font-family="system-ui, sans-serif">{texts}</g>
-      <g>{marks}</g>
-      {s !== null && (
-        <circle cx={X(s)} cy={Y(s)} r={rs + 4} fill="none" stroke={accent} stroke-width="2" stroke-dasharray="3 2" />
-      )}
-      {b !== null && (
-        <text
-          x={X(b)}
-          y={Number(Y(b)) - Math.min(treeRadius(nodes[props.bestIndex]!.visits, most), room(props.bestIndex)) - 5}
-          text-anchor="middle"
-          font-size="14"
-          fill={accent}
-          stroke={paper}
-          stroke-width="3"
-          paint-order="stroke"
-        >
-          ★
-        </text>
-      )}
-    </>
-  );
-}
-
-interface View {
-  sight: Sight;
-  zoom: (factor: number, x?: number, y?: number) => void;
-  pan: (dx: number, dy: number) => void;
-  fit: () => void;
-  touched: boolean;
-}
-
-function useSight(picture: TreePicture, shape: TreeShape, width: number): View {
-  const whole = useMemo(() => fitted(picture, shape, width), [picture, shape, width]);
-  const [own, setOwn] = useState<Sight | null>(null);
-  useEffect(() => setOwn(null), [shape]);
-  const sight = own ?? whole;
-  const zoom = (factor: number, x = width / 2, y = HEIGHT / 2): void => {
-    const sx = Math.max(whole.sx * 0.5, Math.min(shape === "radial" ? 600 : 140, sight.sx * factor));
-    const fx = sx / sight.sx;
-    const sy = shape === "radial" ? sx : Math.max(whole.sy * 0.5, Math.min(160, sight.sy * factor));
-    const fy = sy / sight.sy;
-    setOwn({ sx, sy, tx: x - (x - sight.tx) * fx, ty: y - (y - sight.ty) * fy });
-  };
-  return {
-    sight,
-    zoom,
-    pan: (dx, dy) => setOwn({ ...sight, tx: sight.tx + dx, ty: sight.ty + dy }),
-    fit: () => setOwn(null),
-    touched: own !== null,
-  };
 }
 
 // Replays the discovery: about four seconds, at most 30 steps a second.
@@ -458,27 +273,4 @@ export function SearchTree(props: SearchTreeProps): VNode {
       {asTable && <TreeTable nodes={nodes} layout={layout} best={bestIndex} onPick={pick} />}
     </div>
   );
-}
-
-// The node nearest to a click, within reach.
-function nearestNode(
-  event: PointerEvent & { currentTarget: HTMLElement },
-  picture: TreePicture,
-  sight: Sight,
-  shown: number,
-): number {
-  const box = event.currentTarget.getBoundingClientRect();
-  const x = event.clientX - box.left;
-  const y = event.clientY - box.top;
-  let best = -1;
-  let least = 18;
-  for (let i = 0; i < shown; i++) {
-    const p = picture.at[i]!;
-    const d = Math.hypot(p.x * sight.sx + sight.tx - x, p.y * sight.sy + sight.ty - y);
-    if (d < least) {
-      least = d;
-      best = i;
-    }
-  }
-  return best;
 }

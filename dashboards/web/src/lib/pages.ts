@@ -9,6 +9,13 @@ export interface Page<Row> {
   total?: number | null;
 }
 
+/** A page to ask: behind a cursor, or behind so many rows (0: as the cursor says). */
+export interface Wanted {
+  page: number;
+  after: string | null;
+  skip: number;
+}
+
 export class Pages<Row> {
   readonly cursors: (string | null)[] = [null];
   private readonly pages = new Map<number, Row[]>();
@@ -48,25 +55,26 @@ export class Pages<Row> {
 
   /** The page to ask next so that rows FROM..TO (exclusive) can be drawn; null: all are there. A
    * page that is not reached yet is asked by way of the last one reached. */
-  wanted(from: number, to: number): { page: number; after: string | null } | null {
+  wanted(from: number, to: number): Wanted | null {
     const first = Math.max(0, Math.floor(from / this.size));
     const last = Math.max(first, Math.floor(Math.max(from, to - 1) / this.size));
     for (let k = first; k <= last; k++) {
       if (this.fresh.has(k)) continue;
       if (k < this.cursors.length) {
         if (this.ended && k >= this.cursors.length - 1) return null;
-        return { page: k, after: this.cursors[k] ?? null };
+        return { page: k, after: this.cursors[k] ?? null, skip: 0 };
       }
       if (this.ended) return null;
       const end = this.cursors.length - 1;
-      return { page: end, after: this.cursors[end] ?? null };
+      return { page: end, after: this.cursors[end] ?? null, skip: 0 };
     }
     return null;
   }
 
-  /** Takes an answer for page K that was asked with the cursor AFTER. Returns whether it was
-   * used: a cursor that is no longer that page's belongs to an order of rows that is gone. */
-  put(k: number, after: string | null, page: Page<Row>): boolean {
+  /** Takes an answer. Returns whether it was used: a cursor that is no longer that page's belongs to
+   * an order of rows that is gone. */
+  put(asked: Wanted, page: Page<Row>): boolean {
+    const { page: k, after } = asked;
     if (k >= this.cursors.length || this.cursors[k] !== after) return false;
     this.pages.set(k, page.rows);
     this.fresh.add(k);

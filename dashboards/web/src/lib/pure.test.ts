@@ -10,7 +10,9 @@ import * as f from "./format";
 import { needsOf, whyOf } from "./job";
 import { blocks, layOut, spanAt, timeTicks, utilisation } from "./lanes";
 import { badTone, outcomeWord } from "./outcomes";
+import { FarPages } from "./far_pages";
 import { Pages, compareCells, slicePage } from "./pages";
+import { ROW, topFor, windowAt } from "./scroll";
 import { idPart, link, parsePlace, queryText } from "./place";
 import { EventParser, backOffMs } from "./sse";
 import { chooseChart, insertWord, kindOf, quoted, remembering, seriesOf } from "./sql_text";
@@ -136,7 +138,7 @@ test("pages give every row once and in order, however far one scrolls", async ()
       if (ask === null) break;
       const from2 = ask.after === null ? 0 : Number(ask.after);
       const page = slicePage(all, from2 === 0 ? null : String(from2), 100);
-      assert.ok(pages.put(ask.page, ask.after, page));
+      assert.ok(pages.put(ask, page));
     }
     for (let k = from; k < Math.min(to, all.length); k++) {
       assert.equal(pages.row(k), k);
@@ -152,30 +154,72 @@ test("pages give every row once and in order, however far one scrolls", async ()
   assert.equal(pages.wanted(1300, 1400), null, "nothing behind the end");
 });
 
+test("any page can be asked for: by its cursor where it is known, else by its place", () => {
+  const all = Array.from({ length: 1234 }, (_, k) => k);
+  const pages = new FarPages<number>(100, 4);
+  let asked = 0;
+  const look = (from: number, to: number) => {
+    for (let ask = pages.wanted(from, to); ask !== null; ask = pages.wanted(from, to)) {
+      assert.ok(++asked < 100);
+      assert.ok(ask.skip === 0 || ask.after === null);
+      pages.put(ask, slicePage(all, ask.after ?? (ask.skip === 0 ? null : String(ask.skip)), 100));
+    }
+    for (let k = from; k < Math.min(to, all.length); k++) assert.equal(pages.row(k), k);
+  };
+  look(0, 1);
+  assert.equal(pages.height, 1234);
+  look(1200, 1234);
+  assert.equal(asked, 2, "the end is one question away");
+  assert.equal(pages.wanted(1234, 1300), null, "nothing behind the end");
+  for (let k = 0; k < 1234; k += 90) look(k, k + 40);
+  pages.age();
+  all.unshift(-1);
+  assert.deepEqual(pages.wanted(0, 40), { page: 0, after: null, skip: 0 });
+});
+
+test("every row of a long table can be scrolled to, however long it is", () => {
+  for (const length of [10, 1000, 499_999, 500_001, 1_000_000, 20_000_000]) {
+    const view = 600;
+    for (const k of [0, 1, 20, 333, Math.floor(length / 3), length - 2, length - 1]) {
+      if (k >= length) continue;
+      for (const from of [0, 17, 1e5, 14e6]) {
+        const box = windowAt(0, view, length);
+        const height = box.above + (box.last - box.first) * ROW + box.below;
+        const top = Math.round(topFor(k, Math.min(from, Math.max(0, height + 32 - view)), view, length));
+        const { first, last, above, below } = windowAt(top, view, length);
+        assert.ok(k >= first && k < last, `${k} of ${length} from ${from}: ${first}..${last}`);
+        const y = 32 + above + (k - first) * ROW - top;
+        assert.ok(y > -2 * ROW && y < view, `row ${k} of ${length} from ${from} is drawn at ${y}`);
+        assert.ok(above >= 0 && below >= 0 && above + below + (last - first) * ROW <= 17e6);
+      }
+    }
+  }
+});
+
 test("an answer of an order that is gone is not used", () => {
   const pages = new Pages<number>(2);
-  pages.put(0, null, { rows: [1, 2], next: "a", matched: 6 });
-  pages.put(1, "a", { rows: [3, 4], next: "b", matched: 6 });
+  pages.put({ page: 0, after: null, skip: 0 }, { rows: [1, 2], next: "a", matched: 6 });
+  pages.put({ page: 1, after: "a", skip: 0 }, { rows: [3, 4], next: "b", matched: 6 });
   assert.equal(pages.row(3), 4);
   pages.age();
-  assert.deepEqual(pages.wanted(0, 2), { page: 0, after: null });
+  assert.deepEqual(pages.wanted(0, 2), { page: 0, after: null, skip: 0 });
   assert.equal(pages.row(3), 4, "what is drawn stays until it is asked again");
-  pages.put(0, null, { rows: [0, 1], next: "c", matched: 7 });
+  pages.put({ page: 0, after: null, skip: 0 }, { rows: [0, 1], next: "c", matched: 7 });
   assert.equal(pages.row(3), undefined);
-  assert.equal(pages.put(1, "a", { rows: [3, 4], next: "b", matched: 6 }), false);
-  assert.deepEqual(pages.wanted(2, 4), { page: 1, after: "c" });
-  pages.put(1, "c", { rows: [2], next: null, matched: 3 });
+  assert.equal(pages.put({ page: 1, after: "a", skip: 0 }, { rows: [3, 4], next: "b", matched: 6 }), false);
+  assert.deepEqual(pages.wanted(2, 4), { page: 1, after: "c", skip: 0 });
+  pages.put({ page: 1, after: "c", skip: 0 }, { rows: [2], next: null, matched: 3 });
   assert.equal(pages.length, 3);
 });
 
 test("an empty answer ends a table, and a number is a cursor too", () => {
   const pages = new Pages<number>(2);
-  pages.put(0, null, { rows: [], next: null, matched: 0 });
+  pages.put({ page: 0, after: null, skip: 0 }, { rows: [], next: null, matched: 0 });
   assert.equal(pages.length, 0);
   assert.equal(pages.wanted(0, 10), null);
   const more = new Pages<number>(1);
-  more.put(0, null, { rows: [1], next: 67, matched: 2 });
-  assert.deepEqual(more.wanted(1, 2), { page: 1, after: "67" });
+  more.put({ page: 0, after: null, skip: 0 }, { rows: [1], next: 67, matched: 2 });
+  assert.deepEqual(more.wanted(1, 2), { page: 1, after: "67", skip: 0 });
 });
 
 test("cells are in order: numbers, texts, and nothing last both ways", () => {

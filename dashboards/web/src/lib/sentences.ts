@@ -26,6 +26,13 @@ export function valueText(value: unknown, most = 60): string {
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 
+// The same within a sentence, where "none wins" would say something else: "decay = none".
+export function nameIn(by: string | null | undefined, value: unknown): string {
+  const text = valueText(value);
+  const misread = typeof value !== "string" || /^(none|null|nothing|nobody|all|any|both|off|no|others?|)$/i.test(value);
+  return misread && typeof by === "string" && /^[^,]+$/.test(by) ? `${by.split(".").at(-1)} = ${text}` : text;
+}
+
 // "a", "a and b", "a, b and c".
 export function listing(items: readonly string[]): string {
   if (items.length < 2) return items[0] ?? "";
@@ -52,14 +59,14 @@ function againstNone(best: CompareRow, c: Compare): Words[] {
   const same = c.rows.filter((r) => r !== best && r.mean === best.mean);
   const interval = intervalText(best.lo, best.hi, look, false);
   const words: Words[] = [
-    { text: valueText(best.value), strong: true },
+    { text: nameIn(c.by, best.value), strong: true },
     { text: ` has the ${c.better === "lower" ? "lowest" : "highest"} ${c.measure}: ` },
     { text: measureText(best.mean, look), strong: true },
     { text: interval ? ` ${interval}` : "" },
     { text: `, ${plural(best.seeds, "seed")}` },
   ];
   if (same.length)
-    words.push({ text: `; level with ${listing(same.map((r) => `“${valueText(r.value)}”`))}` });
+    words.push({ text: `; level with ${listing(same.map((r) => `“${nameIn(c.by, r.value)}”`))}` });
   words.push({ text: "." });
   return words;
 }
@@ -78,7 +85,7 @@ export function winnerWords(c: Answered): Words[] {
   if (!best) return [{ text: `No run has a value of ${c.measure} yet.` }];
   if (usable.length === 1)
     return [
-      { text: `Only ${valueText(best.value)} has results (` },
+      { text: `Only ${nameIn(c.by, best.value)} has results (` },
       { text: measureText(best.mean, look), strong: true },
       { text: `, ${plural(best.seeds, "seed")}): nothing to compare it with.` },
     ];
@@ -97,7 +104,7 @@ export function winnerWords(c: Answered): Words[] {
   const clear = apart && c.winner?.sure !== false;
   const gap = gapText(best.difference, look) + (look.gap ? ` ${look.gap}` : "");
   const level = c.rows.filter((r) => r !== best && r !== base && r.mean === best.mean);
-  const names = [best, ...level].map((r) => valueText(r.value));
+  const names = [best, ...level].map((r) => nameIn(c.by, r.value));
   const one = names.length === 1;
   const words: Words[] = [
     { text: names.length > 3 ? `${names[0]} and ${names.length - 1} others` : listing(names), strong: true },
@@ -109,7 +116,7 @@ export function winnerWords(c: Answered): Words[] {
         : ` ${one ? "is" : "are"} ahead${known ? ", but it may be chance" : ""}: `,
     },
     { text: gap, strong: true },
-    { text: ` over ${valueText(base.value)}` },
+    { text: ` over ${nameIn(c.by, base.value)}` },
   ];
   if (known) words.push({ text: ` ${intervalText(best.diff_lo, best.diff_hi, look)}` });
   words.push({ text: `, ${plural(best.seeds, "seed")}` });

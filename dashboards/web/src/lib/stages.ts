@@ -3,7 +3,7 @@
 import { cut, plural } from "./format";
 import { fixed, measureLook } from "./measures";
 import type { Words } from "./sentences";
-import { valueText } from "./sentences";
+import { nameIn } from "./sentences";
 import type { Curriculum, CurriculumStage } from "./types";
 
 export type StageMeasure =
@@ -179,7 +179,7 @@ export function curriculumWords(c: Curriculum): Words[] {
   ).length;
   const words: Words[] = [
     { text: "At the last stage " },
-    { text: valueText(group.name === "" ? "all runs" : group.name), strong: true },
+    { text: group.name === "" ? "all runs" : nameIn(c.by, group.name), strong: true },
     {
       text:
         c.groups.length > 1 ? (ties > 0 ? " is among the most accurate: " : " is most accurate: ") : " has ",

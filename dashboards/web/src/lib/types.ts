@@ -112,7 +112,6 @@ export interface Coordinator {
 export interface Overview {
   version: number;
   change: number;
-  at_ms: number;
   store: { path: string; schema: number; bytes: number; wal_bytes: number };
   coordinator: Coordinator | null;
   experiments: Experiment[];
@@ -274,6 +273,8 @@ export interface CurriculumStage {
 }
 
 export interface Curriculum {
+  /** parameters, divided by commas; null: one group */
+  by?: string | null;
   groups: { name: string; value: Cell; runs: number; stages: CurriculumStage[] }[];
   planned: unknown[];
 }
@@ -388,15 +389,6 @@ export interface FailureGroup {
 export interface Failures {
   groups: FailureGroup[];
   lost_attempts: OutcomeCount[];
-}
-
-export interface RunDocument {
-  run?: { id: number; [member: string]: unknown };
-  params: Record<string, Cell>;
-  measures: Record<string, Cell>;
-  jobs: { id: number; step: string; kind?: string; state: string; [member: string]: unknown }[];
-  results: { task: string; [member: string]: unknown }[];
-  [member: string]: unknown;
 }
 
 export interface TimelineAttempt {

@@ -2,7 +2,7 @@
 // Says so when the server brings another page than the one that is open.
 import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { useData } from "../lib/api";
+import { useData } from "../lib/data";
 import { useLive } from "../lib/live";
 import type { VersionDocument } from "../lib/types";
 

@@ -7,7 +7,7 @@ import { useMemo } from "preact/hooks";
 import { Answer, Badge, Card, Empty, Facts, LongText } from "../components/basics";
 import { SearchTree } from "../components/search_tree";
 import { Strip, StripLegend } from "../components/strip";
-import { useData } from "../lib/api";
+import { useData } from "../lib/data";
 import { cut, duration, integer, share } from "../lib/format";
 import { useTitle } from "../lib/hooks";
 import { useKeys } from "../lib/keyboard";

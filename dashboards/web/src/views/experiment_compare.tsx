@@ -6,7 +6,7 @@ import { Answer, Card, Choice, CopyButton, Empty, Select } from "../components/b
 import { FilterBar } from "../components/filterbar";
 import { ForestMark, ForestScale } from "../components/forest";
 import { Sentence } from "../components/sentence";
-import { useData } from "../lib/api";
+import { useData } from "../lib/data";
 import { firstMeasure, groupings, measures, shortName } from "../lib/columns";
 import { markdown } from "../lib/export";
 import { filterText, filtersOf } from "../lib/filters";

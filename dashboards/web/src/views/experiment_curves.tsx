@@ -4,9 +4,10 @@
 import type { VNode } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import { Answer, Choice, Empty, Popover, Select } from "../components/basics";
-import { Chart, ChartSeries } from "../components/chart";
+import { Chart } from "../components/chart";
+import type { ChartSeries } from "../components/chart_data";
 import { FilterBar } from "../components/filterbar";
-import { useData } from "../lib/api";
+import { useData } from "../lib/data";
 import { firstGrouping, groupings, shortName } from "../lib/columns";
 import { filterText, filtersOf } from "../lib/filters";
 import { compact, cut, plural } from "../lib/format";

@@ -6,7 +6,7 @@ import type { VNode } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Answer, Card, Empty, Facts, State } from "../components/basics";
 import { countsText, ProgressBar } from "../components/progress";
-import { useData } from "../lib/api";
+import { useData } from "../lib/data";
 import { dagLayout, DagLayout } from "../lib/dag";
 import { compact, cut, duration, integer, progress } from "../lib/format";
 import { link, useQuery } from "../lib/router";

@@ -3,7 +3,9 @@
 import type { VNode } from "preact";
 import { useMemo } from "preact/hooks";
 import { Select, State } from "../components/basics";
-import { Column, DataTable, Source } from "../components/table";
+import { DataTable } from "../components/table";
+import type { Column } from "../components/table_columns";
+import type { Source } from "../components/table_rows";
 import { get } from "../lib/api";
 import { cut, duration, integer } from "../lib/format";
 import { go, link, queryText, useQuery } from "../lib/router";
@@ -82,8 +84,9 @@ export function JobsView(props: ExperimentViewProps): VNode {
   const source = useMemo(
     (): Source<JobRow> => ({
       key,
-      load: async (after, limit, signal) => {
-        const page = await get<JobsPage>(`experiments/${id}/jobs`, { ...question, after, limit }, signal);
+      far: true,
+      load: async (after, limit, signal, skip) => {
+        const page = await get<JobsPage>(`experiments/${id}/jobs`, { ...question, after, limit, skip: skip === 0 ? null : skip }, signal);
         return {
           rows: page.jobs,
           next: page.next === null ? null : String(page.next),

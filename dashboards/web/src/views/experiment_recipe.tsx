@@ -2,7 +2,7 @@
 // The recipe as it was submitted, with line numbers.
 import type { VNode } from "preact";
 import { Answer, Card, CopyButton, Facts } from "../components/basics";
-import { useData } from "../lib/api";
+import { useData } from "../lib/data";
 import { download, fileName } from "../lib/export";
 import { fullTime, integer } from "../lib/format";
 import { recipeLines } from "../lib/recipe";

@@ -4,7 +4,9 @@ import type { VNode } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import { State } from "../components/basics";
 import { FilterBar } from "../components/filterbar";
-import { Column, DataTable, Source } from "../components/table";
+import { DataTable } from "../components/table";
+import type { Column } from "../components/table_columns";
+import type { Source } from "../components/table_rows";
 import { get } from "../lib/api";
 import { bare, isParam, isState, shortName, shownAtFirst } from "../lib/columns";
 import { Filter, filterText, filtersOf } from "../lib/filters";
@@ -126,8 +128,9 @@ export function RunsView(props: ExperimentViewProps): VNode {
   const source = useMemo(
     (): Source<RunRow> => ({
       key,
-      load: async (after, limit, signal) => {
-        const page = await get<RunsPage>(`experiments/${id}/runs`, { ...question, after, limit }, signal);
+      far: true,
+      load: async (after, limit, signal, skip) => {
+        const page = await get<RunsPage>(`experiments/${id}/runs`, { ...question, after, limit, skip: skip === 0 ? null : skip }, signal);
         setLoaded(page.ready === false ? (page.loaded ?? 0) : null);
         return {
           rows: page.rows.map((r) => ({

@@ -5,7 +5,7 @@ import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { Ago, Answer, Badge, Card, CopyButton, Empty, LongText } from "../components/basics";
 import { Log } from "../components/log";
-import { useData } from "../lib/api";
+import { useData } from "../lib/data";
 import { integer, plural } from "../lib/format";
 import { useTitle } from "../lib/hooks";
 import { badTone, outcomeWord } from "../lib/outcomes";

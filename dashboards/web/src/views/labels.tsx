@@ -7,7 +7,7 @@ import { Answer, Card, Choice, Empty } from "../components/basics";
 import { Histogram } from "../components/bars";
 import { Heatmap } from "../components/heatmap";
 import { Sentence } from "../components/sentence";
-import { useData } from "../lib/api";
+import { useData } from "../lib/data";
 import { integer, share } from "../lib/format";
 import { firstRows, labelRows, LabelRow, RowsBy } from "../lib/labels";
 import { go, link, useQuery } from "../lib/router";

@@ -5,7 +5,7 @@ import { useState } from "preact/hooks";
 import { Ago, Answer, Badge, Card, Empty, Stat, State } from "../components/basics";
 import { Spark } from "../components/bars";
 import { ProgressBar } from "../components/progress";
-import { useData } from "../lib/api";
+import { useData } from "../lib/data";
 import { bytes, durationShort, integer, plural, progress, rate } from "../lib/format";
 import { useRemembered, useTitle } from "../lib/hooks";
 import { outcomeWord } from "../lib/outcomes";
@@ -237,7 +237,7 @@ function Problems(props: { e: Experiment }): VNode {
   const { e } = props;
   const address = link("experiments", e.id, "failures");
   const words = e.failures.map((f) => `${integer(f.n)} ${outcomeWord(f.outcome)}`).join(", ");
-  if (e.failed + e.diverged + e.skipped === 0) return <span class="muted">none</span>;
+  if (e.failed + e.diverged + e.skipped === 0) return <span class="muted">none failed</span>;
   return (
     <>
       {e.failed > 0 && (

@@ -5,20 +5,21 @@ import type { VNode } from "preact";
 import { useMemo } from "preact/hooks";
 import { Answer, Card, Empty, Facts, LongText, Select, State } from "../components/basics";
 import { Chart } from "../components/chart";
-import { Column, PlainTable } from "../components/table";
-import { useData } from "../lib/api";
+import { PlainTable } from "../components/plain_table";
+import type { Column } from "../components/table_columns";
+import { useData } from "../lib/data";
 import { bare } from "../lib/columns";
 import { cell, cut, duration, fullTime, integer } from "../lib/format";
 import { useTitle } from "../lib/hooks";
 import { asWritten, brief, measureLook, measureText } from "../lib/measures";
 import { link, useQuery } from "../lib/router";
-import type { Cell, Curves, MetricName, Overview, RunsPage } from "../lib/types";
+import type { Cell, Curves, MetricName, RunsPage } from "../lib/types";
 
 type Row = Record<string, Cell>;
 
 interface RunAnswer {
-  run?: Row & { experiment?: number | string; experiment_id?: number; name?: string };
-  experiment?: { id: number; name: string } | null;
+  run?: Row;
+  experiment: { id: number; name: string } | null;
   params: Record<string, Cell>;
   measures?: Record<string, Cell>;
   steps?: Row[];
@@ -281,27 +282,12 @@ function Training(props: { experiment: number; run: number; metrics: MetricName[
   );
 }
 
-interface Home {
-  id: number | null;
-  name: string;
-}
-
-function homeOf(d: RunAnswer): Home {
-  const run = d.run;
-  const id =
-    d.experiment?.id ?? run?.experiment_id ?? (typeof run?.experiment === "number" ? run.experiment : null);
-  const name =
-    d.experiment?.name ??
-    (typeof run?.["experiment_name"] === "string" ? run["experiment_name"] : undefined) ??
-    (typeof run?.experiment === "string" ? run.experiment : undefined) ??
-    run?.name;
-  return { id, name: typeof name === "string" ? name : id === null ? "" : `experiment ${id}` };
-}
+type Home = RunAnswer["experiment"];
 
 // The measures of the table of runs, for a server that does not give them with the run.
 function useMeasures(d: RunAnswer | null, home: Home, run: number): Record<string, Cell> {
   const row = useData<RunsPage>(
-    d === null || d.measures !== undefined || home.id === null ? null : `experiments/${home.id}/runs`,
+    d === null || d.measures !== undefined || home === null ? null : `experiments/${home.id}/runs`,
     {
       filter: [`run~eq~${run}`],
       limit: 1,
@@ -386,7 +372,7 @@ function Body(props: {
         first={["step", "method", "task", "level", "split", "n", "accuracy"]}
       />
       <Results title="Labels" rows={d.labels} first={["step", "task", "level", "split"]} />
-      {home.id !== null && props.metrics.length > 0 && (
+      {home !== null && props.metrics.length > 0 && (
         <Training experiment={home.id} run={props.id} metrics={props.metrics} />
       )}
       <Metrics rows={d.metrics} />
@@ -399,17 +385,9 @@ function Body(props: {
 export function RunView(props: { id: number }): VNode {
   const run = useData<RunAnswer>(`runs/${props.id}`);
   const d = run.data;
-  const said = d === null ? { id: null, name: "" } : homeOf(d);
-  // a server that names the experiment only: its number is in the overview
-  const overview = useData<Overview>(said.id === null && said.name !== "" ? "overview" : null, undefined, {
-    live: false,
-  });
-  const home: Home = {
-    ...said,
-    id: said.id ?? overview.data?.experiments.find((e) => e.name === said.name)?.id ?? null,
-  };
+  const home = d?.experiment ?? null;
   useTitle(`Run ${props.id}`);
-  const document = useData<{ metrics: MetricName[] }>(home.id === null ? null : `experiments/${home.id}`);
+  const document = useData<{ metrics: MetricName[] }>(home === null ? null : `experiments/${home.id}`);
   const reported = new Set((d?.training ?? []).map((t) => String(t["metric"])));
   const metrics = (document.data?.metrics ?? []).filter((m) => reported.size === 0 || reported.has(m.metric));
   const measured = useMeasures(d, home, props.id);
@@ -420,13 +398,12 @@ export function RunView(props: { id: number }): VNode {
       <header class="page-head">
         <nav class="crumbs run-crumbs" aria-label="Path">
           <a href={link()}>Experiments</a>
-          {home.id !== null && <a href={link("experiments", home.id, "runs")}>{cut(home.name, 80)}</a>}
-          {home.id === null && home.name !== "" && <span>{cut(home.name, 80)}</span>}
+          {home !== null && <a href={link("experiments", home.id, "runs")}>{cut(home.name, 80)}</a>}
         </nav>
         <h1>Run {props.id}</h1>
         {typeof state === "string" && <State state={state} />}
         {typeof seed === "number" && <span class="muted">seed {seed}</span>}
-        {home.id !== null && (d?.labels ?? []).length > 0 && (
+        {home !== null && (d?.labels ?? []).length > 0 && (
           <span class="push">
             <a class="button small" href={link("experiments", home.id, "examples", { run: props.id })}>
               Its labels

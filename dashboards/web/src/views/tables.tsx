@@ -4,7 +4,8 @@
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Answer, Card, CopyButton, Empty, ErrorNote, Loading } from "../components/basics";
-import { get, useData } from "../lib/api";
+import { get } from "../lib/api";
+import { useData } from "../lib/data";
 import { cut, integer } from "../lib/format";
 import { useQuery } from "../lib/router";
 import { headRows, keySpans } from "../lib/spans";
@@ -274,6 +275,8 @@ interface Titles {
   of?: number;
   tables: { number: number; title: string }[];
   errors: TablesAnswer["errors"];
+  /** why there are none yet */
+  note?: string;
 }
 
 // Tables are costly: they are asked again now and then, not with every change of the store.
@@ -341,15 +344,18 @@ function OneTable(props: {
 }
 
 export function TablesView(props: ExperimentViewProps): VNode {
-  const titles = useData<Titles>(`experiments/${props.id}/tables`, { titles: 1 }, { live: false });
+  const titles = useData<Titles>(`experiments/${props.id}/tables`, { titles: 1 }, {
+    live: false,
+    again: (t) => (t.tables.length === 0 ? 3000 : 0),
+  });
   const [done, setDone] = useState(0);
   return (
     <Answer of={titles} height={400} lines={8}>
       {(d) => (
         <div class="papers">
           {d.tables.length === 0 && d.errors.length === 0 && (
-            <Empty title="No tables">
-              The recipe of this experiment specifies none (docs/tables.md tells how).
+            <Empty title={typeof d.note === "string" ? "No tables yet" : "No tables"}>
+              {d.note ?? "The recipe of this experiment specifies none (docs/tables.md tells how)."}
             </Empty>
           )}
           {d.tables.map((t, k) => (

@@ -3,7 +3,7 @@
 import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Answer, CopyButton, Facts, State } from "../components/basics";
-import { useData } from "../lib/api";
+import { useData } from "../lib/data";
 import { bare } from "../lib/columns";
 import { cell as cellText, cut, integer, number, plural } from "../lib/format";
 import { pText, signed } from "../lib/measures";
