@@ -53,7 +53,8 @@ int key_read(const char *line_or_file, struct key *ret, struct err *err) MUST_CH
 /* The content of a key file. ERR_INVALID: torn, or the two halves do not belong together. */
 int key_parse_secret(const char *text, size_t len, struct key_secret *ret,
                      struct err *err) MUST_CHECK;
-/* Read a key file. ERR_DENIED: others may read it (chmod 600), or we may not; ERR_NOT_FOUND. */
+/* Read a key file. ERR_DENIED: others may read it (chmod 600; only root may lend its file to a
+ * group, mode 440, as Kubernetes does), or we may not; ERR_NOT_FOUND. */
 int key_load(const char *path, struct key_secret *ret, struct err *err) MUST_CHECK;
 /* Write a key file, durable and whole or not at all. ERR_CONFLICT: there is one already. */
 int key_save(const char *path, const struct key_secret *s, struct err *err) MUST_CHECK;

@@ -31,7 +31,17 @@ static const struct kernels *table_of(enum kernels_level level)
         return v4 ? &kernels_table_v4 : NULL;
     if (level == KERNELS_V3)
         return v3 ? &kernels_table_v3 : NULL;
-    return &kernels_table_generic;
+    return level == KERNELS_GENERIC ? &kernels_table_generic : NULL;
+}
+#elif defined(KERNELS_HAVE_neon)
+extern const struct kernels kernels_table_neon;
+
+/* Every ARM64 CPU has it. */
+static const struct kernels *table_of(enum kernels_level level)
+{
+    if (level == KERNELS_NEON)
+        return &kernels_table_neon;
+    return level == KERNELS_GENERIC ? &kernels_table_generic : NULL;
 }
 #else
 static const struct kernels *table_of(enum kernels_level level)

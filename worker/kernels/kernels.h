@@ -7,7 +7,8 @@
  * every output element of a matrix product is one chain of fused multiply-adds in the order of k
  * from 0, for every M; reductions run in a fixed order (16 lanes, then a fixed tree) that is the
  * same on every level; exp and friends are our own polynomials. So the bits depend neither on M,
- * nor on threads, nor on the level: V4 (AVX-512), V3 (AVX2+FMA) and GENERIC (scalar fmaf) agree.
+ * nor on threads, nor on the level: V4 (AVX-512), V3 (AVX2+FMA), NEON
+ * (ARM64) and GENERIC (scalar fmaf) agree. A NaN is a NaN everywhere; its sign is the CPU's.
  * Numeric class: "packed-1". */
 #ifndef WORKER_KERNELS_KERNELS_H
 #define WORKER_KERNELS_KERNELS_H
@@ -21,7 +22,7 @@
 
 #define KERNELS_CLASS "packed-1"
 
-enum kernels_level { KERNELS_GENERIC, KERNELS_V3, KERNELS_V4, KERNELS_LEVELS };
+enum kernels_level { KERNELS_GENERIC, KERNELS_V3, KERNELS_V4, KERNELS_NEON, KERNELS_LEVELS };
 enum { KERNELS_PANEL = 48, KERNELS_ATTENTION_ROWS = 32 };
 
 /* A weight matrix W (N,K) ("y = W x", Hugging Face layout) in the type of its file, packed into
@@ -135,8 +136,8 @@ struct kernels {
 
 /* The table of LEVEL, or NULL when this CPU cannot run it. */
 const struct kernels *kernels_at(enum kernels_level level);
-/* The best table that this CPU runs. DROVER_KERNELS=generic|v3|v4 in the environment forces a level
- * (for tests). */
+/* The best table that this CPU runs. DROVER_KERNELS=generic|v3|v4|neon in the environment forces a
+ * level (for tests). */
 const struct kernels *kernels_best(void);
 
 #endif

@@ -11,6 +11,8 @@
 #define THIS_LEVEL KERNELS_V4
 #elif defined(KERNELS_LEVEL_v3)
 #define THIS_LEVEL KERNELS_V3
+#elif defined(KERNELS_LEVEL_neon)
+#define THIS_LEVEL KERNELS_NEON
 #else
 #define THIS_LEVEL KERNELS_GENERIC
 #endif

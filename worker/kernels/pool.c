@@ -30,6 +30,18 @@ static void relax(void)
 {
     _mm_pause();
 }
+#elif defined(__aarch64__)
+/* Bit FZ (24) of FPCR. */
+static bool subnormals_kept(void)
+{
+    uint64_t fpcr;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+    return (fpcr & 0x1000000u) == 0;
+}
+static void relax(void)
+{
+    __asm__ volatile("yield");
+}
 #else
 static bool subnormals_kept(void)
 {

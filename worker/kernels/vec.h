@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vec.h - sixteen float lanes, the same bits on every CPU level. Only level*.c files include this:
- * each is compiled once per level, with KERNELS_LEVEL_v4, _v3 or _generic set.
+ * each is compiled once per level, with KERNELS_LEVEL_v4, _v3, _neon or _generic set.
  *
  * struct v16 is a value. v_set1, v_load, v_store; v_load_n / v_store_n touch the first n < 16 lanes
  * (other lanes: fill); v_add, v_sub, v_mul, v_div, v_fma (a*b+c, one rounding), v_fnma (-(a*b)+c);
@@ -17,6 +17,8 @@
 #include "worker/kernels/vec_v4.h"
 #elif defined(KERNELS_LEVEL_v3)
 #include "worker/kernels/vec_v3.h"
+#elif defined(KERNELS_LEVEL_neon)
+#include "worker/kernels/vec_neon.h"
 #else
 #include "worker/kernels/vec_generic.h"
 #endif

@@ -2,6 +2,7 @@
 /* Goal: keys survive their way through lines and files, and nothing else passes for one. Method:
  * what was written is read again; then every byte of a good line is changed, lines are cut, files
  * get other modes. */
+#include <grp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -151,6 +153,49 @@ static void file_comes_back_and_is_for_one_user(void **state)
     }
 }
 
+/* In a process of its own, which ceases to be root: may user 65534 of group GROUP load PATH? */
+static int loads_as_nobody(const char *path, gid_t group)
+{
+    pid_t pid = fork();
+    int status = 0;
+
+    if (pid == 0) {
+        struct key_secret s;
+        struct err err = { 0 };
+
+        if (setgroups(1, &group) || setgid(65534) || setuid(65534))
+            _exit(99);
+        _exit(key_load(path, &s, &err) == 0 ? 0 : err.code == ERR_DENIED ? 1 : 2);
+    }
+    assert_true(pid > 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void a_file_that_root_lent_to_a_group_is_believed(void **state)
+{
+    struct key_secret s = made("pilots");
+    struct err err = { 0 };
+    const char *path = in(state, "key");
+
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(key_save(path, &s, &err), 0);
+    assert_int_equal(chmod(*state, 0755), 0);
+    assert_int_equal(chown(path, 0, 4711), 0);
+    assert_int_equal(chmod(path, 0440), 0);
+    assert_int_equal(loads_as_nobody(path, 4711), 0);
+    assert_int_equal(loads_as_nobody(path, 4712), 1);
+    assert_int_equal(chmod(path, 0460), 0);
+    assert_int_equal(loads_as_nobody(path, 4711), 1);
+    assert_int_equal(chmod(path, 0444), 0);
+    assert_int_equal(loads_as_nobody(path, 4711), 1);
+    assert_int_equal(chown(path, 65534, 4711), 0); /* its own: it could have closed it */
+    assert_int_equal(chmod(path, 0440), 0);
+    assert_int_equal(loads_as_nobody(path, 4711), 1);
+}
+
 static void key_is_never_overwritten(void **state)
 {
     struct key_secret s = made("ada"), other = made("eve"), again;
@@ -215,6 +260,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(line_comes_back_and_no_other_passes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_are_plain_words, set_up, tear_down),
         cmocka_unit_test_setup_teardown(file_comes_back_and_is_for_one_user, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_file_that_root_lent_to_a_group_is_believed, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(key_is_never_overwritten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(torn_and_mixed_files_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(secret_is_no_public_line_and_the_other_way_round, set_up,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: the memory that a worker offers is no more than its control group allows, in either version
- * of control groups, at whatever level the limit stands. Method: files as the kernel shows them, in
- * a folder. */
+/* Goal: the memory and the CPUs that a worker offers are no more than its control group allows, in
+ * either version of control groups, at whatever level the limit stands. Method: files as the kernel
+ * shows them, in a folder. */
 #include "tests/unit/worker/folder.h"
 
 #include <sys/stat.h>
@@ -60,6 +60,35 @@ static void version_one_counts_too(void **state)
     assert_int_equal(host_memory_mib(folder), 100);
 }
 
+static void cpu_time_is_limited_by_the_least_quota_above_the_process(void **state)
+{
+    (void)state;
+    assert_int_equal(host_cpu_limit(folder), SIZE_MAX);
+    put("/proc/self/cgroup", "0::/kubepods/pod1/c\n");
+    put("/sys/fs/cgroup/kubepods/pod1/c/cpu.max", "max 100000\n");
+    assert_int_equal(host_cpu_limit(folder), SIZE_MAX);
+    put("/sys/fs/cgroup/kubepods/pod1/cpu.max", "400000 100000\n");
+    assert_int_equal(host_cpu_limit(folder), 4);
+    put("/sys/fs/cgroup/kubepods/pod1/c/cpu.max", "125000 50000\n"); /* 2.5: whole ones */
+    assert_int_equal(host_cpu_limit(folder), 2);
+    put("/sys/fs/cgroup/cpu.max", "50000 100000\n"); /* a container's own root; half a CPU */
+    assert_int_equal(host_cpu_limit(folder), 1);
+}
+
+static void cpu_quotas_of_version_one_count_and_minus_one_is_none(void **state)
+{
+    (void)state;
+    put("/proc/self/cgroup", "5:cpu,cpuacct:/a\n6:cpuset:/b\n");
+    put("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n");
+    put("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
+    assert_int_equal(host_cpu_limit(folder), SIZE_MAX);
+    put("/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "300000\n");
+    put("/sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "100000\n");
+    assert_int_equal(host_cpu_limit(folder), 3);
+    put("/sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "0\n"); /* nonsense limits nothing */
+    assert_int_equal(host_cpu_limit(folder), SIZE_MAX);
+}
+
 #define IN_FOLDER(F) cmocka_unit_test_setup_teardown(F, folder_setup, folder_teardown)
 
 int main(void)
@@ -68,6 +97,8 @@ int main(void)
         IN_FOLDER(without_control_groups_it_is_the_computers),
         IN_FOLDER(the_least_limit_above_the_process_counts),
         IN_FOLDER(version_one_counts_too),
+        IN_FOLDER(cpu_time_is_limited_by_the_least_quota_above_the_process),
+        IN_FOLDER(cpu_quotas_of_version_one_count_and_minus_one_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
