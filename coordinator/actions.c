@@ -228,30 +228,25 @@ static void send_lease(struct server *s, const struct sched_action *a)
     s->lost_len++;
 }
 
-static void count_done(struct server *s, uint64_t worker)
+static void count_of_worker(struct server *s, const struct sched_action *a, bool done)
 {
     struct shell_worker *w;
 
-    HASH_FIND(hh, s->workers, &worker, sizeof(worker), w);
-    if (w)
+    HASH_FIND(hh, s->workers, &a->worker, sizeof(a->worker), w);
+    if (w && done)
         w->jobs_done++;
+    else if (w)
+        w->jobs_failed++;
 }
 
 static void count_trace(struct server *s, const struct sched_action *a)
 {
-    struct shell_metrics *m = &s->metrics;
-    const bool own = a->cause == CAUSE_FAILED || a->cause == CAUSE_OOM || a->cause == CAUSE_TIMEOUT;
-
-    m->stale += a->trace == TRACE_STALE;
+    s->metrics.stale += a->trace == TRACE_STALE;
     if (a->trace != TRACE_ENDED)
         return;
-    if (a->cause == CAUSE_DONE || a->cause == CAUSE_DIVERGED) {
-        m->ended_done++;
-        count_done(s, a->worker);
-    }
-    m->ended_failed += own;
-    m->ended_lost += a->cause == CAUSE_LOST;
-    m->ended_other += a->cause == CAUSE_PREEMPTED || a->cause == CAUSE_CANCELLED;
+    s->metrics.ended[a->cause]++;
+    if (a->cause != CAUSE_PREEMPTED && a->cause != CAUSE_CANCELLED)
+        count_of_worker(s, a, a->cause == CAUSE_DONE || a->cause == CAUSE_DIVERGED);
 }
 
 /* Leases come and go by the ten thousand: they are told to those who want to know all. */
@@ -342,8 +337,11 @@ void shell_one_step(struct server *s, struct sched_event *e)
             carry_out_rest(s, a);
         else if (!is_written(s, a))
             carry_out_store(s, a);
-        if (a->kind == ACT_STORE_ATTEMPT_END)
+        if (a->kind == ACT_STORE_ATTEMPT_END) {
+            if (a->began && a->begun_ms)
+                metric_observe(&s->metrics.attempt, METRIC_LONG, (e->now_ms - a->begun_ms) * 1000);
             attempts_end(s->attempts, a->attempt);
+        }
     }
     s->message = NULL;
     s->result = NULL;

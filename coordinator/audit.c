@@ -104,6 +104,7 @@ void shell_audit(struct server *s)
         if (!shell_transaction(s))
             return;
         rc = store_audit(s->store, &d, &err);
+        s->metrics.audited += rc == 0;
         if (shell_fatal(rc))
             shell_fail(s, rc, &err);
         else if (rc < 0)

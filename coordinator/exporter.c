@@ -2,6 +2,7 @@
 #include "coordinator/exporter.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <microhttpd.h>
@@ -30,48 +31,127 @@ struct exporter {
 
 /* ---- the text ---- */
 
-static void add(struct buf *out, const char *name, const char *type, const char *help, double value)
+/* Families come whole: HELP and TYPE once, before the first sample. */
+struct writer {
+    struct buf *out;
+    const char *family; /* of the last sample */
+};
+
+static void head(struct buf *out, const char *name, const char *type, const char *text)
 {
-    buf_printf(out, "# HELP drover_%s %s\n# TYPE drover_%s %s\ndrover_%s %.17g\n", name, help, name,
-               type, name, value);
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, text, name, type);
 }
 
-/* Names that the field's tools know. */
-static void add_process(struct buf *out)
+/* As a label's value: nothing in it ends it. */
+static void add_label(struct buf *out, const char *text)
 {
-    struct rusage use;
+    for (; *text; text++) {
+        if (*text == '\n')
+            buf_adds(out, "\\n");
+        else
+            buf_printf(out, "%s%c", *text == '"' || *text == '\\' ? "\\" : "", *text);
+    }
+}
+
+static void add_row(const struct metric_row *row, void *arg)
+{
+    struct writer *w = arg;
+
+    if (!w->family || strcmp(w->family, row->name) != 0)
+        head(w->out, row->name, row->type, row->text);
+    w->family = row->name;
+    buf_adds(w->out, row->name);
+    if (row->label) {
+        buf_printf(w->out, "{%s=\"", row->label);
+        add_label(w->out, row->value);
+        buf_adds(w->out, "\"}");
+    }
+    buf_printf(w->out, " %.15g\n", row->number);
+}
+
+static void add_histogram(struct buf *out, const char *name, const char *text,
+                          enum metric_bounds bounds, const struct metric_histogram *h)
+{
+    uint64_t so_far = 0;
+
+    head(out, name, "histogram", text);
+    for (int i = 0; i < METRIC_BOUNDS; i++) {
+        so_far += h->n[i];
+        buf_printf(out, "%s_bucket{le=\"%.15g\"} %" PRIu64 "\n", name,
+                   (double)metric_bounds_us[bounds][i] * 1e-6, so_far);
+    }
+    so_far += h->n[METRIC_BOUNDS];
+    buf_printf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %.15g\n%s_count %" PRIu64 "\n",
+               name, so_far, name, (double)h->sum_us * 1e-6, name, so_far);
+}
+
+static void add(struct buf *out, const char *name, const char *type, const char *text,
+                double number)
+{
+    const struct metric_row row = { .name = name, .type = type, .text = text, .number = number };
+    struct writer w = { .out = out };
+
+    add_row(&row, &w);
+}
+
+/* ---- what the kernel knows of this process; names that the field's tools know ---- */
+
+static void add_memory(struct buf *out)
+{
+    const double page = (double)sysconf(_SC_PAGESIZE);
     long pages = 0, resident = 0;
     FILE *f = fopen("/proc/self/statm", "re");
 
-    if (f) {
-        if (fscanf(f, "%ld %ld", &pages, &resident) != 2)
-            resident = 0;
-        (void)fclose(f);
+    if (!f)
+        return;
+    if (fscanf(f, "%ld %ld", &pages, &resident) == 2) {
+        add(out, "process_virtual_memory_bytes", "gauge", "Memory that is mapped",
+            (double)pages * page);
+        add(out, "process_resident_memory_bytes", "gauge", "Memory that is in RAM",
+            (double)resident * page);
     }
-    buf_printf(out,
-               "# HELP process_resident_memory_bytes memory that is in RAM\n"
-               "# TYPE process_resident_memory_bytes gauge\n"
-               "process_resident_memory_bytes %ld\n",
-               resident * sysconf(_SC_PAGESIZE));
+    (void)fclose(f);
+}
+
+static void add_descriptors(struct buf *out)
+{
+    struct rlimit limit;
+    DIR *folder = opendir("/proc/self/fd");
+    double n = -3; /* ., .., the folder */
+
+    if (!folder)
+        return;
+    while (readdir(folder))
+        n++;
+    (void)closedir(folder);
+    add(out, "process_open_fds", "gauge", "Open file descriptors", n);
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        add(out, "process_max_fds", "gauge", "File descriptors that it may open",
+            (double)limit.rlim_cur);
+}
+
+static void add_process(struct buf *out)
+{
+    struct rusage use;
+
+    add_memory(out);
+    add_descriptors(out);
     if (getrusage(RUSAGE_SELF, &use) == 0)
-        buf_printf(out,
-                   "# HELP process_cpu_seconds_total user and system time\n"
-                   "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.6f\n",
-                   (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
-                       (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) * 1e-6);
+        add(out, "process_cpu_seconds_total", "counter", "User and system time",
+            (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+                (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) * 1e-6);
 }
 
 void exporter_text(const struct shell_metrics *m, struct buf *out)
 {
-    buf_printf(out,
-               "# HELP drover_build_info the program\n# TYPE drover_build_info "
-               "gauge\ndrover_build_info{version=\"%s\"} 1\n",
-               DROVER_VERSION);
-#define X(NAME, TEXT) add(out, #NAME "_total", "counter", TEXT, (double)m->NAME);
-    SHELL_COUNTERS(X)
-#undef X
-#define X(NAME, TEXT) add(out, #NAME, "gauge", TEXT, (double)m->NAME);
-    SHELL_GAUGES(X)
+    const struct metric_row build = { "drover_build_info", "gauge",        "The program",
+                                      "version",           DROVER_VERSION, 1 };
+    struct writer w = { .out = out };
+
+    add_row(&build, &w);
+    metric_each(m, add_row, &w);
+#define X(MEMBER, NAME, BOUNDS, TEXT) add_histogram(out, "drover_" NAME, TEXT, BOUNDS, &m->MEMBER);
+    SHELL_HISTOGRAMS(X)
 #undef X
     add_process(out);
 }
@@ -109,12 +189,12 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
         return MHD_NO;
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
         buf_adds(&text, "only GET\n");
-        return answer(c, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", &text);
+        return answer(c, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain; charset=utf-8", &text);
     }
     if (strcmp(url, "/metrics") != 0) {
         buf_adds(&text, "drover-coordinator: see /metrics\n");
-        return answer(c, strcmp(url, "/") == 0 ? MHD_HTTP_OK : MHD_HTTP_NOT_FOUND, "text/plain",
-                      &text);
+        return answer(c, strcmp(url, "/") == 0 ? MHD_HTTP_OK : MHD_HTTP_NOT_FOUND,
+                      "text/plain; charset=utf-8", &text);
     }
     pthread_mutex_lock(&e->mutex);
     m = e->metrics;

@@ -28,6 +28,7 @@ struct guard {
     void *arg;
     pthread_mutex_t lock;
     struct tally log, audit; /* refusals */
+    uint64_t refusals;       /* all of them */
     struct guard_note *notes;
     size_t notes_first, notes_len;
 };
@@ -162,6 +163,7 @@ static void refused(struct guard *g, const struct transport_event *e, const char
     if (*e->address)
         (void)inet_pton(AF_INET, e->address, &a);
     pthread_mutex_lock(&g->lock);
+    g->refusals += MAX(e->count, 1u);
     tally_add(&g->log, why, a.s_addr, e->key, MAX(e->count, 1u), now_ms);
     tally_add(&g->audit, why, a.s_addr, e->key, MAX(e->count, 1u), now_ms);
     tell_refused(g, now_ms);
@@ -234,6 +236,16 @@ uint64_t guard_wait_ms(struct guard *g)
     if (due_ms == UINT64_MAX)
         return UINT64_MAX;
     return due_ms > now_ms ? due_ms - now_ms : 0;
+}
+
+uint64_t guard_refusals(struct guard *g)
+{
+    uint64_t n;
+
+    pthread_mutex_lock(&g->lock);
+    n = g->refusals;
+    pthread_mutex_unlock(&g->lock);
+    return n;
 }
 
 /* ---- admission ---- */

@@ -59,5 +59,7 @@ struct guard_note {
 bool guard_take(struct guard *g, struct guard_note *ret);
 /* In how many ms guard_take() has something; UINT64_MAX: nothing waits. */
 uint64_t guard_wait_ms(struct guard *g);
+/* Refused since the start, on both sockets. Any thread. */
+uint64_t guard_refusals(struct guard *g);
 
 #endif

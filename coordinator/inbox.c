@@ -104,6 +104,7 @@ static void on_hello(struct server *s, const Drover__Hello *m, uint64_t request)
     e.hello.queue = MIN(m->queue, (uint32_t)SCHED_QUEUE_MAX);
     e.hello.cores = m->cores;
     e.hello.memory_mib = m->memory_mib;
+    e.hello.remaining_ms = m->remaining_ms;
     for (size_t i = 0; i < m->n_labels; i++) {
         int label = shell_label(s, m->labels[i]);
 

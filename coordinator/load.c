@@ -77,17 +77,18 @@ static bool take_labels(struct server *s, const char *labels, uint64_t *ret)
     return true;
 }
 
-/* Results that are not compared must not come from an attempt that nobody knows of: it is written
- * before its lease is sent. */
-static bool is_eager(struct server *s, const char *kind)
+/* What the core is to know of KIND. Results that are not compared must not come from an attempt
+ * that nobody knows of: it is written before its lease is sent (eager). What stores its examples or
+ * checkpoints goes on where it was cut off (resumes). */
+static void look_at_kind(struct server *s, const char *kind)
 {
-    if (kind != s->eager_kind) {
-        const struct kind *k = kind_find(kind);
+    if (kind == s->kind.name)
+        return; /* mostly that of the row before, too */
+    const struct kind *k = kind_find(kind);
 
-        s->eager = k && k->uncompared;
-        s->eager_kind = kind; /* mostly that of the row before, too */
-    }
-    return s->eager;
+    s->kind.name = kind;
+    s->kind.eager = k && k->uncompared;
+    s->kind.resumes = k && (k->shards || kind_param(k, "checkpoint_s"));
 }
 
 bool shell_job(struct server *s, const struct store_ready *r, struct sched_job *ret)
@@ -97,11 +98,13 @@ bool shell_job(struct server *s, const struct store_ready *r, struct sched_job *
 
     if (class < 0 || !take_labels(s, r->labels, &labels))
         return false;
+    look_at_kind(s, r->kind);
     *ret = (struct sched_job){ .id = r->job,
                                .experiment = r->experiment,
                                .priority = r->priority,
                                .class = (uint8_t) class,
-                               .eager = is_eager(s, r->kind),
+                               .eager = s->kind.eager,
+                               .resumes = s->kind.resumes,
                                .labels = labels,
                                .memory_mib = r->memory_mib,
                                .cores = r->cores,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/kinds/kinds.h"
@@ -265,6 +266,15 @@ static const char *why_of(enum sched_cause cause)
     return "";
 }
 
+/* For those who watch: the store has it, too. */
+static void keep_failure(struct server *s, const struct sched_action *a, const char *text)
+{
+    struct shell_worker *w;
+
+    HASH_FIND(hh, s->workers, &a->worker, sizeof(a->worker), w);
+    failures_add(&s->failures, a->cause, clock_ms(), a->job, w ? w->name : "", text);
+}
+
 int shell_store_end(struct server *s, const struct sched_action *a, const struct store_begun *begun,
                     bool final, struct err *err)
 {
@@ -292,9 +302,11 @@ int shell_store_end(struct server *s, const struct sched_action *a, const struct
     rc = store_attempt_end(s->store, &r, final, &skipped, err);
     if (final) /* a select job may have waited for its end only */
         shell_ready(s, 0, 0);
-    if (rc == 0 && a->cause != CAUSE_PREEMPTED && a->cause != CAUSE_CANCELLED)
+    if (rc == 0 && a->cause != CAUSE_PREEMPTED && a->cause != CAUSE_CANCELLED) {
+        keep_failure(s, a, r.text);
         log_warn("attempt_failed", "job=%llu attempt=%llu cause=%s final=%d skipped=%u text=\"%s\"",
                  (unsigned long long)a->job, (unsigned long long)a->attempt,
                  sched_cause_name(a->cause), final, skipped, r.text);
+    }
     return rc;
 }

@@ -72,8 +72,7 @@ static int commit(struct server *s, struct err *err)
     int rc = store_commit(s->store, err);
 
     us = (clock_ns() - begin_ns) / 1000;
-    s->metrics.rounds++;
-    s->metrics.commit_us += us;
+    metric_observe(&s->metrics.commit, METRIC_SHORT, us);
     s->metrics.commit_us_max = MAX(s->metrics.commit_us_max, us);
     return rc;
 }
@@ -82,6 +81,8 @@ static void end_round(struct server *s)
 {
     uint64_t us = s->round_ns ? (clock_ns() - s->round_ns) / 1000 : 0;
 
+    if (s->round_ns)
+        metric_observe(&s->metrics.round, METRIC_SHORT, us);
     s->metrics.round_us_max = MAX(s->metrics.round_us_max, us);
     s->round_ns = 0;
     s->round_weight = 0;

@@ -20,8 +20,9 @@ enum {
     WORKERS = 10000,
     WORKER_BLOBS = 64,
     SHAPES = 4096,
-    RESERVE = 65536, /* attempt numbers per transaction that takes some */
-    AHEAD_MS = 200,  /* of work that waits at a worker */
+    RESERVE = 65536,    /* attempt numbers per transaction that takes some */
+    AHEAD_MS = 200,     /* of work that waits at a worker */
+    LEFT_MIN_MS = 5000, /* a worker that leaves sooner gets nothing more to begin */
     BACKOFF_MS = 1000,
     BACKOFF_MAX_MS = 60000,
     QUARANTINE = 3, /* kills of a worker after which a job runs alone */
@@ -125,6 +126,7 @@ static void make_core(struct server *s)
         .shapes = SHAPES,
         .reserve = RESERVE,
         .ahead_ms = AHEAD_MS,
+        .left_min_ms = LEFT_MIN_MS,
         .backoff_ms = BACKOFF_MS,
         .backoff_max_ms = BACKOFF_MAX_MS,
         .quarantine = QUARANTINE,

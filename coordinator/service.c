@@ -17,7 +17,7 @@ static void tell_manager(const struct shell_metrics *m)
         (void)notify_send("WATCHDOG=1");
     (void)notify_send("STATUS=%" PRIu64 " workers, %" PRIu64 " jobs running, %" PRIu64
                       " results so far",
-                      m->workers, m->jobs_leased, m->results_done);
+                      shell_workers(m), m->jobs[SHELL_JOB_leased], m->results_done);
 }
 
 /* The loop itself says that it lives: one that hangs is restarted by the watchdog. */
@@ -43,6 +43,7 @@ int shell_service_start(struct server *s, struct err *err)
         return rc;
     if (s->exporter)
         log_info("metrics", "url=http://%s/metrics", exporter_address(s->exporter));
+    s->metrics.start_ms = (uint64_t)clock_wall_ms();
     s->service_timer = loop_add_timer(s->loop, on_service, s);
     (void)notify_send("READY=1");
     on_service(s);

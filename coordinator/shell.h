@@ -20,6 +20,7 @@
 #include "coordinator/blob_server.h"
 #include "coordinator/cards.h"
 #include "coordinator/core/sched.h"
+#include "coordinator/failures.h"
 #include "coordinator/guard.h"
 #include "coordinator/metrics.h"
 #include "coordinator/outbox.h"
@@ -33,7 +34,8 @@ struct shell_worker {
     char name[256], host[256], version[64];
     uint32_t slots, pid;
     uint64_t joined_ms;
-    uint64_t jobs_done; /* since the coordinator's start */
+    uint64_t jobs_done, jobs_failed; /* since the coordinator's start */
+    uint64_t doing, doing_since_ms;  /* status.c: its oldest job that runs */
     UT_hash_handle hh;
 };
 
@@ -69,12 +71,15 @@ struct server {
     char *labels[SCHED_LABELS];   /* likewise */
     struct load_cursor *cursors;  /* load.c: by experiment */
     struct store_ready *page;     /* load.c */
-    const char *eager_kind;       /* load.c: a word of the store, and */
-    bool eager;                   /* what is_eager() says of it */
+    struct {
+        const char *name; /* load.c: a word of the store, and what look_at_kind() says of it */
+        bool eager, resumes;
+    } kind;
 
     struct outbox *outbox;
     struct cards *cards;
     struct shell_metrics metrics;
+    struct failures failures;
 
     /* The message that the current step's event stands for; NULL when none. RESULT: the one of its
      * results that the event is about. */

@@ -42,6 +42,7 @@ struct report {
     size_t running_len;
     char **names; /* of workers */
     size_t names_len;
+    uint64_t *doing; /* numbers were asked for: a job each of m.workers, 0: none */
     Drover__Status m;
     struct {
         uint64_t id;
@@ -252,6 +253,12 @@ static void report_free(void *arg)
         drover__worker_status__free_unpacked(r->m.workers[i], NULL);
     for (size_t i = 0; i < r->m.n_running; i++)
         drover__running_job__free_unpacked(r->m.running[i], NULL);
+    for (size_t i = 0; i < r->m.n_numbers; i++)
+        drover__number__free_unpacked(r->m.numbers[i], NULL);
+    for (size_t i = 0; i < r->m.n_failures; i++)
+        drover__failure__free_unpacked(r->m.failures[i], NULL);
+    free(r->m.numbers);
+    free(r->m.failures);
     free(r->m.experiments);
     free(r->m.workers);
     free(r->m.running);
@@ -262,12 +269,34 @@ static void report_free(void *arg)
     for (size_t i = 0; i < r->names_len; i++)
         free(r->names[i]);
     free(r->names);
+    free(r->doing);
     free(r->running);
     free(r->only);
     free(r);
 }
 
 /* --- on the thread --- */
+
+/* What each worker does, in words. */
+static int name_doing(struct report *r, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; r->doing && i < r->m.n_workers && rc == 0; i++) {
+        struct running t = { .job = r->doing[i] };
+        char text[128];
+
+        if (!t.job)
+            continue;
+        rc = store_list_claims(r->store, t.job, add_claim, &t, err);
+        if (t.claims_len) {
+            (void)snprintf(text, sizeof(text), "%s %s", t.claims[0].step, t.claims[0].what);
+            r->m.workers[i]->doing = mem_strdup(text);
+        }
+        free(t.claims);
+    }
+    return rc;
+}
 
 static int make_report(struct report *r, struct err *err)
 {
@@ -277,7 +306,7 @@ static int make_report(struct report *r, struct err *err)
     if (r->only_workers) {
         if (r->running_len)
             add_all_running(r);
-        return 0;
+        return name_doing(r, err);
     }
     if (*r->only) /* for its message that lists the names there are */
         rc = store_find_experiment(r->store, r->only, &id, err);
@@ -287,6 +316,8 @@ static int make_report(struct report *r, struct err *err)
         rc = know_claims(r, err);
     for (size_t i = 0; i < r->found_len && rc >= 0; i++)
         rc = add_experiment(r, i, err);
+    if (rc >= 0)
+        rc = name_doing(r, err);
     return MIN(rc, 0);
 }
 
@@ -328,10 +359,31 @@ static void describe_worker(const struct report *r, const struct server *s,
     m->quiet = view->quiet;
     m->paused = view->paused;
     m->unreachable = view->peer == 0;
+    if (view->until_ms != UINT64_MAX)
+        m->remaining_ms = MAX(view->until_ms - MIN(view->until_ms, r->now_ms), UINT64_C(1));
     m->joined_ms = r->now_ms - MIN(w->joined_ms, r->now_ms);
     m->jobs_done = w->jobs_done;
+    m->jobs_failed = w->jobs_failed;
     name_bits(view->labels, s->labels, SCHED_LABELS, &m->labels, &m->n_labels);
     name_bits(view->classes, s->classes, SCHED_CLASSES, &m->classes, &m->n_classes);
+}
+
+/* Of each worker the oldest attempt that runs. */
+static void find_doing(struct server *s)
+{
+    for (struct shell_worker *w = s->workers; w; w = w->hh.next)
+        w->doing = 0;
+    for (const struct attempt *t = attempts_running(s->attempts); t; t = t->next) {
+        struct sched_attempt_view view;
+        struct shell_worker *w = NULL;
+
+        if (sched_attempt(s->sched, t->id, &view) && view.worker && view.ran)
+            HASH_FIND(hh, s->workers, &view.worker, sizeof(view.worker), w);
+        if (w && !w->doing) {
+            w->doing = t->job;
+            w->doing_since_ms = t->begun_ms;
+        }
+    }
 }
 
 static void add_workers(struct report *r, const struct server *s)
@@ -351,6 +403,10 @@ static void add_workers(struct report *r, const struct server *s)
         m->last_seen_ms = r->now_ms - MIN(view.heard_ms, r->now_ms);
         m->draining = view.draining || view.slots == 0;
         describe_worker(r, s, w, &view, m);
+        if (r->doing && w->doing) {
+            r->doing[r->m.n_workers] = w->doing;
+            m->doing_ms = r->now_ms - MIN(w->doing_since_ms, r->now_ms);
+        }
         APPEND(r->m.workers, r->m.n_workers, m);
     }
 }
@@ -394,6 +450,47 @@ static void take_running(struct report *r, const struct server *s)
     }
 }
 
+static void add_number(const struct metric_row *row, void *arg)
+{
+    struct report *r = arg;
+    Drover__Number *m = mem_calloc(1, sizeof(*m));
+
+    drover__number__init(m);
+    m->name = mem_strdup(row->name);
+    m->label = mem_strdup(row->value ? row->value : "");
+    m->value = row->number;
+    APPEND(r->m.numbers, r->m.n_numbers, m);
+}
+
+static void add_last_failures(struct report *r, const struct server *s)
+{
+    const struct failure *f;
+
+    for (size_t i = 0; (f = failures_at(&s->failures, i)) != NULL; i++) {
+        Drover__Failure *m = mem_calloc(1, sizeof(*m));
+
+        drover__failure__init(m);
+        m->outcome = mem_strdup(sched_cause_name(f->cause));
+        m->ago_ms = r->now_ms - MIN(f->at_ms, r->now_ms);
+        m->job = f->job;
+        m->worker = mem_strdup(f->worker);
+        m->text = mem_strdup(f->text);
+        APPEND(r->m.failures, r->m.n_failures, m);
+    }
+}
+
+static void add_numbers(struct report *r, struct server *s)
+{
+    const int64_t up_ms = clock_wall_ms() - (int64_t)s->metrics.start_ms;
+
+    metric_each(shell_metrics(s), add_number, r);
+    add_last_failures(r, s);
+    find_doing(s);
+    r->doing = mem_calloc(HASH_COUNT(s->workers) + 1, sizeof(*r->doing));
+    r->m.version = (char *)(uintptr_t)DROVER_VERSION;
+    r->m.up_ms = (uint64_t)MAX(up_ms, 0);
+}
+
 void shell_status(struct server *s, const Drover__StatusRequest *m, uint64_t request)
 {
     struct report *r = mem_calloc(1, sizeof(*r));
@@ -409,6 +506,8 @@ void shell_status(struct server *s, const Drover__StatusRequest *m, uint64_t req
     r->only_workers = m->only_workers;
     if (!m->only_workers || m->running)
         take_running(r, s);
+    if (m->numbers)
+        add_numbers(r, s);
     if (m->workers)
         add_workers(r, s);
     shell_flush(s); /* show what is committed */

@@ -58,6 +58,36 @@ static const char *label_names(const struct server *s, uint64_t mask, struct buf
     return buf_str(out);
 }
 
+/* MS as people say it. */
+static const char *time_text(uint64_t ms, char ret[32])
+{
+    const double s = (double)ms / 1000;
+    if (s < 120)
+        (void)snprintf(ret, 32, "%.0f s", s);
+    else if (s < 120 * 60)
+        (void)snprintf(ret, 32, "%.0f min", s / 60);
+    else
+        (void)snprintf(ret, 32, "%.1f h", s / 3600);
+    return ret;
+}
+
+/* Those that could take it leave too soon. */
+static void add_no_time(const struct sched_why *why, struct store_why *w)
+{
+    char takes[32], left[32];
+
+    if (why->est_us / 1000 > why->best)
+        store_why_add(w, "no_time",
+                      "it takes about %s, and goes on nowhere else when it is cut off; of the "
+                      "workers that could run it none stays for more than %s",
+                      time_text(why->est_us / 1000, takes), time_text(why->best, left));
+    else
+        store_why_add(w, "no_time",
+                      "of the workers that could run it none stays for more than %s, which is too "
+                      "short to be sure that it ends there",
+                      time_text(why->best, left));
+}
+
 /* No worker that is connected could ever take it. */
 static void add_no_worker(const struct server *s, const struct sched_why *why,
                           const struct crowd *c, const char *class, struct store_why *w)
@@ -84,6 +114,8 @@ static void add_no_worker(const struct server *s, const struct sched_why *why,
     else if (why->rules & WHY_NO_MEMORY)
         store_why_add(w, "no_memory", "it asks for %llu MiB; the largest worker has %llu",
                       (unsigned long long)why->memory_mib, (unsigned long long)why->best);
+    else if (why->rules & WHY_NO_TIME)
+        add_no_time(why, w);
 }
 
 struct experiment_name {
@@ -214,8 +246,8 @@ struct tally {
 static void count_rules(const struct server *s, const struct store_ids *jobs, struct tally *ret,
                         struct sched_why *ret_example)
 {
-    const unsigned workers =
-        WHY_NO_CLASS | WHY_NO_CREDIT | WHY_NO_LABEL | WHY_NO_CORES | WHY_NO_MEMORY | WHY_SHARE;
+    const unsigned workers = WHY_NO_CLASS | WHY_NO_CREDIT | WHY_NO_LABEL | WHY_NO_CORES |
+                             WHY_NO_MEMORY | WHY_NO_TIME | WHY_SHARE;
 
     for (size_t i = 0; i < jobs->len; i++) {
         struct sched_why why = sched_why(s->sched, jobs->v[i]);

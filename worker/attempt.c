@@ -170,7 +170,7 @@ int attempt_run(const struct slot_env *env, struct slot *slot, const Drover__Lea
 {
     struct attempt a = { .env = env, .slot = slot, .lease = lease, .blobs = blobs };
     const struct job_services services = attempt_services(&a);
-    struct job j = { .services = &services };
+    struct job j = { .services = &services, .slot = slot_index(slot), .slots = env->slots };
     struct err err = { 0 };
     const uint64_t begin_ns = clock_ns();
 

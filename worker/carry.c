@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "worker/cache.h"
@@ -54,6 +55,16 @@ static size_t list_held(const struct agent *a, Drover__Held *ret)
     return n;
 }
 
+/* As Hello says it: 0 when there is no end, so 1 when it is over. */
+static uint64_t remaining_ms(const struct office *o)
+{
+    const uint64_t now_ms = clock_ms();
+
+    if (o->leave_at_ms == UINT64_MAX)
+        return 0;
+    return o->leave_at_ms > now_ms ? o->leave_at_ms - now_ms : 1;
+}
+
 static void send_hello(struct office *o)
 {
     static const char *const no_classes[] = { NULL };
@@ -73,6 +84,7 @@ static void send_hello(struct office *o)
     m.queue = (uint32_t)o->conf->queue;
     m.cores = (uint32_t)(o->conf->slots * o->conf->threads);
     m.memory_mib = o->conf->memory_mib;
+    m.remaining_ms = remaining_ms(o);
     m.labels = (char **)(uintptr_t)o->conf->label;
     m.n_labels = o->conf->labels_len;
     m.environment = (char *)(uintptr_t)o->environment;

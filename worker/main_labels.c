@@ -36,7 +36,8 @@ const char *argp_program_version = "drover-labels " DROVER_VERSION;
 static const char doc[] =
     "Replay labels that `drover labels verify` writes to the standard input.\v"
     "Every default path and every label's path is run again, whole, and must give the outcome and "
-    "the answer that the search recorded. DROVER_KERNELS=generic, v3 or v4 chooses the kernels; "
+    "the answer that the search recorded. DROVER_KERNELS=generic, v3, v4 or neon chooses the "
+    "kernels; "
     "the "
     "outcome is the same with each.\n\n"
     "Exit status: 0 all agree, 1 a disagreement or a failure, 2 wrong usage, 130 interrupted.";
@@ -340,7 +341,7 @@ static int check_kernels(struct err *err)
         return 0;
     return err_set(
         err, ERR_INVALID,
-        "no kernels \"%.40s\" here: generic, v3 and v4 are known, and the best that this "
+        "no kernels \"%.40s\" here: generic, v3, v4 and neon are known, and the best that this "
         "CPU runs are %s",
         forced, kernels_best()->name);
 }

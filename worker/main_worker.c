@@ -92,7 +92,8 @@ static const struct argp_option options[] = {
     { "insecure", OPT_INSECURE, NULL, 0,
       "Plaintext, to a coordinator that was started with --insecure: for networks you trust", 1 },
     { "slots", 's', "N", 0, "Jobs at a time, 1 to 128 (default 1)", 2 },
-    { "threads", 't', "N", 0, "Threads of each slot (default: cores / slots)", 2 },
+    { "threads", 't', "N", 0,
+      "Threads of each slot (default: cores, or a control group's limit, / slots)", 2 },
     { "queue", OPT_QUEUE, "N", 0,
       "Short jobs that may wait here for a free slot, 0 to 1024 (default): so that jobs of "
       "less than a millisecond need no round trip each. Longer ones are never sent ahead",
@@ -139,7 +140,8 @@ static const struct argp_option options[] = {
       4 },
     { "drain-ms", OPT_DRAIN_MS, "N", 0, "The same in milliseconds", 4 },
     { "end-time", OPT_END, "TIME", 0,
-      "When its allocation ends, seconds since 1970: it leaves its grace earlier (default: "
+      "When its allocation ends, seconds since 1970: it leaves its grace earlier, and takes no job "
+      "that is known to last longer and cannot go on elsewhere from where it was cut off (default: "
       "$DROVER_END_TIME, else $SLURM_JOB_END_TIME)",
       4 },
     { "idle-exit", OPT_IDLE, "SECONDS", 0, "Leave after so long without work (default: never)", 4 },
@@ -408,10 +410,12 @@ static int default_cache(struct buf *path, bool *ret_private, struct err *err)
 
 static void choose_threads(struct settings *s)
 {
+    const size_t limit = host_cpu_limit("");
     size_t cores, cpus;
 
     host_cores(&cores, &cpus);
-    s->conf.cpus = cpus;
+    cores = MIN(cores, limit);
+    s->conf.cpus = MIN(cpus, limit);
     s->conf.slots = s->slots ? (size_t)s->slots : 1;
     if (s->conf.memory_mib == 0)
         s->conf.memory_mib = host_memory_mib("");

@@ -35,6 +35,7 @@ struct office {
     struct transport *transport;
     struct loop *loop;
     int timer, look_timer;
+    uint64_t leave_at_ms;     /* by itself; UINT64_MAX: when asked to */
     uint64_t disconnected_ms; /* since when the coordinator is gone; 0: it is there */
     struct cache *cache;
     struct stamps *stamps;

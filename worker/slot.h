@@ -33,6 +33,7 @@ struct slot_env {
     struct stamps *stamps;
     struct blob_place *place;
     const char *models;    /* folder of models, or NULL */
+    size_t slots;          /* how many there are */
     size_t threads;        /* of each slot's pool */
     size_t cpus;           /* the most that a job's own pool may have */
     const struct pin *pin; /* of the slots' threads; NULL: none */

@@ -244,8 +244,11 @@ static int start_loop(struct worker *w, struct err *err)
     loop_add_after(o->loop, end_round, w);
     w->alone_timer = loop_add_timer(o->loop, on_alone, w);
     w->leave_timer = loop_add_timer(o->loop, on_time_limit, w);
-    if (o->conf->leave_ms != UINT64_MAX)
-        loop_timer_set(o->loop, w->leave_timer, clock_ms() + o->conf->leave_ms);
+    o->leave_at_ms = UINT64_MAX;
+    if (o->conf->leave_ms != UINT64_MAX) {
+        o->leave_at_ms = clock_ms() + o->conf->leave_ms;
+        loop_timer_set(o->loop, w->leave_timer, o->leave_at_ms);
+    }
     loop_on_wake(o->loop, on_wake, w);
     loop_add_transport(o->loop, o->transport, office_receive, o);
     return 0;
@@ -280,6 +283,7 @@ static int start_threads(struct worker *w, struct err *err)
                                 .stamps = o->stamps,
                                 .place = o->place,
                                 .models = o->conf->models,
+                                .slots = o->conf->slots,
                                 .threads = o->conf->threads,
                                 .cpus = o->conf->cpus,
                                 .pin = w->pin,

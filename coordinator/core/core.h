@@ -3,8 +3,8 @@
  *
  * Objects live in pools and name each other by index (NONE: nobody). Each kind of object is changed
  * in its own file only: job.c (window.c: which jobs are here), account.c (experiments), demand.c
- * (what jobs ask of a worker), lease.c, worker.c, shape.c (how long jobs take); dispatch.c brings
- * jobs and workers together. */
+ * (what jobs ask of a worker; need.c: how much time), lease.c, worker.c, shape.c (how long jobs
+ * take); dispatch.c brings jobs and workers together. */
 #ifndef COORDINATOR_CORE_CORE_H
 #define COORDINATOR_CORE_CORE_H
 
@@ -44,6 +44,8 @@ bool job_due_before(const struct job *a, const struct job *b);
 bool job_alone(const struct sched *s, const struct sched_job *row);
 /* A READY or RESTING job goes back to the store. */
 void job_forget(struct sched *s, struct job *j);
+/* A READY job goes to the queue of what it asks for now, or back to the store. */
+void job_requeue(struct sched *s, struct job *j);
 void job_tick(struct sched *s);
 
 /* account.c */
@@ -82,6 +84,18 @@ bool worker_has_room(const struct worker *w, const struct demand *d);
 bool demand_refuses(const struct sched *s, const struct account *a, int demand);
 /* Which demands are stuck, after a change of workers. */
 void demands_review(struct sched *s);
+
+/* need.c */
+uint8_t need_of_job(const struct sched *s, const struct sched_job *row);
+uint8_t need_served(const struct sched *s, const struct worker *w); /* 0: nothing */
+uint64_t need_changes_ms(const struct sched *s, const struct worker *w);
+/* So many more of the connected workers have an end. */
+void need_count_limited(struct sched *s, int change);
+/* Jobs of a shape that were thought to take BEFORE_US take AFTER_US; NEW: each had a thought of its
+ * own. */
+void need_learned(struct sched *s, bool new, uint64_t before_us, uint64_t after_us);
+void need_tick(struct sched *s);
+void needs_review(struct sched *s); /* every ready job to the queue of what it needs now */
 
 /* shape.c */
 uint64_t shape_est(const struct sched *s, const struct sched_job *row); /* 0: not known */
@@ -130,7 +144,8 @@ struct worker *worker_add(struct sched *s, uint64_t id);
 void worker_connect(struct sched *s, struct worker *w, const struct sched_event *hello);
 void worker_set_slots(struct sched *s, struct worker *w, uint32_t slots, uint32_t queue);
 void worker_send_drain(struct sched *s, struct worker *w);
-void worker_remind(struct sched *s, struct worker *w); /* it lives: of what it is to do */
+void worker_remind(struct sched *s, struct worker *w);       /* it lives: of what it is to do */
+void worker_look_at_time(struct sched *s, struct worker *w); /* what it has time for now */
 /* Nothing reaches W until its next Hello. */
 void worker_disconnect(struct sched *s, struct worker *w);
 /* Recompute what W can take now: after any change of what decides it. */

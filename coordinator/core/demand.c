@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* demand.c - what jobs ask of a worker: a class, labels, cores, memory, to be alone. Jobs that ask
- * for the same share a demand, a bit of the workers' masks. At most DEMANDS different ones have
- * ready jobs here at one time; jobs of others stay in the store until one is used up. */
+/* demand.c - what jobs ask of a worker: a class, labels, cores, memory, time, to be alone. Jobs
+ * that ask for the same share a demand, a bit of the workers' masks. At most DEMANDS different ones
+ * have ready jobs here at one time; jobs of others stay in the store until one is used up. */
 #include <assert.h>
 
 #include "coordinator/core/core.h"
@@ -22,7 +22,7 @@ bool worker_offers(const struct worker *w, const struct demand *d)
 {
     return w->peer != 0 && !w->draining && w->slots > 0 && (w->classes >> d->class & 1) &&
            (d->labels & ~w->labels) == 0 && d->cores <= w->cores &&
-           (d->memory_mib == 0 || d->memory_mib <= w->memory_mib);
+           (d->memory_mib == 0 || d->memory_mib <= w->memory_mib) && d->need <= w->serves;
 }
 
 bool worker_has_room(const struct worker *w, const struct demand *d)
@@ -39,7 +39,7 @@ bool worker_has_room(const struct worker *w, const struct demand *d)
 static bool same(const struct demand *a, const struct demand *b)
 {
     return a->class == b->class && a->alone == b->alone && a->cores == b->cores &&
-           a->labels == b->labels && a->memory_mib == b->memory_mib;
+           a->labels == b->labels && a->memory_mib == b->memory_mib && a->need == b->need;
 }
 
 /* Demand I becomes NEW, and every worker knows it. */
@@ -51,6 +51,7 @@ static void replace(struct sched *s, int i, struct demand new)
     if (s->reserved_queue != NONE && s->reserved_queue % DEMANDS == (uint32_t)i)
         reservation_release(s);
     /* The old one is taken out of all counts, then the new one is put in. */
+    s->demand_lost |= (s->demands_mask & bit) != 0 && s->demands[i].stuck;
     s->demands_mask &= ~bit;
     s->plain_mask &= ~bit;
     for (uint32_t k = 0; k < s->workers_top; k++) {
@@ -114,6 +115,7 @@ static int place_for(struct sched *s, const struct demand *new)
 int demand_get(struct sched *s, const struct sched_job *row)
 {
     struct demand new = { .class = row->class,
+                          .need = need_of_job(s, row),
                           .alone = job_alone(s, row),
                           .cores = row->cores,
                           .labels = row->labels,
@@ -153,9 +155,12 @@ static void trim(struct sched *s, struct account *a)
 
 void demands_review(struct sched *s)
 {
-    bool served_now = s->demand_free;
+    bool moved = s->needs_changed, served_now = s->demand_free || moved;
     uint64_t stuck_now = 0;
 
+    if (moved)
+        needs_review(s);
+    s->needs_changed = false;
     for (uint64_t left = s->demands_mask; left != 0; left &= left - 1) {
         uint32_t i = (uint32_t)__builtin_ctzll(left);
         struct demand *d = &s->demands[i];
@@ -175,7 +180,7 @@ void demands_review(struct sched *s)
     if (s->demand_free)
         s->demand_short = false;
     s->demand_free = false;
-    for (uint32_t a = 0; a < s->limits.experiments && stuck_now != 0; a++)
+    for (uint32_t a = 0; a < s->limits.experiments && (moved || stuck_now != 0); a++)
         if (s->accounts[a].used)
             trim(s, &s->accounts[a]);
     if (served_now)

@@ -71,6 +71,7 @@ struct sched_event {
             uint32_t queue;  /* that may wait there beside them; at most SCHED_QUEUE_MAX count */
             uint32_t cores;  /* that its jobs together may use; 0: one per slot */
             uint64_t memory_mib;   /* likewise; 0: it does not say */
+            uint64_t remaining_ms; /* until it leaves by itself; 0: it does not know of an end */
             uint64_t classes;      /* mask */
             uint64_t labels;       /* mask */
             const uint64_t *blobs; /* digest_u64 of its cache; as many as fit are remembered */

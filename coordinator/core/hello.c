@@ -13,12 +13,12 @@ static void adopt(struct sched *s, struct worker *w, struct lease *l, uint64_t p
         lease_adopt(s, l, w, progress);
 }
 
-/* Those that moved go first: they have the slots, the others wait behind them. */
+/* Those that moved go first: they have the slots, the others wait behind them, or have ended. */
 static void adopt_running(struct sched *s, struct worker *w, const struct sched_event *e)
 {
     for (size_t i = 0; i < e->hello.held_len; i++) {
         const struct sched_held *h = &e->hello.held[i];
-        if (h->progress > 0 || h->finished)
+        if (h->progress > 0)
             adopt(s, w, lease_find(s, h->attempt, h->epoch), h->progress);
     }
 }

@@ -33,6 +33,7 @@ static bool job_ok(const struct sched *s, uint32_t i)
     return (s->demands_mask >> j->demand & 1) && d->class == j->row.class &&
            d->cores == j->row.cores && d->labels == j->row.labels &&
            d->memory_mib == j->row.memory_mib && d->alone == job_alone(s, &j->row) &&
+           d->need == need_of_job(s, &j->row) &&
            heap_ok(s, i, s->queues[queue_of_job(j)].root, job_before);
 }
 
@@ -97,6 +98,7 @@ static bool worker_ok(const struct sched *s, uint32_t i)
             return false;
     }
     return holdings_ok(s, i) && has_slot == (w->free_at != NONE) &&
+           w->serves == need_served(s, w) && s->need_tick_ms <= need_changes_ms(s, w) &&
            map_get(&s->worker_by_id, w->id) == i &&
            IMPLIES(w->peer != 0, map_get(&s->worker_by_peer, w->peer) == i) &&
            IMPLIES(w->ahead_at != NONE, reached && !has_slot && s->ahead[w->ahead_at] == i &&
@@ -200,20 +202,22 @@ static bool leases_ok(const struct sched *s)
 
 static bool workers_ok(const struct sched *s)
 {
-    uint32_t workers = 0, connected = 0, free_len = 0, ahead_len = 0;
+    uint32_t workers = 0, connected = 0, limited = 0, free_len = 0, ahead_len = 0;
     for (uint32_t i = 0; i < s->workers_top; i++) {
         const struct worker *w = &s->workers[i];
         if (!w->used)
             continue;
         workers++;
         connected += w->peer != 0;
+        limited += w->peer != 0 && w->until_ms != UINT64_MAX;
         free_len += w->free_at != NONE;
         ahead_len += w->ahead_at != NONE;
         if (!worker_ok(s, i))
             return false;
     }
-    return workers == s->workers_len && connected == s->connected_len && free_len == s->free_len &&
-           ahead_len == s->ahead_len && (s->reserved_worker == NONE) == (s->reserved_queue == NONE);
+    return workers == s->workers_len && connected == s->connected_len &&
+           limited == s->limited_len && free_len == s->free_len && ahead_len == s->ahead_len &&
+           (s->reserved_worker == NONE) == (s->reserved_queue == NONE);
 }
 
 bool sched_invariant(const struct sched *s)

@@ -143,6 +143,14 @@ static void hand_back(struct sched *s, struct job *j)
     release(s, j);
 }
 
+void job_requeue(struct sched *s, struct job *j)
+{
+    assert(j->state == JOB_READY);
+    leave(s, j);
+    if (!settle_in(s, j))
+        hand_back(s, j);
+}
+
 void job_move(struct sched *s, struct job *j, enum sched_job_state next, enum sched_cause cause,
               uint32_t lease)
 {

@@ -63,6 +63,8 @@ struct worker {
     uint64_t classes, labels;
     uint32_t slots, queue, cores;
     uint64_t memory_mib;
+    uint64_t until_ms; /* it leaves then; UINT64_MAX: nobody knows of an end */
+    uint8_t serves;    /* it has time for needs up to this one; 0: for nothing */
     /* What it holds. */
     uint32_t used_len, special_len, alone_len, unknown_len; /* unknown: est_us == 0 */
     uint32_t ran_len, first_queued; /* leases that ran; the first that did not, NONE: all did */
@@ -100,9 +102,10 @@ struct account {
 };
 
 /* What a job asks of a worker. */
-enum { DEMANDS = 64, BLOB_WAYS = 8, SHAPE_WAYS = 4 };
+enum { DEMANDS = 64, BLOB_WAYS = 8, SHAPE_WAYS = 4, NEED_MAX = 100 };
 struct demand {
     uint8_t class;
+    uint8_t need; /* of time, 1..NEED_MAX: see need.c */
     bool alone;
     uint32_t cores;
     uint64_t labels, memory_mib;
@@ -160,7 +163,10 @@ struct sched {
     uint64_t plain_mask;   /* of them those that may wait at a worker */
     bool demand_short;     /* a job found no place for its demand */
     bool demand_free;      /* since then one got free */
+    bool demand_lost;      /* one that nobody could serve was replaced: its jobs are in the store */
     bool demands_changed;  /* a worker came, went, or offers something else: review them */
+    bool needs_changed;    /* jobs need another time than their demands say: review them all */
+    uint64_t need_tick_ms; /* when a worker has no time any more for what it had */
 
     struct lease *leases;
     uint32_t leases_top, leases_len, leases_free, waiting_len;
@@ -169,6 +175,7 @@ struct sched {
 
     struct worker *workers;
     uint32_t workers_top, workers_len, workers_free, connected_len;
+    uint32_t limited_len; /* of the connected ones, those that have an end */
     uint64_t orders;
     struct map worker_by_id, worker_by_peer;
     struct list awake, quiet, paused;

@@ -62,6 +62,7 @@ static void check_limits(const struct sched_limits *x)
     assert(x->shapes > 0 && x->shapes % SHAPE_WAYS == 0);
     assert(x->lease_ms > 0 && x->pause_ms > 0 && x->reattach_ms > 0 && x->ahead_ms > 0);
     assert(x->quiet_ms > 0 && x->quiet_ms <= x->lease_ms);
+    assert(x->left_min_ms >= 2 * x->ahead_ms && x->left_min_ms <= INT32_MAX);
     assert(x->backoff_ms > 0 && x->backoff_ms <= x->backoff_max_ms);
     assert(x->losses_max > 0 && x->quarantine > 0);
 }
@@ -176,7 +177,7 @@ static void handle(struct sched *s, const struct sched_event *e)
 
 static void review(struct sched *s)
 {
-    if (!s->demands_changed && !s->demand_free)
+    if (!s->demands_changed && !s->demand_free && !s->needs_changed)
         return;
     s->demands_changed = false;
     demands_review(s);
@@ -221,6 +222,7 @@ uint64_t sched_next_timeout(const struct sched *s)
     at = MAX(at, s->grace_ms);
     if (s->paused.head != NONE)
         at = MIN(at, s->workers[s->paused.head].paused_ms);
+    at = MIN(at, s->need_tick_ms);
     if (s->resting_root != NONE)
         at = MIN(at, s->jobs[s->resting_root].due_ms);
     if (s->later_ms != 0)

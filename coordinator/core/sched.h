@@ -40,6 +40,10 @@
  * and for no more than ahead_ms of estimated time per slot: only jobs whose shape has a known time,
  * and none that ask for cores or memory.
  *
+ * A worker may say how long it stays. It gets no lease when that is less than left_min_ms, and no
+ * job that is known to take longer, unless the job resumes. Such jobs are queued apart, by how much
+ * time they need, so that shorter ones pass them where they would have to wait.
+ *
  * After FAILED, OOM and TIMEOUT a job rests for backoff_ms * 2^(tries - 1), at most backoff_max_ms;
  * also when it comes as EV_JOB with tries > 0. A job that was LOST quarantine times (of those that
  * ran, not those that waited, when their worker went) rests likewise and runs alone: on a worker
@@ -123,6 +127,7 @@ enum sched_why_rule {
     WHY_SHARE = BIT(13),     /* .other, of the same priority, used less: .other_us, not .used_us */
     WHY_RESERVED = BIT(14),  /* .worker empties for it */
     WHY_WAITS = BIT(15),     /* with RUNNING: .ahead leases came to the worker before it */
+    WHY_NO_TIME = BIT(16),   /* of those with the memory none stays so long; .best: ms, the most */
 };
 struct sched_why {
     unsigned rules;
@@ -166,6 +171,7 @@ struct sched_worker_view {
     bool quiet, paused;                             /* peer 0: unreachable until its next Hello */
     bool draining; /* asked to leave by EV_DRAIN; slots 0: by itself */
     uint64_t classes, labels;
+    uint64_t until_ms; /* it leaves then; UINT64_MAX: it does not know of an end */
 };
 bool sched_worker(const struct sched *s, uint64_t worker, struct sched_worker_view *ret);
 

@@ -32,6 +32,7 @@ void shape_learn(struct sched *s, const struct sched_job *row, uint64_t wall_us)
         return;
     wall_us = MIN(wall_us, (uint64_t)1 << 44); /* half a year: room for the arithmetic */
     struct shape *x = find(s, row->shape);
+    bool new = x == NULL;
     if (!x) {
         struct shape *set = set_of(s, row->shape);
         x = set;
@@ -41,6 +42,9 @@ void shape_learn(struct sched *s, const struct sched_job *row, uint64_t wall_us)
         uint64_t est_us = MIN(row->est_us, (uint64_t)1 << 44);
         *x = (struct shape){ .shape = row->shape, .est_us = est_us ? est_us : wall_us };
     }
-    x->est_us = MAX((x->est_us * (WEIGHT - 1) + wall_us + WEIGHT / 2) / WEIGHT, 1);
+    uint64_t before_us = x->est_us;
+    x->est_us = MAX((before_us * (WEIGHT - 1) + wall_us + WEIGHT / 2) / WEIGHT, 1);
     x->turn = ++s->shape_turn;
+    if (s->limited_len > 0)
+        need_learned(s, new, before_us, x->est_us);
 }

@@ -78,6 +78,8 @@ struct sched_limits {
     uint32_t pause_ms;       /* (1000) no new lease after a refused one */
     uint32_t reattach_ms;    /* (60000) */
     uint32_t ahead_ms;       /* (200) work that waits at a worker, per slot */
+    uint32_t left_min_ms;    /* (5000) no new lease at a worker that leaves sooner; >= 2 * ahead_ms,
+                              * so that what waits there has the time, too */
     uint32_t backoff_ms;     /* (1000) rest after the first failure; twice as long after the next */
     uint32_t backoff_max_ms; /* (60000) */
     uint32_t quarantine;     /* (3) losses after which a job runs alone; > losses_max: never */
@@ -91,7 +93,8 @@ struct sched_job {
     int32_t priority;    /* the greater goes first */
     uint8_t class;       /* numeric class, a bit number < SCHED_CLASSES */
     uint8_t blobs_len;
-    bool eager; /* its attempts are stored before they are sent: it must not run twice unseen */
+    bool eager;   /* its attempts are stored before they are sent: it must not run twice unseen */
+    bool resumes; /* an attempt goes on where the one before was cut off: it may be cut off */
     uint64_t blobs[SCHED_JOB_BLOBS]; /* digest_u64 of its inputs, not 0 */
     uint64_t labels;                 /* mask: its worker has all of them */
     uint64_t memory_mib;             /* that it asks for; 0: it does not say */

@@ -61,7 +61,8 @@ bool sched_worker(const struct sched *s, uint64_t worker, struct sched_worker_vi
                                        .paused = w->by_pause.linked,
                                        .draining = w->draining,
                                        .classes = w->classes,
-                                       .labels = w->labels };
+                                       .labels = w->labels,
+                                       .until_ms = w->until_ms };
     return true;
 }
 

@@ -4,8 +4,9 @@
 
 /* What the connected workers offer, each line of those of the line before. */
 struct offer {
-    uint32_t class, labels, cores, memory, now;
-    uint64_t most_cores, most_memory;
+    uint32_t class, labels, cores, memory, time, now;
+    uint32_t stay; /* of those with the memory, as many as are not leaving already */
+    uint64_t most_cores, most_memory, most_ms;
 };
 
 static struct offer look_at_workers(const struct sched *s, const struct job *j)
@@ -14,6 +15,7 @@ static struct offer look_at_workers(const struct sched *s, const struct job *j)
     const struct demand d = { .class = j->row.class,
                               .cores = j->row.cores,
                               .memory_mib = j->row.memory_mib,
+                              .need = s->demands[j->demand].need,
                               .alone = job_alone(s, &j->row) };
 
     for (uint32_t i = 0; i < s->workers_top; i++) {
@@ -32,6 +34,13 @@ static struct offer look_at_workers(const struct sched *s, const struct job *j)
         if (j->row.memory_mib > w->memory_mib)
             continue;
         o.memory++;
+        if (w->draining || w->slots == 0)
+            continue;
+        o.stay++;
+        o.most_ms = MAX(o.most_ms, w->until_ms - MIN(w->until_ms, s->now_ms));
+        if (d.need > w->serves)
+            continue;
+        o.time++;
         o.now += w->free_at != NONE && worker_has_room(w, &d) && i != s->reserved_worker;
     }
     return o;
@@ -50,6 +59,9 @@ static unsigned why_workers(const struct sched *s, const struct job *j, uint64_t
     *ret_best = o.most_memory;
     if (o.memory == 0)
         return WHY_NO_MEMORY;
+    *ret_best = o.most_ms;
+    if (o.stay > 0 && o.time == 0)
+        return WHY_NO_TIME;
     *ret_best = 0;
     return o.now == 0 ? WHY_NO_CREDIT : 0;
 }

@@ -4,10 +4,13 @@
 
 #include "coordinator/core/core.h"
 
+static const uint64_t FAR_MS = (uint64_t)1 << 42; /* 139 years: room for the arithmetic */
+
 void worker_init(struct sched *s)
 {
     struct worker *first = &s->workers[0];
     s->workers_free = s->reserved_worker = s->reserved_queue = NONE;
+    s->need_tick_ms = UINT64_MAX;
     list_init(&s->awake, &first->by_heard, sizeof *first);
     list_init(&s->quiet, &first->by_heard, sizeof *first);
     list_init(&s->paused, &first->by_pause, sizeof *first);
@@ -151,6 +154,8 @@ struct worker *worker_add(struct sched *s, uint64_t id)
     *w = (struct worker){ .used = true, .new = true, .id = id, .order = ++s->orders };
     w->free_at = w->ahead_at = w->first_queued = NONE;
     w->heard_ms = s->now_ms;
+    w->until_ms = UINT64_MAX;
+    w->serves = NEED_MAX;
     list_init(&w->leases, &s->leases[0].by_owner, sizeof(struct lease));
     list_push(&s->awake, i);
     map_put(&s->worker_by_id, id, i);
@@ -181,7 +186,27 @@ void worker_disconnect(struct sched *s, struct worker *w)
     map_remove(&s->worker_by_peer, w->peer);
     w->peer = 0;
     s->connected_len--;
+    if (w->until_ms != UINT64_MAX)
+        need_count_limited(s, -1);
     look_at_offers(s, w);
+}
+
+void worker_look_at_time(struct sched *s, struct worker *w)
+{
+    uint8_t before = w->serves;
+    w->serves = need_served(s, w);
+    s->need_tick_ms = MIN(s->need_tick_ms, need_changes_ms(s, w));
+    if (w->serves != before)
+        look_at_offers(s, w);
+}
+
+/* W, connected now (WAS: and before), leaves after MS; 0: it does not say. */
+static void set_end(struct sched *s, struct worker *w, bool was, uint64_t ms)
+{
+    bool before = was && w->until_ms != UINT64_MAX;
+    w->until_ms = ms > 0 ? s->now_ms + MIN(ms, FAR_MS) : UINT64_MAX;
+    need_count_limited(s, (ms > 0) - before);
+    worker_look_at_time(s, w);
 }
 
 void worker_connect(struct sched *s, struct worker *w, const struct sched_event *hello)
@@ -191,7 +216,8 @@ void worker_connect(struct sched *s, struct worker *w, const struct sched_event 
         worker_disconnect(s, before);
     if (w->peer != 0)
         map_remove(&s->worker_by_peer, w->peer);
-    s->connected_len += w->peer == 0;
+    bool was_connected = w->peer != 0;
+    s->connected_len += !was_connected;
     map_put(&s->worker_by_peer, hello->peer, index_of_worker(s, w));
     w->peer = hello->peer;
     w->classes = hello->hello.classes;
@@ -203,6 +229,9 @@ void worker_connect(struct sched *s, struct worker *w, const struct sched_event 
     w->cores =
         hello->hello.cores > 0 ? hello->hello.cores : MIN(hello->hello.slots, SCHED_SLOTS_MAX);
     w->new = false;
+    set_end(s, w, was_connected, hello->hello.remaining_ms);
+    s->demand_free |= s->demand_lost; /* perhaps it serves that one */
+    s->demand_lost = false;
     look_at_offers(s, w);
 }
 
@@ -307,6 +336,7 @@ void worker_remember(struct sched *s, struct worker *w, const uint64_t *blobs, s
 
 void worker_tick(struct sched *s)
 {
+    need_tick(s);
     while (s->paused.head != NONE && s->workers[s->paused.head].paused_ms <= s->now_ms) {
         struct worker *w = &s->workers[s->paused.head];
         list_remove(&s->paused, s->paused.head);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "experiments/cli/client.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -174,6 +175,13 @@ int client_refused(const Drover__Refuse *r, struct err *err)
     return err_set(err, r->code < 0 ? (enum err_code)r->code : ERR_INTERNAL, "%s", text);
 }
 
+static atomic_bool given_up;
+
+void client_give_up(void)
+{
+    atomic_store(&given_up, true);
+}
+
 static int wait(struct call *c, struct loop *l, const char *endpoint, uint64_t timeout_ms,
                 struct err *err)
 {
@@ -181,6 +189,8 @@ static int wait(struct call *c, struct loop *l, const char *endpoint, uint64_t t
     c->until_ms = clock_ms() + timeout_ms;
     while (!c->over) {
         uint64_t now = clock_ms();
+        if (atomic_load(&given_up))
+            return err_set(err, ERR_CANCELLED, "given up");
         if (now >= c->until_ms)
             return err_set(err, ERR_TIMEOUT,
                            c->connected ? "%s does not answer within %llu ms"

@@ -35,6 +35,9 @@ int client_call_long(const char *endpoint, Drover__Envelope__BodyCase body, void
                      client_progress_fn progress, void *arg, Drover__Envelope **ret,
                      struct err *err) MUST_CHECK;
 
+/* Calls that go on, and those that follow, end within 100 ms: ERR_CANCELLED. Any thread. */
+void client_give_up(void);
+
 /* The error that a Refuse stands for; always < 0. */
 int client_refused(const Drover__Refuse *r, struct err *err);
 

@@ -64,8 +64,8 @@ static const struct argp_option rows[] = {
       "All labels, one line per example, sorted; equal searches give equal bytes", 2 },
     { "format", KEY_FORMAT, "NAME", 0, "Of export: jsonl (default) or merged_mcts_samples", 2 },
     { "output", 'o', "FILE", 0, "Where export writes (default: standard output)", 2 },
-    { "kernels", KEY_KERNELS, "LEVEL", 0, "Of verify: generic, v3 or v4 (default: the CPU's best)",
-      2 },
+    { "kernels", KEY_KERNELS, "LEVEL", 0,
+      "Of verify: generic, v3, v4 or neon (default: the CPU's best)", 2 },
     { "threads", 'j', "N", 0, "Of verify (default: all CPUs)", 2 },
     { "quiet", 'q', NULL, 0, "No progress of verify", 2 },
     OPTION_JSON,
@@ -218,8 +218,8 @@ static void check(struct argp_state *state, const struct labels_arguments *a)
         strcmp(a->format, "merged_mcts_samples") != 0)
         argp_error(state, "--format: \"%s\" is none of jsonl, merged_mcts_samples", a->format);
     if (a->kernels && strcmp(a->kernels, "generic") != 0 && strcmp(a->kernels, "v3") != 0 &&
-        strcmp(a->kernels, "v4") != 0)
-        argp_error(state, "--kernels: \"%s\" is none of generic, v3, v4", a->kernels);
+        strcmp(a->kernels, "v4") != 0 && strcmp(a->kernels, "neon") != 0)
+        argp_error(state, "--kernels: \"%s\" is none of generic, v3, v4, neon", a->kernels);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

@@ -8,14 +8,15 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
-#include "experiments/cli/client.h"
+#include "experiments/cli/ask.h"
 #include "experiments/cli/launching.h"
 #include "experiments/cli/operate.h"
+#include "experiments/launch/offer.h"
 #include "experiments/launch/scale.h"
 #include "experiments/launch/slurm.h"
 
 enum { KEY_INTERVAL = KEY_LAUNCH_END, KEY_BACKLOG, KEY_UNTIL_IDLE };
-enum { INTERVAL_S = 30, INTERVAL_MAX_S = 3600, ANSWER_MS = 30000 };
+enum { INTERVAL_S = 30, INTERVAL_MAX_S = 3600, FREE_MS = 2000 };
 
 static const struct argp_option rows[] = {
     LAUNCHING_PILOT_ROWS,
@@ -35,9 +36,9 @@ static const char doc[] =
     "ones "
     "that are needed no more. Pilots that run leave by themselves when idle. When Slurm refuses, "
     "or "
-    "pilots die before they join, it pauses: a minute, then two, four... Ctrl-C ends it; the "
-    "pilots "
-    "stay (drover down ends them).\v"
+    "pilots die before they join, it pauses: a minute, then two, four... Jobs that ask for what "
+    "these pilots do not offer (others=N) start none, nor do jobs that pilots sit idle beside "
+    "(stuck=N). Ctrl-C ends it; the pilots stay (drover down ends them).\v"
     "Example:\n"
     "  drover scale 40 --slots 8 --threads 1 --time 12:00:00 --partition batch\n\n"
     "Exit status: 0 ended, 1 failed, 2 wrong usage.";
@@ -48,8 +49,10 @@ struct arguments {
     long backlog;
     bool until_idle, given;
     struct scale scale;
+    struct offer offer;
+    uint64_t others;        /* jobs that ask for what these pilots do not offer */
     unsigned failed_before; /* of the jobs that are asked about */
-    bool refused;
+    bool looked, refused;
 };
 
 static volatile sig_atomic_t over;
@@ -93,31 +96,80 @@ const struct argp argp_scale = { rows, parse, "N", doc, NULL, NULL, NULL };
 
 /* ---- looking ---- */
 
-/* Work and workers, as the coordinator has them. */
-static int ask_coordinator(struct arguments *a, struct scale_look *look, struct err *err)
+/* Work, as the store has it: READY, whether it waits or runs. */
+static int ask_store(struct arguments *a, struct scale_look *look, struct err *err)
+{
+    struct json *answer CLEANUP(json_cleanup) = NULL;
+    const struct json *demand;
+    int rc = ask_report(&a->l.o, "demand", NULL, &answer, err);
+
+    a->others = 0;
+    demand = rc == 0 ? json_get(answer, "demand") : NULL;
+    for (size_t i = 0; i < json_len(demand); i++) {
+        const struct json *d = json_at(demand, i);
+        const uint64_t jobs = (uint64_t)json_integer(json_get(d, "jobs"), 0);
+        const struct offer_wish wish = {
+            .class = json_text(json_get(d, "class")),
+            .labels = json_text(json_get(d, "labels")),
+            .cores = (uint32_t)json_integer(json_get(d, "cores"), 0),
+            .memory_mib = (uint64_t)json_integer(json_get(d, "memory_mib"), 0),
+        };
+        const uint32_t slots = offer_slots(&a->offer, &wish);
+
+        look->jobs += jobs * slots;
+        look->waiting += slots ? jobs : 0;
+        a->others += slots ? 0 : jobs;
+    }
+    return rc;
+}
+
+static void learn(struct offer *o, const Drover__WorkerStatus *w)
+{
+    offer_learn(o, &(struct offer_worker){ .label = w->labels,
+                                           .labels = w->n_labels,
+                                           .class = w->classes,
+                                           .classes = w->n_classes,
+                                           .slots = w->slots,
+                                           .cores = w->cores,
+                                           .memory_mib = w->memory_mib });
+}
+
+/* Workers, as the coordinator has them, and what pilots among them offer. */
+static int ask_coordinator(struct arguments *a, struct scale_look *look, uint64_t *held,
+                           struct err *err)
 {
     Drover__Envelope *answer CLEANUP(wire_cleanup) = NULL;
-    Drover__StatusRequest q = DROVER__STATUS_REQUEST__INIT;
     char endpoint[STORE_ENDPOINT_MAX];
     int rc = operate_endpoint(&a->l.o, endpoint, err);
 
-    q.experiment = (char *)(uintptr_t) "";
-    q.workers = true;
     if (rc == 0)
-        rc = client_call(endpoint, DROVER__ENVELOPE__BODY_STATUS_REQUEST, &q,
-                         DROVER__ENVELOPE__BODY_STATUS, ANSWER_MS, &answer, err);
+        rc = operate_workers(endpoint, &answer, err);
     if (rc < 0)
         return rc;
-    for (size_t i = 0; i < answer->status->n_experiments; i++) {
-        const Drover__ExperimentStatus *e = answer->status->experiments[i];
+    for (size_t i = 0; i < answer->status->n_workers; i++) {
+        const Drover__WorkerStatus *w = answer->status->workers[i];
 
-        for (size_t k = 0; !e->paused && !e->cancelled && k < e->n_steps; k++)
-            look->jobs += e->steps[k]->ready + e->steps[k]->running;
+        *held += (uint64_t)w->running + w->waiting;
+        if (strncmp(w->name, a->l.p.name, strlen(a->l.p.name)) != 0)
+            continue;
+        look->joined++;
+        look->idle += w->running + w->waiting == 0 && w->joined_ms >= FREE_MS &&
+                      strcmp(operate_worker_state(w), "working") == 0;
+        learn(&a->offer, w);
     }
-    for (size_t i = 0; i < answer->status->n_workers; i++)
-        look->joined +=
-            strncmp(answer->status->workers[i]->name, a->l.p.name, strlen(a->l.p.name)) == 0;
     return 0;
+}
+
+/* Both; what workers hold does not wait. */
+static int ask_drover(struct arguments *a, struct scale_look *look, struct err *err)
+{
+    uint64_t held = 0;
+    int rc = ask_coordinator(a, look, &held, err);
+
+    if (rc == 0)
+        rc = ask_store(a, look, err);
+    look->waiting -= MIN(look->waiting, held);
+    return rc;
 }
 
 /* The pilots, as Slurm has them; one question for all. */
@@ -138,8 +190,10 @@ static int ask_slurm(struct arguments *a, struct scale_look *look, uint64_t *job
         return rc;
     look->pending = counts.pending;
     look->running = counts.running;
-    look->failed = counts.failed > a->failed_before ? counts.failed - a->failed_before : 0;
+    if (a->looked && counts.failed > a->failed_before) /* not those of before this command */
+        look->failed = counts.failed - a->failed_before;
     a->failed_before = counts.failed;
+    a->looked = true;
     return 0;
 }
 
@@ -159,6 +213,13 @@ static void submit(struct arguments *a, unsigned n)
         fprintf(stderr, "drover scale: %s\n", err.text);
 }
 
+static uint64_t seconds_until(uint64_t at_ms)
+{
+    const uint64_t now_ms = clock_ms();
+
+    return at_ms > now_ms ? (at_ms - now_ms) / 1000 : 0;
+}
+
 static void say(const struct arguments *a, const struct scale_look *look,
                 const struct scale_action *x)
 {
@@ -171,7 +232,12 @@ static void say(const struct arguments *a, const struct scale_look *look,
     if (x->cancel)
         fprintf(stderr, " cancel=%u", x->cancel);
     if (x->paused)
-        fprintf(stderr, " paused_s=%" PRIu64, (a->scale.resume_ms - clock_ms()) / 1000);
+        fprintf(stderr, " paused_s=%" PRIu64, seconds_until(a->scale.resume_ms));
+    if (x->stuck)
+        fprintf(stderr, " stuck=%" PRIu64 " paused_s=%" PRIu64, look->waiting,
+                seconds_until(a->scale.stuck_until_ms));
+    if (a->others)
+        fprintf(stderr, " others=%" PRIu64, a->others);
     fprintf(stderr, "\n");
 }
 
@@ -182,7 +248,7 @@ static bool turn(struct arguments *a, uint64_t *jobs)
     struct scale_action x;
     struct err err = { 0 };
     size_t len = 0;
-    int rc = ask_coordinator(a, &look, &err);
+    int rc = ask_drover(a, &look, &err);
 
     if (rc == 0)
         rc = ask_slurm(a, &look, jobs, &len, &err);
@@ -232,8 +298,10 @@ int cmd_scale(int argc, char **argv, const struct env *env)
         limits = scale_limits_default(a.l.p.workers, a.l.p.slots);
         limits.backlog = a.backlog ? (unsigned)a.backlog : limits.backlog;
         scale_init(&a.scale, &limits);
+        offer_of_pilots(&a.l.p, &a.offer);
         run(&a);
     }
+    offer_release(&a.offer);
     launching_release(&a.l);
     return rc == 0 ? CLI_DONE : cli_fail(env, &err);
 }

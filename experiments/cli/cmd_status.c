@@ -226,7 +226,8 @@ static void print(const struct json *d)
     if (truth(d, "more"))
         puts("\n... and older ones; name one to see it");
     sheet_list(json_get(d, "workers"), "Workers",
-               "worker state slots running ?waiting jobs_done=done seen_ms_ago", 0, stdout);
+               "worker state slots running ?waiting jobs_done=done seen_ms_ago remaining_s=left_s",
+               0, stdout);
 }
 
 /* All steps and failures in one list each, with the experiment's name: easier for scripts. */

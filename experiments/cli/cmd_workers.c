@@ -118,10 +118,10 @@ static void print_table(const Drover__Status *s, bool wide, FILE *to)
     sheet_list(list, NULL,
                wide ? "worker host pid version state slots running waiting queue cores cores_used "
                       "?memory_mib ?memory_used_mib labels classes jobs_done=done seen_s "
-                      "joined_s_ago=joined_s"
+                      "joined_s_ago=joined_s remaining_s=left_s"
                     : "worker host state slots running waiting cores_used=used cores=of_cores "
                       "?memory_used_mib=used_mib ?memory_mib=of_mib labels jobs_done=done seen_s "
-                      "joined_s_ago=joined_s",
+                      "joined_s_ago=joined_s remaining_s=left_s",
                0, to);
 }
 

@@ -63,6 +63,8 @@ const struct command commands[] = {
       "end the workers that launch and scale started" },
     { "workers", "Cluster", cmd_workers, NULL, &argp_workers,
       "list a coordinator's workers and what they do" },
+    { "top", "Cluster", cmd_top, NULL, &argp_top,
+      "watch a coordinator: workers, rates, causes of failure" },
     { "drain", "Cluster", cmd_drain, NULL, &argp_drain, "ask workers to leave" },
     { "connect", "Cluster", cmd_connect, NULL, &argp_connect,
       "write where a coordinator is into a file for other computers" },

@@ -70,6 +70,8 @@ struct json *operate_worker_json(const Drover__WorkerStatus *w)
     json_set(o, "classes", texts(w->classes, w->n_classes));
     set(o, "jobs_done", w->jobs_done);
     set(o, "seen_ms_ago", w->last_seen_ms);
+    if (w->remaining_ms)
+        json_set(o, "remaining_s", json_new_number((double)w->remaining_ms / 1000));
     json_set(o, "joined_s_ago", json_new_number((double)w->joined_ms / 1000));
     return o;
 }

@@ -36,6 +36,30 @@ static void judge(struct scale *s, uint64_t now_ms, const struct scale_look *loo
     s->pause_ms = MIN(s->pause_ms * 2, s->limits.pause_max_ms);
 }
 
+/* Once may be chance: a job that became ready a moment ago. */
+static void look_for_stuck(struct scale *s, uint64_t now_ms, const struct scale_look *look)
+{
+    if (look->waiting == 0) {
+        s->idle_looks = 0;
+        s->stuck_jobs = 0;
+        s->stuck_pause_ms = 0;
+        return;
+    }
+    if (look->waiting > s->stuck_jobs && s->stuck_jobs > 0) { /* there is something new */
+        s->stuck_jobs = 0;
+        s->idle_looks = 0;
+    }
+    s->stuck_jobs = MIN(s->stuck_jobs, look->waiting);
+    s->idle_looks = look->idle ? s->idle_looks + 1 : 0;
+    if (s->idle_looks < 2)
+        return;
+    if (s->idle_looks == 2)
+        s->stuck_pause_ms = s->stuck_pause_ms ? MIN(s->stuck_pause_ms * 2, s->limits.pause_max_ms)
+                                              : s->limits.pause_ms;
+    s->stuck_jobs = look->waiting;
+    s->stuck_until_ms = now_ms + s->stuck_pause_ms;
+}
+
 struct scale_action scale_step(struct scale *s, uint64_t now_ms, const struct scale_look *look)
 {
     const struct scale_limits *l = &s->limits;
@@ -45,13 +69,15 @@ struct scale_action scale_step(struct scale *s, uint64_t now_ms, const struct sc
     struct scale_action a = { .submit = 0 };
 
     judge(s, now_ms, look);
+    look_for_stuck(s, now_ms, look);
     if (have > wanted) {
         /* All or none: a few too many leave by themselves. */
         a.cancel = look->running >= wanted ? look->pending : 0;
         return a;
     }
     a.paused = now_ms < s->resume_ms;
-    if (!a.paused && look->pending < l->backlog)
+    a.stuck = s->stuck_jobs > 0 && now_ms < s->stuck_until_ms;
+    if (!a.paused && !a.stuck && look->pending < l->backlog)
         a.submit = (unsigned)MIN(wanted - have, (uint64_t)(l->backlog - look->pending));
     return a;
 }

@@ -6,7 +6,11 @@
  * pending; they leave by themselves when idle. Pending ones that the queue no longer needs are
  * cancelled, running ones never. When asking fails, or pilots end soon after their start without
  * having joined, several times in a row, it pauses, ever longer (HyperQueue's lesson); a pilot that
- * was preempted, requeued or ran to its time limit is no failure. */
+ * was preempted, requeued or ran to its time limit is no failure.
+ *
+ * Pilots that sit idle while jobs wait, twice in a row, show that these jobs cannot run now, for
+ * whatever reason: no more are asked for until further jobs come, nor, when the idle ones have
+ * left, for a minute, then two, four... */
 #ifndef EXPERIMENTS_LAUNCH_SCALE_H
 #define EXPERIMENTS_LAUNCH_SCALE_H
 
@@ -25,9 +29,11 @@ struct scale_limits scale_limits_default(unsigned target, unsigned slots);
 
 /* What was seen. */
 struct scale_look {
-    uint64_t jobs;             /* that could run now: ready or running, of experiments not paused */
+    uint64_t jobs;    /* that pilots could run now or run, of experiments not paused; in slots */
+    uint64_t waiting; /* of them, those that no worker has */
     unsigned pending, running; /* pilots */
-    unsigned joined;           /* workers that are there */
+    unsigned joined;           /* of them, those that are there as workers */
+    unsigned idle;             /* of those, free for a while and without any job */
     unsigned failed; /* pilots that ended badly since the last look, without having joined */
     bool refused;    /* the last request for pilots failed */
 };
@@ -36,11 +42,16 @@ struct scale {
     struct scale_limits limits;
     unsigned bad;                 /* failures in a row */
     uint64_t pause_ms, resume_ms; /* the next pause; when this one ends, 0: none */
+    unsigned idle_looks;          /* in a row with idle pilots beside waiting jobs */
+    uint64_t stuck_jobs;          /* that waited beside them; 0: all is well */
+    uint64_t stuck_pause_ms;      /* how long after the idle ones have left; 0: not yet */
+    uint64_t stuck_until_ms;
 };
 
 struct scale_action {
     unsigned submit, cancel; /* pilots to ask for; all pending ones, or 0, to cancel */
     bool paused;             /* until scale.resume_ms */
+    bool stuck;              /* what waits cannot run: until scale.stuck_until_ms */
 };
 
 void scale_init(struct scale *s, const struct scale_limits *limits);

@@ -6,9 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "common/base/macros.h"
 #include "experiments/launch/program.h"
+
+#define SLURM_QUEUE_FORMAT "--Format=JobArrayID:|,State:|,exit_code:|,Reason:|"
 
 /* ---- texts ---- */
 
@@ -18,6 +21,31 @@ static bool among(const char *word, size_t len, const char *const *words)
         if (strlen(*words) == len && memcmp(*words, word, len) == 0)
             return true;
     return false;
+}
+
+/* The next field of LINE, without blanks around it; they end at a bar. */
+static const char *field(const char **at, const char *end, size_t *ret_len)
+{
+    const char *begin = *at;
+    const char *bar = begin < end ? memchr(begin, '|', (size_t)(end - begin)) : NULL;
+    const char *over = bar ? bar : end;
+
+    *at = bar ? bar + 1 : end;
+    while (begin < over && *begin == ' ')
+        begin++;
+    while (over > begin && over[-1] == ' ')
+        over--;
+    *ret_len = (size_t)(over - begin);
+    return begin;
+}
+
+/* Work was cut off, as a pilot says by its exit code: "19200" as wait(2) has it, or "75:0". */
+static bool was_cut(const char *code, size_t len)
+{
+    char text[32];
+
+    (void)snprintf(text, sizeof(text), "%.*s", (int)MIN(len, sizeof(text) - 1), code);
+    return strtoul(text, NULL, 10) == (unsigned long)EX_TEMPFAIL << 8 || strcmp(text, "75:0") == 0;
 }
 
 static void count_line(const char *line, size_t len, struct slurm_counts *ret)
@@ -30,21 +58,21 @@ static void count_line(const char *line, size_t len, struct slurm_counts *ret)
                                         "PREEMPTED", "REVOKED",   NULL };
     static const char *const failed[] = { "FAILED",    "OUT_OF_MEMORY", "BOOT_FAIL",
                                           "NODE_FAIL", "DEADLINE",      NULL };
-    const char *bar = memchr(line, '|', len), *state = bar ? bar + 1 : NULL;
-    const char *end = state ? memchr(state, '|', len - (size_t)(state - line)) : NULL;
-    size_t n;
-
-    if (!state)
+    const char *at = line, *end = line + len;
+    size_t id_len, n, code_len, reason_len;
+    (void)field(&at, end, &id_len);
+    if (at == end)
         return;
-    n = (size_t)((end ? end : line + len) - state);
+    const char *state = field(&at, end, &n), *code = field(&at, end, &code_len),
+               *reason = field(&at, end, &reason_len);
+
     if (among(state, n, pending)) {
         ret->pending++;
-        if (end && !ret->any_reason) {
+        if (reason_len && !ret->any_reason) {
             ret->any_reason = true;
-            (void)snprintf(ret->reason, sizeof(ret->reason), "%.*s", (int)(line + len - end - 1),
-                           end + 1);
+            (void)snprintf(ret->reason, sizeof(ret->reason), "%.*s", (int)reason_len, reason);
         }
-    } else if (among(state, n, done))
+    } else if (among(state, n, done) || (among(state, n, failed) && was_cut(code, code_len)))
         ret->done++;
     else if (among(state, n, failed))
         ret->failed++;
@@ -121,8 +149,8 @@ int slurm_look(const uint64_t *jobs, size_t len, struct slurm_counts *ret, struc
 {
     struct program_end e CLEANUP(program_release) = { .code = 0 };
     struct buf list CLEANUP(buf_release) = { 0 };
-    const char *argv[] = { "squeue", "--noheader", "--array", "--states=all", "--format=%i|%T|%r",
-                           NULL,     NULL };
+    const char *argv[] = { "squeue",           "--noheader", "--array", "--states=all",
+                           SLURM_QUEUE_FORMAT, NULL,         NULL };
     int rc;
 
     *ret = (struct slurm_counts){ .reason = "" };

@@ -16,13 +16,14 @@ enum { SLURM_JOBS_MAX = 1000, SLURM_TIME_MS = 60000 };
 /* Pilots by what became of them. */
 struct slurm_counts {
     unsigned pending, running;
-    unsigned done;   /* COMPLETED, and those that ran to their limit, were preempted or cancelled */
-    unsigned failed; /* FAILED, OUT_OF_MEMORY, BOOT_FAIL, NODE_FAIL, DEADLINE */
+    unsigned done; /* COMPLETED, and those that ran to their limit, were preempted or cancelled, or
+                      left with work that was cut off (exit code 75) */
+    unsigned failed; /* otherwise FAILED, OUT_OF_MEMORY, BOOT_FAIL, NODE_FAIL, DEADLINE */
     bool any_reason; /* REASON is set */
     char reason[64]; /* why one of the pending waits: "Resources", "PartitionTimeLimit"... */
 };
 
-/* Lines "ID|STATE|REASON" of squeue. Words that are not known count as running. */
+/* Lines "ID|STATE|EXIT CODE|REASON" of squeue. Words that are not known count as running. */
 void slurm_parse_queue(const char *text, struct slurm_counts *ret);
 /* "1234" or "1234;cluster" of sbatch --parsable; 0: neither. */
 uint64_t slurm_parse_id(const char *text);

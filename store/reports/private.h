@@ -32,9 +32,9 @@ struct report {
 };
 
 /* One file each: report_runs.c... */
-extern const struct report report_cell, report_diff, report_labels, report_label_stats, report_logs,
-    report_plan, report_plot, report_query, report_runs, report_schema, report_show, report_status,
-    report_table;
+extern const struct report report_cell, report_demand, report_diff, report_labels,
+    report_label_stats, report_logs, report_plan, report_plot, report_query, report_runs,
+    report_schema, report_show, report_status, report_table;
 
 /* Arguments; FALLBACK when absent. */
 const char *arg_text(const struct report_call *c, const char *name, const char *fallback);

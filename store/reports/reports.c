@@ -12,9 +12,9 @@ enum { TIME_MS = 10000, ROWS_MAX = 1000000, ARGS_MAX = 32 };
 #define BYTES_MAX ((uint64_t)1 << 30)
 
 static const struct report *const reports[] = {
-    &report_query, &report_schema, &report_runs,        &report_show,  &report_diff,
-    &report_logs,  &report_status, &report_plan,        &report_table, &report_cell,
-    &report_plot,  &report_labels, &report_label_stats,
+    &report_query, &report_schema, &report_runs,        &report_show,   &report_diff,
+    &report_logs,  &report_status, &report_plan,        &report_table,  &report_cell,
+    &report_plot,  &report_labels, &report_label_stats, &report_demand,
 };
 
 const char *const *report_names(void)

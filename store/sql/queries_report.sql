@@ -296,3 +296,11 @@ SELECT experiment.id, experiment.name, revision.number, experiment.cancelled, ex
 FROM experiment JOIN revision ON revision.id = experiment.revision
 WHERE :experiment = 0 OR experiment.id = :experiment
 ORDER BY experiment.submitted_ms DESC, experiment.id DESC LIMIT :max
+
+-- By the index of ready jobs, a row each: a second for a million.
+-- name: report_demand
+SELECT class, labels, cores, memory_mib, count(*) AS jobs
+FROM job
+WHERE state = 'READY' AND paused = 0 AND owner IS NOT NULL
+GROUP BY class, labels, cores, memory_mib
+ORDER BY jobs DESC, class, labels, cores, memory_mib LIMIT :max

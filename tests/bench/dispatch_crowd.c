@@ -21,11 +21,16 @@ struct guest {
     uint64_t seq, beat_ms;
     bool welcomed;
     double first;
+    /* The job that takes its time; attempt 0: none. */
+    uint64_t attempt, job, done_ms;
+    uint32_t epoch;
 };
 
 struct crowd {
+    struct crowd_conf conf;
+    const struct cluster *cluster;
     struct guest *guest;
-    size_t count, welcomed, served;
+    size_t count, welcomed, served; /* COUNT: that have begun to connect */
     struct pollfd *fds;
 };
 
@@ -38,8 +43,9 @@ static void post(struct guest *g, Drover__Envelope__BodyCase body, void *message
     bench_must(transport_send(g->t, 0, b.data, b.len, &err), &err, "send");
 }
 
-static void hello(struct guest *g)
+static void hello(const struct crowd *c, struct guest *g)
 {
+    char *label = (char *)(uintptr_t)c->conf.label;
     Drover__Hello m = DROVER__HELLO__INIT;
     char *classes[] = { (char *)"packed-1" };
 
@@ -52,7 +58,10 @@ static void hello(struct guest *g)
     m.version = (char *)DROVER_VERSION;
     m.n_classes = 1;
     m.classes = classes;
-    m.queue = QUEUE;
+    m.queue = c->conf.job_ms ? 0 : QUEUE;
+    m.cores = 1;
+    m.n_labels = label != NULL;
+    m.labels = &label;
     post(g, DROVER__ENVELOPE__BODY_HELLO, &m);
 }
 
@@ -75,6 +84,26 @@ static void finish(struct guest *g, Drover__Lease *const *lease, size_t n)
     m.n_v = n;
     m.v = v;
     post(g, DROVER__ENVELOPE__BODY_JOB_RESULTS, &m);
+}
+
+/* A slot, so one lease at a time. */
+static void begin(const struct crowd *c, struct guest *g, const Drover__Lease *lease)
+{
+    g->attempt = lease->attempt;
+    g->epoch = lease->epoch;
+    g->job = lease->job;
+    g->done_ms = clock_ms() + c->conf.job_ms;
+}
+
+static void end(struct guest *g)
+{
+    Drover__Lease lease = DROVER__LEASE__INIT, *one = &lease;
+
+    lease.attempt = g->attempt;
+    lease.epoch = g->epoch;
+    lease.job = g->job;
+    g->attempt = 0;
+    finish(g, &one, 1);
 }
 
 static void on_message(struct crowd *c, struct guest *g, const struct transport_event *e)
@@ -105,7 +134,9 @@ static void on_message(struct crowd *c, struct guest *g, const struct transport_
         g->first = store_seconds();
         c->served++;
     }
-    if (n > 0)
+    if (n > 0 && c->conf.job_ms)
+        begin(c, g, lease[0]);
+    else if (n > 0)
         finish(g, lease, n);
     wire_free(m);
 }
@@ -116,10 +147,12 @@ static void serve(struct crowd *c, struct guest *g, uint64_t now_ms)
 
     while (transport_next(g->t, &e)) {
         if (e.type == TRANSPORT_CONNECTED)
-            hello(g);
+            hello(c, g);
         if (e.type == TRANSPORT_MESSAGE)
             on_message(c, g, &e);
     }
+    if (g->attempt && now_ms >= g->done_ms)
+        end(g);
     if (g->welcomed && now_ms >= g->beat_ms) {
         Drover__Heartbeat m = DROVER__HEARTBEAT__INIT;
 
@@ -152,25 +185,54 @@ void crowd_serve(struct crowd *c, uint64_t ms)
     }
 }
 
-struct crowd *crowd_open(const struct cluster *cluster, size_t count)
+struct crowd *crowd_prepare(const struct cluster *cluster, const struct crowd_conf *conf)
 {
     struct crowd *c = mem_calloc(1, sizeof *c);
-    struct err err = { 0 };
 
-    c->count = count;
-    c->guest = mem_calloc(count, sizeof *c->guest);
-    c->fds = mem_calloc(count, TRANSPORT_FDS_MAX * sizeof *c->fds);
-    for (size_t i = 0; i < count; i++) {
-        struct guest *g = &c->guest[i];
-        struct digest id;
-
-        snprintf(g->name, sizeof g->name, "guest-%zu", i + 1);
-        id = digest_of(g->name, strlen(g->name));
-        memcpy(g->id, id.b, sizeof g->id);
-        g->beat_ms = clock_ms() + i % HEARTBEAT_MS;
-        bench_must(cluster_connect(cluster, &g->t, &err), &err, "connect");
-    }
+    c->conf = *conf;
+    c->cluster = cluster;
+    c->guest = mem_calloc(conf->count, sizeof *c->guest);
+    c->fds = mem_calloc(conf->count, TRANSPORT_FDS_MAX * sizeof *c->fds);
     return c;
+}
+
+bool crowd_join(struct crowd *c)
+{
+    struct guest *g = &c->guest[c->count];
+    struct err err = { 0 };
+    struct digest id;
+
+    if (c->count == c->conf.count)
+        return false;
+    snprintf(g->name, sizeof g->name, "%.20s-%zu", c->conf.name, ++c->count);
+    id = digest_of(g->name, strlen(g->name));
+    memcpy(g->id, id.b, sizeof g->id);
+    g->beat_ms = clock_ms() + c->count % HEARTBEAT_MS;
+    bench_must(cluster_connect(c->cluster, &g->t, &err), &err, "connect");
+    return true;
+}
+
+struct crowd *crowd_open(const struct cluster *cluster, size_t count)
+{
+    const struct crowd_conf conf = { .count = count, .name = "guest" };
+    struct crowd *c = crowd_prepare(cluster, &conf);
+
+    while (crowd_join(c))
+        continue;
+    return c;
+}
+
+void crowd_goodbye(struct crowd *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        Drover__Goodbye m = DROVER__GOODBYE__INIT;
+        struct guest *g = &c->guest[i];
+
+        if (g->welcomed)
+            post(g, DROVER__ENVELOPE__BODY_GOODBYE, &m);
+        g->attempt = 0; /* nothing more is said */
+        g->welcomed = false;
+    }
 }
 
 void crowd_close(struct crowd *c)

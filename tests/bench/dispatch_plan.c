@@ -23,6 +23,7 @@ struct planned {
     Drover__RunParam *point, **points;
     struct digest *key, *digest, revision;
     uint32_t *claim;
+    char *label;
     char (*text)[24];
     char name[64];
 };
@@ -153,6 +154,15 @@ void planned_free(struct planned *p)
     free(p->number);
     free(p->params);
     free(p);
+}
+
+void planned_require(struct planned *p, const char *label)
+{
+    p->label = (char *)(uintptr_t)label;
+    for (size_t i = 0; i < p->plan.n_jobs; i++) {
+        p->job[i].n_labels = 1;
+        p->job[i].labels = &p->label;
+    }
 }
 
 Drover__Submit *planned_message(struct planned *p)

@@ -20,6 +20,8 @@ struct plan_conf {
 struct planned;
 struct planned *planned_new(const struct plan_conf *conf);
 void planned_free(struct planned *p);
+/* Only workers that have LABEL may run its jobs. */
+void planned_require(struct planned *p, const char *label);
 Drover__Submit *planned_message(struct planned *p);
 /* Send it over a new connection: when it was sent and when the answer was there, which is when its
  * rows are durable; in store_seconds(). */

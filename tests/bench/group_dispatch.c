@@ -52,6 +52,8 @@ void bench_dispatch(struct bench *b)
         dispatch_bench_latency(b);
     if (bench_wants(b, "dispatch.workers_1000"))
         dispatch_bench_crowd(b);
+    if (bench_wants(b, "dispatch.join"))
+        dispatch_bench_join(b);
     if (bench_wants(b, "dispatch.scale"))
         dispatch_bench_scale(b);
 }

@@ -28,5 +28,6 @@ void dispatch_bench_curve(struct bench *b);   /* encrypted beside plaintext */
 void dispatch_bench_latency(struct bench *b); /* of one job */
 void dispatch_bench_scale(struct bench *b);   /* a million */
 void dispatch_bench_crowd(struct bench *b);   /* a thousand workers */
+void dispatch_bench_join(struct bench *b);    /* many that join at once, beside others */
 
 #endif

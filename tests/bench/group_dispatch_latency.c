@@ -3,6 +3,7 @@
  * that is connected submits a plan of one job, again and again. */
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -13,7 +14,7 @@
 #include "tests/bench/group_dispatch.h"
 #include "tests/bench/group_store.h"
 
-enum { SAMPLES = 1000, SAMPLES_QUICK = 100, WAIT_S = 10, PAUSE_US = 2000 };
+enum { SAMPLES = 1000, SAMPLES_QUICK = 100, WAIT_S = 10, PAUSE_US = 10000 };
 
 static int compare(const void *a, const void *b)
 {
@@ -58,12 +59,66 @@ static void measure_disk(const struct cluster *c, double *seconds, size_t n)
     close(fd);
 }
 
+/* A start passes through so many threads, each of which sleeps until the one before wakes it: the
+ * client's that sends; three of the coordinator, which receive, decide and send; three of the
+ * worker, which receive, take and begin; ours, which reads of it. */
+enum { HOPS = 8 };
+struct hop {
+    pthread_t thread;
+    int from, to;
+};
+
+static void *pass_on(void *arg)
+{
+    const struct hop *h = arg;
+    char byte;
+
+    while (read(h->from, &byte, 1) == 1 && byte)
+        (void)!write(h->to, &byte, 1);
+    (void)!write(h->to, "", 1); /* the end, for the next one too */
+    return NULL;
+}
+
+/* What the machine takes for that alone: a byte through as many sleeping threads. */
+static void measure_wakeups(double *seconds, size_t n)
+{
+    struct hop hops[HOPS];
+    int ends[HOPS + 1][2];
+    char byte = 1;
+
+    for (size_t i = 0; i <= HOPS; i++)
+        if (pipe2(ends[i], O_CLOEXEC) < 0)
+            abort();
+    for (size_t i = 0; i < HOPS; i++) {
+        hops[i].from = ends[i][0];
+        hops[i].to = ends[i + 1][1];
+        if (pthread_create(&hops[i].thread, NULL, pass_on, &hops[i]) != 0)
+            abort();
+    }
+    for (size_t i = 0; i < n; i++) {
+        double start;
+
+        (void)usleep(PAUSE_US);
+        start = store_seconds();
+        seconds[i] = write(ends[0][1], &byte, 1) == 1 && read(ends[HOPS][0], &byte, 1) == 1
+                         ? store_seconds() - start
+                         : NAN;
+    }
+    (void)!write(ends[0][1], "", 1);
+    for (size_t i = 0; i < HOPS; i++)
+        pthread_join(hops[i].thread, NULL);
+    for (size_t i = 0; i <= HOPS; i++) {
+        close(ends[i][0]);
+        close(ends[i][1]);
+    }
+}
+
 void dispatch_bench_latency(struct bench *b)
 {
     const struct cluster_conf conf = { .workers = 1, .curve = true, .tell_starts = true };
     const size_t n = b->quick ? SAMPLES_QUICK : SAMPLES;
     double *start = mem_calloc(n, sizeof *start), *durable = mem_calloc(n, sizeof *durable),
-           *disk = mem_calloc(n, sizeof *disk);
+           *disk = mem_calloc(n, sizeof *disk), *wakeups = mem_calloc(n, sizeof *wakeups);
     uint64_t total = 0;
     struct cluster c;
     struct talk *t;
@@ -89,10 +144,13 @@ void dispatch_bench_latency(struct bench *b)
     }
     talk_close(t);
     measure_disk(&c, disk, n);
+    measure_wakeups(wakeups, n);
     cluster_close(&c);
     dispatch_report_percentiles(b, "dispatch.submit_start", start, n, 2);
     dispatch_report_percentiles(b, "dispatch.submit_durable", durable, n, 15);
     dispatch_report_percentiles(b, "dispatch.disk_sync", disk, n, NAN);
+    dispatch_report_percentiles(b, "dispatch.wakeups", wakeups, n, NAN);
+    free(wakeups);
     free(disk);
     free(start);
     free(durable);

@@ -40,14 +40,17 @@ struct book_attempt {
 /* What a worker said of itself. */
 struct book_worker {
     uint64_t heard_ms, classes, labels, memory_mib;
+    uint64_t until_ms;   /* it leaves then; 0: it did not say */
+    uint64_t changed_ms; /* of what it holds, or offers */
     uint32_t slots, queue, cores;
+    bool gone;    /* a message to it found nobody, and no Hello came since */
     bool drained; /* a client wants so */
     bool stuck; /* it lost an attempt that it had: perhaps it is still in it, and a slot is taken */
 };
-/* How long jobs of a shape take: at least so long, as far as anybody knows. */
+/* How long jobs of a shape take: at least, and at most, as far as anybody knows. */
 struct book_shape {
     bool known;
-    uint64_t least_us;
+    uint64_t least_us, most_us;
 };
 /* An experiment against the others. */
 struct book_share {
@@ -59,6 +62,7 @@ struct book_job {
     uint32_t arrived, computed;                    /* leases that began, examples worked on */
     bool cancel_asked;
     uint64_t rests_ms; /* no lease before that time of the coordinator's clock */
+    uint64_t here_ms;  /* since when the core has it, ready */
 };
 struct oracle {
     struct book_attempt attempt[ATTEMPTS_MAX];
@@ -71,7 +75,7 @@ struct oracle {
     struct book_job job[JOBS_MAX];
     struct book_shape shape[SHAPES];
     struct book_share share[GROUPS];
-    uint64_t shares_ms;
+    uint64_t shares_ms, looked_ms;
     int64_t lead_ms; /* the longest that was seen */
     uint64_t moved;  /* an attempt that a renewal moved in this step; 0: none */
     struct book_worker worker[PROCESSES_MAX];

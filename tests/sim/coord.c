@@ -11,6 +11,7 @@ static const struct sched_limits limits = { .window = 8,
                                             .shapes = 4,
                                             .reserve = RESERVE,
                                             .ahead_ms = AHEAD_MS,
+                                            .left_min_ms = LEFT_MIN_MS,
                                             .backoff_ms = BACKOFF_MS,
                                             .backoff_max_ms = BACKOFF_MAX_MS,
                                             .leases = 24,
@@ -268,6 +269,7 @@ static void send_one(struct sim *m, const struct msg *msg)
         oracle_send(m, msg);
         net_send(m, host, TO_HOST, msg);
     } else if (rng_below(&m->rng, 2)) {
+        oracle_unreachable(m, msg->peer);
         feed(m, (struct sched_event){ .kind = EV_UNREACHABLE, .peer = msg->peer }, NULL);
     }
 }
@@ -365,6 +367,8 @@ void coord_start(struct sim *m)
     l.losses_max = m->conf.losses_max;
     l.quarantine = m->conf.quarantine;
     l.experiments = m->conf.experiments;
+    if (m->conf.ends > 0)
+        l.shapes = SHAPES; /* so that the oracle knows which times are known */
     if (!c->core)
         c->core = mem_aligned(1, sched_size(&l));
     (void)sched_init(c->core, &l);
@@ -472,6 +476,7 @@ static struct sched_event event_of(const struct msg *msg)
         e.hello.queue = msg->queue;
         e.hello.cores = msg->cores;
         e.hello.memory_mib = msg->memory_mib;
+        e.hello.remaining_ms = msg->remaining_ms;
         e.hello.classes = msg->classes;
         e.hello.labels = msg->labels;
         e.hello.held = msg->held;

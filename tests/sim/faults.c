@@ -49,6 +49,9 @@ const char *fault_name(enum fault f)
         [F_UNSTORED_LATE] = "late_unstored_result",
         [F_UNSTORED_DROPPED] = "unstored_dropped",
         [F_MOVED] = "job_changes_owner",
+        [F_ENDS] = "lease_until_an_end",
+        [F_LEAVES] = "allocation_ends",
+        [F_PASSED] = "passes_a_longer_one",
         [F_ORPHAN] = "orphan_checkpoint",
     };
     return names[f];
@@ -112,6 +115,9 @@ struct sim_conf faults_of_seed(uint64_t seed)
     c.limit_ms = 200000;
     r = rng_stream("sim", seed, 3);
     c.controls = rng_below(&r, 2) ? 1 + rng_below(&r, CONTROLS_MAX - GROUPS) : 0;
+    r = rng_stream("sim", seed, 6);
+    c.ends = sometimes(&r, 0.5, 1.5);
+    c.ends_ms = 800 + rng_below(&r, 4000);
     return c;
 }
 
@@ -127,6 +133,17 @@ static void train_some(struct sim *m)
         s->steps = 2 + rng_below(&r, STEPS_MAX - 2);
         s->every = 1 + rng_below(&r, 6);
         s->work_ms = MAX(1, s->work_ms / 10);
+    }
+}
+
+/* What has examples or trains goes on where it was cut off; as for the core, not all of it. */
+static void cut_some(struct sim *m)
+{
+    struct rng r = rng_stream("sim", m->seed, 7);
+
+    for (uint32_t j = 1; j <= m->conf.jobs; j++) {
+        struct job_spec *s = &m->spec[j];
+        s->row.resumes = s->examples + s->steps > 0 && rng_below(&r, 3) == 0;
     }
 }
 
@@ -187,6 +204,7 @@ void faults_specs(struct sim *m)
     }
     train_some(m);
     ask_for_more(m);
+    cut_some(m);
     for (uint32_t i = 0; i < m->conf.cancels; i++)
         sim_post(m,
                  (struct sim_event){ .kind = SE_CANCEL, .slot = 1 + rng_below(&r, m->conf.jobs) },

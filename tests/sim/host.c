@@ -80,6 +80,8 @@ static void send(struct sim *m, uint32_t host, const struct agent_action *a)
         msg.labels = m->machine[host].labels;
         msg.memory_mib = m->machine[host].memory_mib;
         msg.cores = m->machine[host].cores;
+        if (h->end_ms != 0)
+            msg.remaining_ms = h->end_ms > m->now_ms ? h->end_ms - m->now_ms : 1;
         msg.total = (uint32_t)h->agent.slots;
         msg.queue = (uint32_t)h->agent.queue;
         put_all_held(m, &h->agent, &msg);
@@ -242,6 +244,28 @@ void host_message(struct sim *m, uint32_t host, const struct msg *msg)
     agent_run(m, host, e, msg);
 }
 
+/* After the faults nobody leaves by itself: what is too long for all others is to run at last. */
+static void draw_end(struct sim *m, uint32_t host)
+{
+    struct host *h = &m->host[host];
+    if (!m->faults_on || !sim_chance(m, m->conf.ends))
+        return;
+    h->end_ms = m->now_ms + sim_about(m, m->conf.ends_ms);
+    sim_trace(m, "worker=%u is to leave at %u", (unsigned)h->worker, (unsigned)h->end_ms);
+    sim_post(m, (struct sim_event){ .kind = SE_HOST_LEAVES, .host = host, .turn = h->worker },
+             h->end_ms - m->now_ms);
+}
+
+static void leave(struct sim *m, uint32_t host)
+{
+    struct host *h = &m->host[host];
+    if (h->draining)
+        return;
+    m->fired[F_LEAVES] = true;
+    sim_trace(m, "worker=%u leaves: its time is over", (unsigned)h->worker);
+    host_agent(m, host, AGENT_EV_DRAIN);
+}
+
 void host_start(struct sim *m, uint32_t host)
 {
     struct host *h = &m->host[host];
@@ -259,6 +283,7 @@ void host_start(struct sim *m, uint32_t host)
     agent_init(&h->agent, m->conf.slots, m->conf.queue, &times);
     net_connect(m, host, true);
     sim_trace(m, "worker=%u starts on host %u", (unsigned)h->worker, host);
+    draw_end(m, host);
     sim_post(m,
              (struct sim_event){ .kind = SE_CONNECTED, .host = host, .turn = m->link[host].turn },
              1 + sim_about(m, 10));
@@ -287,7 +312,10 @@ void host_event(struct sim *m, struct sim_event *e)
         sim_post(m, *e, h->stopped_until_ms - m->now_ms);
         return;
     }
-    if (e->kind == SE_HOST_WAKE) {
+    if (e->kind == SE_HOST_LEAVES) {
+        if (h->worker == e->turn)
+            leave(m, e->host);
+    } else if (e->kind == SE_HOST_WAKE) {
         h->wake_ms = 0;
         host_agent(m, e->host, AGENT_EV_TICK);
     } else if (e->kind == SE_COMPUTED || e->kind == SE_FINISH || e->kind == SE_SAVE) {

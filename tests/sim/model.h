@@ -94,6 +94,7 @@ struct host {
     size_t withdrawn[HELD_MAX], withdrawn_len; /* to be told to the agent after its step */
     uint64_t stopped_until_ms, wake_ms, classes, turn;
     uint64_t clock;     /* what its own clock is ahead of ours */
+    uint64_t end_ms;    /* it drains then, by our clock; 0: when asked to */
     uint32_t speed;     /* percent */
     struct agent agent; /* last: large, and cleared by itself */
 };
@@ -111,6 +112,7 @@ enum sim_event_kind {
     SE_DELIVER,
     SE_HOST_WAKE,
     SE_HOST_START,
+    SE_HOST_LEAVES, /* its allocation ends soon */
     SE_CONNECTED,
     SE_DISCONNECTED,
     SE_POSTED,

@@ -87,12 +87,15 @@ void oracle_message(struct sim *m, const struct msg *msg)
     if (msg->kind == M_HELLO || msg->kind == M_CREDITS) {
         w->slots = msg->total;
         w->queue = msg->queue;
+        w->changed_ms = coord_clock(m);
     }
     if (msg->kind == M_HELLO) {
         w->classes = msg->classes;
         w->labels = msg->labels;
         w->cores = msg->cores;
         w->memory_mib = msg->memory_mib;
+        w->until_ms = msg->remaining_ms ? coord_clock(m) + msg->remaining_ms : 0;
+        w->gone = false;
     }
     for (uint32_t i = 0; i < msg->keep_len; i++)
         moved(m, msg, msg->held[i].attempt, msg->held[i].progress, msg->held[i].finished);
@@ -228,7 +231,9 @@ static void check_end(struct sim *m, const struct sched_action *a, const struct 
 
     if (!t || t->ended || t->stored == a->whole || t->job != a->job)
         sim_fail(m, "attempt %llx ends twice, or never began", (unsigned long long)a->attempt);
-    if (msg && msg->kind == M_RESULT && msg->attempt == a->attempt && msg->outcome != a->cause)
+    /* (Of one that waits for its worker's Hello nobody takes a result.) */
+    if (msg && msg->kind == M_RESULT && msg->attempt == a->attempt && t->attached &&
+        msg->outcome != a->cause)
         sim_fail(m, "job %u: another cause is stored than was told", (unsigned)a->job);
     if (a->cause == CAUSE_LOST && !(msg && msg->attempt == a->attempt))
         check_lost(m, t, msg);
@@ -238,6 +243,7 @@ static void check_end(struct sim *m, const struct sched_action *a, const struct 
         sim_fail(m, "attempt %llx is %s, and leaves no row", (unsigned long long)a->attempt,
                  sched_cause_name(a->cause));
     book_end(&m->oracle, t);
+    m->oracle.worker[t->worker].changed_ms = coord_clock(m);
     j->spent += a->cause == CAUSE_FAILED || a->cause == CAUSE_OOM || a->cause == CAUSE_TIMEOUT;
     if (a->counted)
         check_blame(m, t, a->cause, msg);
@@ -267,15 +273,6 @@ static void check_job(struct sim *m, const struct sched_action *a)
                  sched_job_state_name(a->state), sched_cause_name(a->cause), a->tries, a->losses);
 }
 
-/* What is known of the times of a shape: the core's estimate is not below the least of them. */
-static void learn(struct sim *m, uint32_t job, uint64_t us)
-{
-    struct book_shape *s = &m->oracle.shape[m->spec[job].row.shape];
-
-    s->least_us = s->known ? MIN(s->least_us, us) : us;
-    s->known = true;
-}
-
 void oracle_store(struct sim *m, const struct sched_action *a, const struct msg *msg)
 {
     if (a->kind == ACT_STORE_RESERVE && a->attempt < m->db.reserved)
@@ -287,7 +284,7 @@ void oracle_store(struct sim *m, const struct sched_action *a, const struct msg 
         check_accepted(m, a, msg);
         book_find(m, a->attempt)->stored = true;
         if (a->kind == ACT_STORE_RESULT)
-            learn(m, (uint32_t)a->job, 1000ull * msg->wall_ms);
+            time_learn(&m->oracle.shape[m->spec[a->job].row.shape], 1000ull * msg->wall_ms);
     } else if (a->kind == ACT_STORE_ATTEMPT_END) {
         check_end(m, a, msg);
     } else if (a->kind == ACT_STORE_JOB) {
@@ -311,6 +308,7 @@ void oracle_step(struct sim *m, const struct msg *msg)
     if (m->oracle.early_len > 0)
         sim_fail(m, "attempt %llx is stored, and is none", (unsigned long long)m->oracle.early[0]);
     shares_step(m);
+    time_step(m);
     const struct book_attempt *t = m->oracle.moved ? book_find(m, m->oracle.moved) : NULL;
     if (t && !t->stored && !t->ended)
         sim_fail(m, "job %u moved, and a restart would not know of it", t->job);
@@ -334,7 +332,7 @@ void oracle_restart(struct sim *m)
     o->attempts_len = o->live_len = o->early_len = 0;
     memset(o->shape, 0, sizeof o->shape);
     memset(o->share, 0, sizeof o->share);
-    o->shares_ms = coord_clock(m);
+    o->shares_ms = o->looked_ms = coord_clock(m);
     for (uint32_t w = 0; w <= m->workers; w++)
         o->worker[w] = (struct book_worker){ 0 };
     memset(o->bucket, 0, sizeof o->bucket);
@@ -342,6 +340,7 @@ void oracle_restart(struct sim *m)
         struct book_job *b = &o->job[j];
         b->newest = b->epoch = b->attempts = b->spent = b->lost = 0;
         b->rests_ms = 0;
+        b->here_ms = coord_clock(m);
     }
     for (uint32_t i = 0; i < m->db.attempts_len; i++) {
         const struct db_attempt *row = &m->db.attempt[i];
@@ -449,6 +448,11 @@ void oracle_send(struct sim *m, const struct msg *msg)
         check_ack(m, msg);
     else if (msg->kind == M_LEASE)
         check_new(m, msg->attempt, msg->job);
+}
+
+void oracle_unreachable(struct sim *m, uint64_t peer)
+{
+    m->oracle.worker[m->oracle.speaker[peer % ARRAY_LEN(m->oracle.speaker)]].gone = true;
 }
 
 void oracle_begun(struct sim *m, uint32_t job)

@@ -30,9 +30,10 @@ static bool alike(const struct sim *m, uint32_t a, uint32_t b)
 }
 
 /* (With fewer places for experiments than there are some jobs run on another one's account.) Nobody
- * like it, for the same experiment, that the core has at hand comes before it; nor does anybody
- * like it of a higher priority, unless it may not wait and this one is to (AHEAD). */
-static void check_order(struct sim *m, uint32_t job, bool ahead)
+ * like it, for the same experiment, that the core has at hand and WORKER has the time for comes
+ * before it, unless it is too long to wait and queued apart, and this one is to wait (AHEAD); nor
+ * does anybody like it of a higher priority, unless it may not wait. */
+static void check_order(struct sim *m, uint32_t job, uint64_t worker, bool ahead)
 {
     int32_t mine = db_priority(m, job);
     uint32_t owner = db_owner(m, job);
@@ -43,8 +44,12 @@ static void check_order(struct sim *m, uint32_t job, bool ahead)
         int32_t his = db_priority(m, j);
         bool same = db_owner(m, j) == owner && m->conf.experiments == GROUPS;
         bool before = same ? his > mine || (his == mine && j < job) : his > mine && !ahead;
-        if (before && m->oracle.job[j].rests_ms <= coord_clock(m) &&
-            sched_has_job(m->coord.core, j))
+        if (!before || m->oracle.job[j].rests_ms > coord_clock(m) ||
+            !sched_has_job(m->coord.core, j))
+            continue;
+        bool fits = time_suffices(m, j, worker);
+        m->fired[F_PASSED] |= !fits;
+        if (fits && !(ahead && time_apart(m, j)))
             sim_fail(m, "job %u (experiment %u, priority %d) overtakes job %u (%u, %d)", job, owner,
                      mine, j, db_owner(m, j), his);
     }
@@ -57,13 +62,15 @@ static bool common(const struct sim *m, uint32_t job)
     return row->class == 0 && row->labels == 0 && plain(m, job);
 }
 
-/* Is there a plain job of experiment G and of PRIORITY at hand that might have got the lease? */
-static bool waits(struct sim *m, uint32_t g, int32_t priority)
+/* Is there a plain job of experiment G and of PRIORITY at hand that might have got the lease at
+ * WORKER? */
+static bool waits(struct sim *m, uint32_t g, int32_t priority, uint64_t worker)
 {
     for (uint32_t j = 1; j <= m->conf.jobs; j++)
         if (m->db.job[j].state == DB_READY && db_owner(m, j) == g && common(m, j) &&
             db_priority(m, j) == priority && !book_current(m, j) && !db_paused(m, j) &&
-            m->oracle.job[j].rests_ms <= coord_clock(m) && sched_has_job(m->coord.core, j))
+            time_suffices(m, j, worker) && m->oracle.job[j].rests_ms <= coord_clock(m) &&
+            sched_has_job(m->coord.core, j))
             return true;
     return false;
 }
@@ -78,7 +85,7 @@ static bool comparable(const struct sim *m)
 
 /* Experiments get about the same core-time as long as both are here: whoever gets a lease is not
  * far ahead of anybody who waits with a job of the same priority. */
-static void check_share(struct sim *m, uint32_t job)
+static void check_share(struct sim *m, uint32_t job, uint64_t worker)
 {
     struct oracle *o = &m->oracle;
     uint32_t mine = db_owner(m, job);
@@ -88,7 +95,7 @@ static void check_share(struct sim *m, uint32_t job)
         return;
     for (uint32_t g = 0; g < GROUPS; g++) {
         int64_t lead = o->share[mine].lead_ms[g];
-        if (g == mine || lead <= o->lead_ms || !waits(m, g, priority))
+        if (g == mine || lead <= o->lead_ms || !waits(m, g, priority, worker))
             continue;
         o->lead_ms = MAX(o->lead_ms, lead);
         if (lead > LEAD_MAX_MS)
@@ -222,9 +229,11 @@ void check_lease(struct sim *m, const struct sched_action *a, bool stored)
     check_wanted(m, job);
     const struct book_worker *w = &m->oracle.worker[a->worker];
     struct load load = load_of(m, a->worker);
-    check_order(m, job, load.live >= w->slots || w->stuck);
-    check_share(m, job);
+    check_order(m, job, a->worker, load.live >= w->slots || w->stuck);
+    check_share(m, job, a->worker);
     check_worker(m, a, alone);
+    check_time(m, a);
+    m->oracle.worker[a->worker].changed_ms = coord_clock(m);
     struct book_attempt t = { .id = a->attempt,
                               .worker = a->worker,
                               .begun_ms = coord_clock(m),
@@ -260,14 +269,11 @@ void oracle_given(struct sim *m, uint32_t job, bool open)
     const struct db_job *row = &m->db.job[job];
     const struct sched_job *spec = &m->spec[job].row;
     uint64_t us = m->db.shape_us[spec->shape];
-    struct book_shape *s = &m->oracle.shape[spec->shape];
 
     if (!open)
         m->oracle.job[job].rests_ms = coord_clock(m) + rest_ms(row->tries);
-    if (us != 0) {
-        s->least_us = s->known ? MIN(s->least_us, us) : us;
-        s->known = true;
-    }
+    if (us != 0)
+        time_learn(&m->oracle.shape[spec->shape], us);
 }
 
 void oracle_drain(struct sim *m, uint64_t worker)

@@ -26,7 +26,9 @@ struct scenario {
     bool chain;     /* each job needs the one before */
     bool shape;     /* they take about as long */
     bool eager;
-    bool parties; /* the first half of the jobs is one experiment's, the rest another's */
+    bool parties;     /* the first half of the jobs is one experiment's, the rest another's */
+    uint32_t ends_ms; /* workers that come before then leave after so long; the last job is of
+                       * another shape, and short */
     struct line script[5];
 };
 
@@ -193,6 +195,19 @@ static const struct scenario scenarios[] = {
       .work_ms = 50,
       .parties = true,
       .script = { { 0, LAST, 0 } } },
+    { .name = "end_of_the_allocation",
+      .story =
+          "A worker says that it leaves in 1.4 s. The first job tells how long its kind takes: "
+          "there is time for a second one, and not for a third. A younger job, of which nobody "
+          "knows anything, goes before that; then, with too little left, nothing. The next "
+          "worker has no end, and takes the third.",
+      .hosts = 1,
+      .slots = 1,
+      .jobs = 4,
+      .work_ms = 480,
+      .shape = true,
+      .ends_ms = 1420,
+      .script = { { 0, LAST, 0 } } },
 };
 
 static void collect(void *arg, const char *line)
@@ -262,6 +277,9 @@ static void tell(const struct scenario *x, struct buf *trace)
                              .quarantine = 2,
                              .experiments = 2,
                              .limit_ms = 20000,
+                             .ends = x->ends_ms > 0,
+                             .ends_ms = x->ends_ms,
+                             .faults_end_ms = x->ends_ms,
                              .steady = true };
     struct job_spec specs[JOBS_MAX] = { 0 };
 
@@ -274,6 +292,10 @@ static void tell(const struct scenario *x, struct buf *trace)
         specs[j].groups = !x->parties ? 0 : j <= x->jobs / 2 ? 1 : 2;
         if (x->chain && j > 1)
             specs[j].needs[specs[j].needs_len++] = j - 1;
+    }
+    if (x->ends_ms > 0) {
+        specs[x->jobs].row.shape = 2;
+        specs[x->jobs].work_ms = 80;
     }
     if (strcmp(x->name, "crash_before_anything_was_stored") == 0)
         specs[2].work_ms = 600;

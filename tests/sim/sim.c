@@ -192,6 +192,7 @@ static void serve(struct sim *m, struct sim_event *e)
         break;
     case SE_HOST_WAKE:
     case SE_HOST_START:
+    case SE_HOST_LEAVES:
     case SE_CONNECTED:
     case SE_DISCONNECTED:
     case SE_POSTED:

@@ -116,6 +116,7 @@ void oracle_welcome(struct sim *m, const struct msg *msg, const struct msg *hell
 void oracle_send(struct sim *m, const struct msg *msg); /* after the commit */
 void oracle_restart(struct sim *m);
 void oracle_begun(struct sim *m, uint32_t job); /* a slot began it */
+void oracle_unreachable(struct sim *m, uint64_t peer);
 void oracle_lease_arrived(struct sim *m, const struct msg *msg);
 void oracle_end(struct sim *m);
 

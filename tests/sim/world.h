@@ -24,6 +24,8 @@ struct sim_conf {
     double stop;           /* SIGSTOP ... SIGCONT */
     uint32_t stop_ms;      /* mean */
     double drain;          /* SIGTERM */
+    double ends;           /* share of the worker processes that have an end, as in a cluster's */
+    uint32_t ends_ms;      /* allocation: mean time until then, when they drain */
     bool reuse;            /* a new connection may get the peer id of an old one */
     double twice;          /* share of results, examples, checkpoints that are told again later */
     /* The coordinator vanishes: per action, per commit (in front of it or behind it), per send. */
@@ -55,6 +57,7 @@ enum {
     WAIT_MS = 600, /* a lease waits no longer for a slot */
     REATTACH_MS = 1500,
     AHEAD_MS = 200,
+    LEFT_MIN_MS = 400,
     BACKOFF_MS = 100,
     BACKOFF_MAX_MS = 700,
     RESERVE = 7,
@@ -86,7 +89,7 @@ struct msg {
     uint32_t wall_ms;                                /* Result */
     uint32_t step;   /* Checkpoint: made after it; Lease: to go on from, 0: none */
     uint64_t points; /* Checkpoint, Result: mask of the steps whose metrics it brings */
-    uint64_t classes, labels, memory_mib;
+    uint64_t classes, labels, memory_mib, remaining_ms;
     uint32_t cores;
     int code;
     enum sched_cause outcome;
@@ -156,6 +159,9 @@ enum fault {
     F_UNSTORED_LATE,
     F_UNSTORED_DROPPED,
     F_MOVED,
+    F_ENDS,
+    F_LEAVES,
+    F_PASSED,
     FAULTS
 };
 

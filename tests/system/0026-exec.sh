@@ -166,6 +166,29 @@ within 60 some_left "drain-$$" || fail "it did not go on elsewhere"
 kill -9 "$WORKER"
 within 30 none_left "drain-$$" || fail "the worker died and left $(left "drain-$$") processes"
 
+note "each slot's programs see GPUs of their own"
+cat >gpus.sh <<'END'
+#!/bin/sh
+[ -z "${SLURM_JOB_GPUS:-}" ] || exit 1
+for id in $(echo "$CUDA_VISIBLE_DEVICES" | tr , ' '); do echo "{\"metric\": \"gpu\", \"step\": $id, \"value\": $DROVER_SEED}" >&3; done
+sleep 2
+END
+chmod +x gpus.sh
+cat >gpus.cfg <<END
+name = "exec/gpus";
+steps = ( { id = "see"; job = "exec"; command = ["$TMP/gpus.sh"]; requires = ["gpu"]; seed = "run"; } );
+sweep = ( { set = "seed"; values = [1, 2]; } );
+END
+start_coordinator "$TMP/gpus.db"
+export CUDA_VISIBLE_DEVICES=4,5,6,7 SLURM_JOB_GPUS=0,1,2,3
+start_worker cards --slots 2 --label gpu --allow-exec --allow-program "$TMP/gpus.sh"
+unset CUDA_VISIBLE_DEVICES SLURM_JOB_GPUS
+"$BIN/drover" submit gpus.cfg --coordinator "$ENDPOINT" >out.txt 2>err.txt || fail "submit: $(cat err.txt)"
+within 60 at_least gpus.db "select count(*) from job where state = 'DONE'" 2 || fail "programs for GPUs: $(rows gpus.db 'select outcome, text from attempt')"
+seen=$(rows gpus.db "select group_concat(at_step, ' ') from (select value, at_step from curriculum where metric = 'gpu' order by at_step) group by value order by 1" | tr '\n' ';')
+[ "$seen" = '4 6;5 7;' ] || fail "the programs saw: $seen"
+kill "$WORKER"
+
 note "the torchtune recipe, with a stand-in for tune"
 mkdir -p path model
 cp "$HERE/tune.sh" path/tune

@@ -8,7 +8,7 @@ OPS="python3 $HERE/operations.py"
 
 cat >"$TMP/work.cfg" <<'END'
 name = "work";
-steps = ( { id = "s"; job = "noop"; makes = "nothing"; jobs = 1500; sleep_ms = 20; } );
+steps = ( { id = "s"; job = "noop"; makes = "nothing"; jobs = 1500; sleep_ms = 50; } );
 END
 cat >"$TMP/model.cfg" <<'END'
 name = "models";
@@ -44,7 +44,7 @@ assert one["labels"] == ["gpu"] and one["memory_mib"] == 1024 and one["slots"] =
 assert two["slots"] == 2 and two["labels"] == [] and "packed-1" in two["classes"], two
 assert all(w["state"] == "working" and w["running"] == 0 and w["waiting"] == 0 and w["pid"] > 0 for w in d["workers"]), d
 END
-$OPS metrics "$URL" >"$TMP/before.txt" || fail "metrics do not parse"
+python3 "$HERE/metrics.py" samples "$URL" >"$TMP/before.txt" || fail "metrics do not parse"
 
 note "a run: counters grow, what waits is not counted as running"
 drover submit "$TMP/model.cfg" --coordinator "$ENDPOINT" >/dev/null
@@ -60,15 +60,15 @@ assert d["experiments"][0]["running_all"] <= 3
 assert sum(w["waiting"] for w in d["workers"]) > 3, d["workers"] # queues are in use
 END
 sleep 2
-$OPS metrics "$URL" >"$TMP/after.txt" || fail "metrics do not parse"
+python3 "$HERE/metrics.py" samples "$URL" >"$TMP/after.txt" || fail "metrics do not parse"
 python3 - "$TMP/before.txt" "$TMP/after.txt" <<'END' || fail "counters: $(cat "$TMP/after.txt")"
 import sys
 a, b = ({l.split()[0]: float(l.split()[1]) for l in open(f)} for f in sys.argv[1:])
 assert a.keys() == b.keys()
 assert all(b[k] >= a[k] for k in a if k.endswith("_total")), "a counter went back"
-for k in "messages results results_done leases rounds submits bytes_out".split():
+for k in "messages results results_done leases submits sent_bytes".split():
     assert b["drover_%s_total" % k] > a["drover_%s_total" % k], k
-assert b["drover_workers"] == 2 and b["drover_results_done_total"] >= 60
+assert b["drover_workers{state=\"working\"}"] == 2 and b["drover_commit_seconds_count"] > a["drover_commit_seconds_count"] and b["drover_results_done_total"] >= 60
 END
 
 note "what is no GET of /metrics is refused, and nothing else suffers"
@@ -78,7 +78,7 @@ $OPS hostile "${HOST%:*}" "${HOST#*:}" >"$TMP/hostile.txt" || fail "the exporter
 for want in 'get 200 [1-9]' 'head 200 0$' 'post \(405\|closed\)' 'delete 405' 'elsewhere 404' 'garbage \(400\|closed\)' 'long \(4..\|closed\)' 'many \(4..\|closed\)'; do
     grep -q "^$want" "$TMP/hostile.txt" || fail "expected $want: $(cat "$TMP/hostile.txt")"
 done
-$OPS metrics "$URL" >/dev/null || fail "metrics are gone"
+python3 "$HERE/metrics.py" samples "$URL" >/dev/null || fail "metrics are gone"
 kill -0 "$COORDINATOR" || fail "the coordinator is gone"
 
 note "a backup while it works"
@@ -117,7 +117,9 @@ grep -q 'no worker is called "nobody"' "$TMP/drain.log" || fail "$(cat "$TMP/dra
 drover drain one --coordinator "$ENDPOINT" --wait=30 >"$TMP/drain.log" 2>&1 || fail "drain: $(cat "$TMP/drain.log")"
 rc=0
 wait "$ONE" || rc=$?
-[ "$rc" = 0 ] || [ "$rc" = 75 ] || fail "the drained worker ended with $rc"
+want=0
+grep -q 'event=end .*cut=1' "$TMP/worker-one.log" && want=75 # a job of 50 ms was cut off, or just ended
+[ "$rc" = "$want" ] || fail "the drained worker ended with $rc instead of $want"
 drover workers --coordinator "$ENDPOINT" --json | grep -q '"worker": "one"' && fail "it is still listed"
 drover audit --store "$S" --json | grep -q '"drain"' || fail "the drain is not in the audit"
 drover status work --watch --coordinator "$ENDPOINT" >"$TMP/lines.txt" 2>&1 || fail "status --watch of one experiment"

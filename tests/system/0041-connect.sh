@@ -54,6 +54,9 @@ note "files that are not believed"
 cp ../ada.connect open.connect
 chmod 640 open.connect
 refused 'chmod 600' drover status --connect open.connect
+cp ../pilots.connect open-pilots.connect
+chmod 604 open-pilots.connect
+refused 'chmod 600' "$BIN/drover-worker" --connect open-pilots.connect
 head -c 70 ../ada.connect >torn.connect
 chmod 600 torn.connect
 refused 'torn.connect' drover status --connect torn.connect
@@ -91,5 +94,7 @@ took=$(($(date +%s) - began))
 grep -q 'what="slurm job 17"' ../limit.log || fail "the allocation is not in the log: $(head -n 3 ../limit.log)"
 grep -q 'why=time_limit' ../limit.log || fail "it did not leave because of its limit: $(tail -n 3 ../limit.log)"
 [ "$took" -le 9 ] || fail "it left $took s after its start, 10 s before the kill"
-[ "$rc" = 75 ] || [ "$rc" = 0 ] || fail "exit code $rc"
+want=0
+grep -q 'event=end .*cut=1' ../limit.log && want=75
+[ "$rc" = "$want" ] || fail "exit code $rc instead of $want"
 [ "$(rows "$S" "select sum(tries) from job")" = 0 ] || fail "leaving spent tries"

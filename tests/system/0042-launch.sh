@@ -94,6 +94,73 @@ chmod 777 "$S-fleet"
 refused 'chmod 700' drover launch local 1 --store "$S"
 chmod 700 "$S-fleet"
 
+note "a pilot of another version"
+[ -x "$BIN/stranger" ] || fail "build the target stranger"
+# two_versions FILE: it names both, and what to do.
+two_versions() { grep -q 'speaks protocol 2, this worker (drover [^)]*) 3.*run the same version of drover on both sides' "$1"; }
+rc=0
+timeout 20 "$BIN/stranger" --connect "$S-fleet/pilots.connect" --cache "$TMP/cache" >stranger.log 2>&1 || rc=$?
+[ "$rc" = 1 ] || fail "the stranger ends with $rc: $(tail -n 3 stranger.log)"
+tail -n 1 stranger.log >last.txt
+two_versions last.txt || fail "its last words: $(cat last.txt)"
+refused 'ended at once (exit code 1)' drover launch local 1 --worker "$BIN/stranger" --worker-option=--cache="$TMP/cache" --store "$S"
+two_versions out.txt || two_versions "$S-fleet/local-1.log" || fail "no word about versions: $(cat out.txt)"
+[ -z "$(fleet)" ] || fail "what did not start is in the list: $(fleet)"
+pgrep -f "$BIN/stranger.*$TMP" >/dev/null && fail "the stranger goes on"
+[ "$(rows "$S" "select count(*) from worker where name like '%stranger%'")" = 0 ] || fail "the stranger was taken"
+
+note "scale, where Slurm refuses, and where pilots would be of no use"
+mkdir slurm
+cat >slurm/sbatch <<'SBATCH'
+#!/bin/sh
+[ "$1" != --version ] || exit 0
+echo "$*" >>"$SBATCH_LOG"
+echo "sbatch: error: Batch job submission failed: Requested node configuration is not available" >&2
+exit 1
+SBATCH
+printf '#!/bin/sh\nexit 0\n' >slurm/squeue
+chmod +x slurm/*
+export SBATCH_LOG="$TMP/sbatch.calls"
+: >"$SBATCH_LOG"
+cat >nobody.cfg <<'CFG'
+name = "launch/nobody";
+steps = (
+  { id = "chip"; job = "noop"; makes = "nothing"; jobs = 5; requires = ["tpu"]; },
+  { id = "huge"; job = "noop"; makes = "nothing"; jobs = 4; stage = 11; cores = 3; }
+);
+CFG
+cat >paused.cfg <<'CFG'
+name = "launch/paused";
+steps = ( { id = "one"; job = "noop"; makes = "nothing"; jobs = 3; stage = 9; } );
+CFG
+looked() { [ "$(grep -c 'jobs=' scale.txt)" -ge "$1" ]; }
+start_scale() {
+    PATH="$TMP/slurm:$PATH" "$BIN/drover" scale 4 --slots 1 --threads 2 --interval 1 --store "$S" "$@" >scale.txt 2>&1 &
+    SCALE=$!
+    PIDS="$PIDS $SCALE"
+}
+end_scale() {
+    kill -TERM "$SCALE"
+    wait "$SCALE" || fail "scale ends badly: $(tail -n 3 scale.txt)"
+}
+refused 'no sbatch' env PATH="$TMP/bin" "$BIN/drover" scale 2 --store "$S"
+submit() { DROVER_KEY="$S-keys/local.key" DROVER_SERVER_KEY="$S-keys/coordinator.pub" drover submit "$1" --coordinator "$ENDPOINT" >out.txt 2>&1 || fail "submit: $(cat out.txt)"; }
+submit nobody.cfg
+submit paused.cfg
+drover pause launch/paused --store "$S" >out.txt 2>&1 || fail "pause: $(cat out.txt)"
+start_scale
+within 20 looked 4 || fail "scale does not look: $(cat scale.txt)"
+grep -q 'jobs=0 .*others=9' scale.txt || fail "nine jobs are not for these pilots: $(cat scale.txt)"
+[ ! -s "$SBATCH_LOG" ] || fail "pilots were asked for that nobody needs: $(cat scale.txt)"
+drover resume launch/paused --store "$S" >out.txt 2>&1 || fail "resume: $(cat out.txt)"
+within 20 grep -q paused_s= scale.txt || fail "scale does not pause: $(cat scale.txt)"
+grep -q 'jobs=3 ' scale.txt || fail "three jobs wait: $(cat scale.txt)"
+grep -q 'drover scale: sbatch failed.*node configuration' scale.txt || fail "why is not said: $(cat scale.txt)"
+sleep 3
+[ "$(wc -l <"$SBATCH_LOG")" = 3 ] || fail "sbatch was asked $(wc -l <"$SBATCH_LOG") times, not three: $(cat scale.txt)"
+end_scale
+for name in nobody paused; do drover cancel launch/$name --store "$S" >out.txt 2>&1 || fail "cancel: $(cat out.txt)"; done
+
 note "another coordinator's file, and one that is lost"
 drover connect strangers.connect --as strangers --store "$S" 2>/dev/null || fail "connect"
 drover connect nokey.connect --store "$S" 2>/dev/null || fail "connect"

@@ -2,18 +2,15 @@
 """What 0039-operations.sh needs beyond the shell.
 
 operations.py notify SOCKET FILE    receive a service manager's datagrams, a line each, into FILE
-operations.py metrics URL           check the text format; print the samples as "name value"
 operations.py hostile HOST PORT     requests that are none; print how each was answered
 operations.py terminal KEYS COMMAND...  run it on a terminal, type KEYS after 3 s, print what it drew
 """
 import os
 import pty
-import re
 import select
 import socket
 import sys
 import time
-import urllib.request
 
 
 def notify(path, out):
@@ -23,34 +20,6 @@ def notify(path, out):
         while True:
             f.write(s.recv(65536).decode() + "\n")
             f.flush()
-
-
-def metrics(url):
-    with urllib.request.urlopen(url, timeout=10) as r:
-        assert r.status == 200
-        assert r.headers["Content-Type"].startswith("text/plain; version=0.0.4"), r.headers
-        text = r.read().decode()
-    assert text.endswith("\n")
-    helps, types, seen = {}, {}, set()
-    for line in text.splitlines():
-        word = line.split(" ", 3)
-        if word[:2] == ["#", "HELP"]:
-            assert word[2] not in helps, line
-            helps[word[2]] = word[3]
-        elif word[:2] == ["#", "TYPE"]:
-            assert word[3] in ("counter", "gauge"), line
-            types[word[2]] = word[3]
-        else:
-            m = re.fullmatch(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[^}]*\})? (\S+)", line)
-            assert m, line
-            name, value = m.group(1), float(m.group(3))
-            assert name in helps and name in types, "no HELP or TYPE: " + line
-            assert name not in seen, "twice: " + line
-            assert (types[name] == "counter") == name.endswith("_total"), line
-            assert value >= 0, line
-            seen.add(name)
-            print(name, m.group(3))
-    assert seen == set(helps), "HELP without a sample"
 
 
 def ask(host, port, request, wait=8):
@@ -120,8 +89,6 @@ def terminal(keys, command):
 
 if sys.argv[1] == "notify":
     notify(sys.argv[2], sys.argv[3])
-elif sys.argv[1] == "metrics":
-    metrics(sys.argv[2])
 elif sys.argv[1] == "hostile":
     hostile(sys.argv[2], sys.argv[3])
 else:

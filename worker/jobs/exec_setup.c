@@ -11,6 +11,7 @@
 
 #include "common/base/json.h"
 #include "common/base/mem.h"
+#include "worker/jobs/gpus.h"
 
 static void add_value(struct exec_setup *s, const char *name, const char *text)
 {
@@ -128,7 +129,13 @@ static void add_own_env(struct exec_setup *s)
     }
 }
 
-static void make_env(struct exec_setup *s, const struct policy *policy, const char *scratch)
+static void put_env(void *arg, const char *name, const char *value)
+{
+    add_env(arg, name, value);
+}
+
+static void make_env(struct exec_setup *s, const struct job *j, const struct policy *policy,
+                     const char *scratch)
 {
     extern char **environ;
     struct buf text CLEANUP(buf_release) = { 0 };
@@ -139,10 +146,11 @@ static void make_env(struct exec_setup *s, const struct policy *policy, const ch
         if (sign == NULL || sign == *e)
             continue;
         buf_add(&name, *e, (size_t)(sign - *e));
-        if (policy_passes(policy, buf_str(&name)) &&
+        if (policy_passes(policy, buf_str(&name)) && !gpus_gives(buf_str(&name)) &&
             strncmp(buf_str(&name), "DROVER_", 7) != 0) /* these are ours to give */
             add_env(s, buf_str(&name), sign + 1);
     }
+    gpus_env(getenv, j->slot, j->slots, put_env, s);
     add_own_env(s);
     buf_printf(&text, "%s/tmp", scratch);
     add_env(s, "TMPDIR", buf_str(&text));
@@ -240,7 +248,7 @@ int exec_setup(struct exec_setup *s, struct job *j, const struct policy *policy,
         return rc;
     take_parameters(s, j);
     take_outputs(s, j);
-    make_env(s, policy, scratch);
+    make_env(s, j, policy, scratch);
     rc = make_argv(s, j, err);
     return rc ? rc : write_job(s, j, scratch, err);
 }

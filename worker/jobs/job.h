@@ -72,7 +72,8 @@ struct job {
     const struct kind *kind;
     struct params params;      /* decoded and checked */
     struct progress *progress; /* tick at least every 2 s of work; done/total for display */
-    struct pool *pool; /* the slot's threads, or more when the job's parameter threads asks */
+    struct pool *pool;  /* the slot's threads, or more when the job's parameter threads asks */
+    size_t slot, slots; /* its place, and how many the worker has */
     const struct job_services *services;
     struct job_output output[JOB_OUTPUTS_MAX];
     size_t outputs_len;

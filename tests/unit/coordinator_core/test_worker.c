@@ -296,9 +296,34 @@ static void mass_expiry_is_spread_over_steps(void **state)
     rig_free(r);
 }
 
+/* It was given back, the one that moves has the only slot: that one is to blame for its worker. */
+static void attempt_that_has_ended_is_not_blamed_for_its_worker(void **state)
+{
+    struct rig *r = rig_new_as(&rig_limits, 2);
+    struct sched_held held[2];
+
+    (void)state;
+    held[0] = rig_open(r, 5, false);
+    held[0].finished = true;
+    held[1] = rig_open(r, 6, false);
+    held[1].progress = 3;
+    rig_hello_held(r, 1, 1, 1, held, 2);
+    r->now_ms += LEASE_MS;
+    rig_say(r, EV_UNREACHABLE, 1);
+    while (sched_counts(r->s).leased > 0) {
+        r->now_ms = MAX(r->now_ms, sched_next_timeout(r->s));
+        rig_step(r, (struct sched_event){ .kind = EV_TICK });
+        for (size_t i = 0; i < r->out.len; i++)
+            if (r->out.v[i].kind == ACT_STORE_ATTEMPT_END)
+                assert_int_equal(r->out.v[i].counted, r->out.v[i].job == 6);
+    }
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(attempt_that_has_ended_is_not_blamed_for_its_worker),
         cmocka_unit_test(unknown_peer_is_told_to_say_hello),
         cmocka_unit_test(too_many_workers_are_refused_by_name),
         cmocka_unit_test(worker_keeps_its_lease_over_a_new_connection),

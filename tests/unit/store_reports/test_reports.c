@@ -8,6 +8,7 @@
 
 #include "common/base/json.h"
 #include "common/base/mem.h"
+#include "store/control.h"
 #include "store/reports/reports.h"
 
 /* ---- the small store ---- */
@@ -305,6 +306,27 @@ static void status_of_one_experiment_counts_its_steps(void **state)
     json_free(d);
 }
 
+static void demand_counts_what_could_run_by_what_it_asks_for(void **state)
+{
+    struct reading *x = *state;
+    struct json *d = report(x->r, "demand", NULL);
+
+    is(d, "demand",
+       "[{\"class\":\"packed-1\",\"labels\":\"\",\"cores\":0,\"memory_mib\":0,\"jobs\":1}]");
+    is(d, "more", "false");
+    json_free(d);
+    struct store_changes changed = { 0 };
+    uint32_t jobs;
+    begin(x->f.s);
+    OK(store_control(x->f.s, &(struct store_control){ .verb = STORE_PAUSE, .experiment = "exp" },
+                     &changed, &jobs, NULL, err));
+    commit(x->f.s);
+    store_changes_release(&changed);
+    d = report(x->r, "demand", NULL);
+    is(d, "demand", "[]");
+    json_free(d);
+}
+
 static void a_plan_learns_what_is_there_and_what_it_took(void **state)
 {
     struct reading *x = *state;
@@ -550,6 +572,7 @@ int main(void)
         T(a_run_does_not_differ_from_itself),
         T(a_difference_is_told_with_its_reasons),
         T(status_of_one_experiment_counts_its_steps),
+        T(demand_counts_what_could_run_by_what_it_asks_for),
         T(a_plan_learns_what_is_there_and_what_it_took),
         T(the_schema_explains_every_view_and_its_columns),
         T(a_query_keeps_types_and_bits),
