@@ -63,7 +63,7 @@ static inline void world_workers(struct world *w, size_t n)
         Drover__WorkerStatus *m = &w->worker[i];
 
         drover__worker_status__init(m);
-        (void)snprintf(w->names[i], sizeof(w->names[i]), "w%04zu", i);
+        (void)snprintf(w->names[i], sizeof(w->names[i]), "w%04u", (unsigned)i);
         m->name = w->names[i];
         m->host = TEXT(i % 2 ? "node-b" : "node-a");
         m->pid = (uint32_t)(100 + i);
