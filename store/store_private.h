@@ -32,6 +32,7 @@ struct store {
     struct plains *plains; /* NULL until the first */
     bool tidy_later;       /* store_tidy_later() */
     int log_pages;         /* since it was last brought into the file, or was to be */
+    int log_grew;          /* by the last commit */
     uint64_t tidied_ms;    /* when it was by store_tidy() */
     bool kept;             /* some rows are kept until the commit (plain.h) */
     struct shape *shapes, *shapes_dirty, *shape_last; /* shape.h */

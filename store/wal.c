@@ -15,9 +15,10 @@
 
 /* Pages: 2 MiB, where the caller tidies and has time for it; 16 MiB; and twice as many where the
  * caller should have tidied, but did not. A short log is brought in within a millisecond or two, a
- * long one takes five; but while much is written the same pages come again and again, and are
- * better brought in once. */
-enum { LOG_SHORT = 512, LOG_LONG = 4096, LOG_TOO_LONG = 2 * LOG_LONG, SHORT_EVERY_MS = 100 };
+ * long one takes five; but while much is written (commits of many pages) the same pages come again
+ * and again, and are better brought in once. */
+enum { LOG_SHORT = 512, LOG_LONG = 4096, LOG_TOO_LONG = 2 * LOG_LONG };
+enum { SHORT_EVERY_MS = 100, FEW_PAGES = 64 };
 
 /* A reader may keep it from bringing in all: the next one does, so its outcome does not matter. */
 static void checkpoint_log(struct store *s)
@@ -33,6 +34,7 @@ static int on_log(void *arg, struct sqlite3 *db, const char *name, int pages)
 
     (void)db;
     (void)name;
+    s->log_grew = pages - s->log_pages;
     s->log_pages = pages;
     if (pages >= (s->tidy_later ? LOG_TOO_LONG : LOG_LONG))
         checkpoint_log(s);
@@ -98,7 +100,8 @@ void store_tidy(struct store *s)
     if (s->log_pages < LOG_SHORT)
         return;
     now_ms = clock_ms();
-    if (s->log_pages < LOG_LONG && now_ms < s->tidied_ms + SHORT_EVERY_MS)
+    if (s->log_pages < LOG_LONG &&
+        (s->log_grew > FEW_PAGES || now_ms < s->tidied_ms + SHORT_EVERY_MS))
         return;
     checkpoint_log(s);
     s->tidied_ms = now_ms;
