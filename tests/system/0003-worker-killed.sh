@@ -10,7 +10,7 @@ S=$TMP/killed.db
 start_coordinator "$S"
 start_worker a
 VICTIM=$WORKER
-drover run "$HERE/tiny.cfg" --set labels.simulations=400 --coordinator "$ENDPOINT" >"$TMP/run.log" 2>&1 &
+drover run "$HERE/tiny.cfg" --set labels.simulations=400 --set labels.shard=80 --coordinator "$ENDPOINT" >"$TMP/run.log" 2>&1 &
 RUN=$!
 PIDS="$PIDS $RUN"
 within 120 at_least "$S" "select count(*) from label" 20 || fail "the search did not get under way"
