@@ -7,7 +7,7 @@
 cat >"$TMP/train.cfg" <<'END'
 name = "system/checkpoints";
 steps = ( { id = "base"; job = "pretrain"; tasks = ["math", "logic"]; levels = [1, 2]; layers = 2; dim = 32; heads = 2;
-            hidden = 64; steps = 4000; batch = 32; warmup = 5; gemm = "packed"; checkpoint_s = 0.2; seed = "run"; } );
+            hidden = 64; steps = 2000; batch = 32; warmup = 5; gemm = "packed"; checkpoint_s = 0.2; seed = "run"; } );
 sweep = ( { set = "seed"; values = [1]; } );
 END
 CURVE="select metric, at_step, value from curriculum order by 1, 2"
@@ -15,7 +15,7 @@ MODEL="select hex(blob.digest) from job_output join blob on blob.id = job_output
 
 drover run "$TMP/train.cfg" --store "$TMP/plain.db" --workers 1 >"$TMP/plain.log" 2>&1 || fail "the undisturbed run failed"
 rows "$TMP/plain.db" "$CURVE" >"$TMP/plain.csv"
-[ "$(wc -l <"$TMP/plain.csv")" = 800 ] || fail "the undisturbed run has no whole curve"
+[ "$(wc -l <"$TMP/plain.csv")" = 400 ] || fail "the undisturbed run has no whole curve"
 
 S=$TMP/killed.db
 start_coordinator "$S"
@@ -36,7 +36,7 @@ within 30 at_least "$S" "select count(*) from attempt where outcome = 'PREEMPTED
 second=$(rows "$S" "select step from checkpoint")
 [ "$(grep -c 'event=job_stop .*drain=1' "$TMP/worker-b.log")" = 1 ] || fail "the drain did not reach the job"
 stopped=$(rows "$S" "select text from attempt where outcome = 'PREEMPTED'")
-case $stopped in *"stopped at step $second of 4000"*) ;; *) fail "preempted: \"$stopped\", but the checkpoint is of step $second" ;; esac
+case $stopped in *"stopped at step $second of 2000"*) ;; *) fail "preempted: \"$stopped\", but the checkpoint is of step $second" ;; esac
 note "preempted at step $second, which was saved first"
 
 kill -9 "$RUN" "$COORDINATOR" # the client would wait for the old endpoint
