@@ -119,11 +119,7 @@ static const char *state_of(const Drover__WorkerStatus *s, bool here)
 {
     if (!s)
         return here ? "unknown" : "gone";
-    return s->unreachable ? "lost"
-           : s->quiet     ? "quiet"
-           : s->draining  ? "draining"
-           : s->paused    ? "paused"
-                          : "working";
+    return s->unreachable ? "lost" : wire_worker_state(s);
 }
 
 static void put_status(const struct farm *f, const Drover__WorkerStatus *s, struct jsonw *w)

@@ -156,3 +156,12 @@ struct digest wire_digest(ProtobufCBinaryData b)
         memcpy(d.b, b.data, DIGEST_BYTES);
     return d;
 }
+
+const char *wire_worker_state(const Drover__WorkerStatus *w)
+{
+    return w->unreachable ? "gone"
+           : w->quiet     ? "quiet"
+           : w->draining  ? "draining"
+           : w->paused    ? "paused"
+                          : "working";
+}

@@ -67,6 +67,9 @@ void wire_cleanup(Drover__Envelope **e);
 
 /* "hello", "example_result": for logs. */
 const char *wire_name(Drover__Envelope__BodyCase body);
+/* One word: working, draining, quiet (not heard of for a while), paused (refused work a moment
+ * ago), gone (its connection is). */
+const char *wire_worker_state(const Drover__WorkerStatus *w);
 
 /* Bytes of D, not copied: D must live as long. */
 ProtobufCBinaryData wire_bytes(const struct digest *d);

@@ -154,7 +154,7 @@ static int ask_coordinator(struct arguments *a, struct scale_look *look, uint64_
             continue;
         look->joined++;
         look->idle += w->running + w->waiting == 0 && w->joined_ms >= FREE_MS &&
-                      strcmp(operate_worker_state(w), "working") == 0;
+                      strcmp(wire_worker_state(w), "working") == 0;
         learn(&a->offer, w);
     }
     return 0;

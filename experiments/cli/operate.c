@@ -26,15 +26,6 @@ int operate_workers(const char *endpoint, Drover__Envelope **ret, struct err *er
                        DROVER__ENVELOPE__BODY_STATUS, ANSWER_MS, ret, err);
 }
 
-const char *operate_worker_state(const Drover__WorkerStatus *w)
-{
-    return w->unreachable ? "gone"
-           : w->quiet     ? "quiet"
-           : w->draining  ? "draining"
-           : w->paused    ? "paused"
-                          : "working";
-}
-
 static void set(struct json *o, const char *key, uint64_t v)
 {
     json_set(o, key, json_new_integer((int64_t)v));
@@ -57,7 +48,7 @@ struct json *operate_worker_json(const Drover__WorkerStatus *w)
     json_set(o, "host", json_new_text(w->host));
     set(o, "pid", w->pid);
     json_set(o, "version", json_new_text(w->version));
-    json_set(o, "state", json_new_text(operate_worker_state(w)));
+    json_set(o, "state", json_new_text(wire_worker_state(w)));
     set(o, "slots", w->slots);
     set(o, "running", w->running);
     set(o, "waiting", w->waiting);

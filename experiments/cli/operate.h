@@ -14,9 +14,6 @@ int operate_endpoint(const struct options *o, char endpoint[STORE_ENDPOINT_MAX],
 /* Its workers: a Status without experiments. */
 int operate_workers(const char *endpoint, Drover__Envelope **ret, struct err *err) MUST_CHECK;
 
-/* One word: working, draining, quiet (not heard of for a while), paused (refused work a moment
- * ago), gone (its connection is). */
-const char *operate_worker_state(const Drover__WorkerStatus *w);
 struct json *operate_worker_json(const Drover__WorkerStatus *w) MUST_CHECK;
 
 /* ---- pictures that are drawn again and again ---- */

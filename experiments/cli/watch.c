@@ -214,7 +214,7 @@ static void add_head(const Drover__Status *s, struct buf *out)
         slots += s->workers[i]->slots;
         running += s->workers[i]->running;
         waiting += s->workers[i]->waiting;
-        troubled += strcmp(operate_worker_state(s->workers[i]), "working") != 0;
+        troubled += strcmp(wire_worker_state(s->workers[i]), "working") != 0;
     }
     buf_printf(out, "%zu worker%s, %llu of %llu slots busy", s->n_workers,
                s->n_workers == 1 ? "" : "s", (unsigned long long)running,

@@ -4,27 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/mem.h"
 #include "experiments/top/amount.h"
-#include "experiments/top/cells.h"
-#include "experiments/top/private.h"
+#include "experiments/top/frame_private.h"
 
-#define BOLD   "1"
-#define FAINT  "2"
-#define TURNED "7" /* headings */
-#define GOOD   "32"
-#define WARN   "33"
-#define BAD    "31"
-
-struct frame {
-    const struct top *t;
-    const struct top_view *v;
-    struct buf *out;
-    size_t rows, cols, lines; /* rows 0: no end; lines: so far */
-    uint64_t now_ms;
-};
-
-static struct line begin(struct frame *f)
+struct line frame_line(struct frame *f)
 {
     if (f->lines > 0)
         buf_addc(f->out, '\n');
@@ -62,7 +45,7 @@ static void add_state(struct frame *f, struct line *l)
 
 static void add_title(struct frame *f)
 {
-    struct line l = begin(f);
+    struct line l = frame_line(f);
     amount up;
 
     line_style(&l, BOLD);
@@ -86,7 +69,7 @@ static void add_bytes(struct line *l, const char *what, double n)
 static void add_jobs(struct frame *f)
 {
     static const char *const states[] = { "ready", "leased", "resting", "waiting" };
-    struct line l = begin(f);
+    struct line l = frame_line(f);
     amount n;
 
     line_left(&l, "jobs", 8);
@@ -110,7 +93,7 @@ static void add_rates(struct frame *f)
 {
     struct top_rates now, minute;
     const bool known = top_rates(f->t, 0, &now), longer = top_rates(f->t, MINUTE_MS, &minute);
-    struct line l = begin(f);
+    struct line l = frame_line(f);
 
     line_left(&l, "rates", 8);
     add_rate(&l, known, now.results, "results/s");
@@ -122,7 +105,7 @@ static void add_rates(struct frame *f)
 static void add_crew(struct frame *f)
 {
     static const char *const states[] = { "working", "paused", "draining", "quiet", "gone" };
-    struct line l = begin(f);
+    struct line l = frame_line(f);
     amount n, of;
 
     line_left(&l, "workers", 8);
@@ -183,7 +166,7 @@ static void add_left(const struct frame *f, const struct top_experiment *x, stru
 
 static void add_experiment(struct frame *f, const struct top_experiment *x)
 {
-    struct line l = begin(f);
+    struct line l = frame_line(f);
     amount n;
 
     line_left(&l, x->name, name_cells(f));
@@ -203,9 +186,9 @@ static void add_experiment(struct frame *f, const struct top_experiment *x)
 static void add_experiments(struct frame *f, size_t max)
 {
     size_t order[EXPERIMENTS_MAX], len = top_active(f->t, order);
-    struct line l = begin(f);
+    struct line l = frame_line(f);
 
-    l = begin(f);
+    l = frame_line(f);
     line_style(&l, TURNED);
     line_left(&l, "EXPERIMENT", name_cells(f) + 1);
     line_left(&l, "PROGRESS", BAR_CELLS + 1);
@@ -232,7 +215,7 @@ static void add_cause(struct frame *f, enum top_cause cause)
     const struct top_failure *last = top_newest(f->t, cause);
     const double recent = top_recent(f->t, cause);
     const bool bad = cause <= TOP_lost;
-    struct line l = begin(f);
+    struct line l = frame_line(f);
     amount n;
 
     line_left(&l, top_cause_names[cause], 10);
@@ -250,9 +233,9 @@ static void add_cause(struct frame *f, enum top_cause cause)
 
 static void add_causes(struct frame *f, size_t max)
 {
-    struct line l = begin(f);
+    struct line l = frame_line(f);
 
-    l = begin(f);
+    l = frame_line(f);
     line_style(&l, TURNED);
     line_left(&l, "ATTEMPTS", 10);
     line_right(&l, "5 MIN", 7);
@@ -267,111 +250,15 @@ static void add_causes(struct frame *f, size_t max)
         }
 }
 
-/* ---- workers ---- */
-
-/* Cells of each column, the blank before it included; 0: not there. */
-struct columns {
-    size_t name, host, slots, queue, rate, done, failed, seen, state;
-};
-
-static struct columns columns_of(size_t cols)
-{
-    const size_t extra = MIN(cols, 200) - MIN(cols, 80);
-
-    return (struct columns){ .name = 14 + extra / 4,
-                             .host = cols < 72 ? 0 : 11 + extra / 5,
-                             .slots = 8,
-                             .queue = cols < 60 ? 0 : 7,
-                             .rate = 8,
-                             .done = cols < 100 ? 0 : 9,
-                             .failed = 6,
-                             .seen = 6,
-                             .state = 9 };
-}
-
-static void add_heading(struct line *l, const struct top_view *v, enum top_sort sort,
-                        const char *text, size_t width)
-{
-    char sorted[24];
-
-    if (v->sort == sort) {
-        const char *mark = v->utf8 ? (v->reverse ? "▴" : "▾") : (v->reverse ? "^" : "v");
-        (void)snprintf(sorted, sizeof(sorted), "%s%s", text, mark);
-        text = sorted;
-    }
-    if (sort == TOP_NAME || sort == TOP_HOST || sort == TOP_STATE) {
-        line_text(l, sort == TOP_NAME || width == 0 ? "" : " ");
-        line_left(l, text, width - (sort != TOP_NAME && width > 0));
-    } else {
-        line_right(l, text, width);
-    }
-}
-
-static void add_headings(struct frame *f, const struct columns *c)
-{
-    const struct top_view *v = f->v;
-    struct line l = begin(f);
-
-    line_style(&l, TURNED);
-    add_heading(&l, v, TOP_NAME, "WORKER", c->name);
-    add_heading(&l, v, TOP_HOST, "HOST", c->host);
-    add_heading(&l, v, TOP_SLOTS, "SLOTS", c->slots);
-    add_heading(&l, v, TOP_QUEUE, "QUEUE", c->queue);
-    add_heading(&l, v, TOP_RATE, "RATE/s", c->rate);
-    add_heading(&l, v, TOP_DONE, "DONE", c->done);
-    add_heading(&l, v, TOP_FAILED, "FAIL", c->failed);
-    add_heading(&l, v, TOP_SEEN, "SEEN", c->seen);
-    add_heading(&l, v, TOP_STATE, "STATE", c->state);
-    line_left(&l, " DOING", l.left);
-    line_style(&l, "");
-}
-
-static const char *style_of(const struct top_worker *w)
-{
-    if (strcmp(w->state, "quiet") == 0 || strcmp(w->state, "gone") == 0)
-        return BAD;
-    return strcmp(w->state, "working") == 0 ? "" : WARN;
-}
-
-static void add_worker(struct frame *f, const struct top_worker *w, const struct columns *c)
-{
-    struct line l = begin(f);
-    char slots[24];
-    amount n;
-
-    (void)snprintf(slots, sizeof(slots), "%u/%u", w->running, w->slots);
-    line_left(&l, w->name, c->name);
-    if (c->host) {
-        line_text(&l, " ");
-        line_left(&l, w->host, c->host - 1);
-    }
-    line_right(&l, slots, c->slots);
-    line_right(&l, amount_count(n, w->waiting), c->queue);
-    line_right(&l, w->rated ? amount_rate(n, w->rate) : "-", c->rate);
-    line_right(&l, amount_count(n, (double)w->done), c->done);
-    line_style(&l, w->failed ? WARN : "");
-    line_right(&l, amount_count(n, (double)w->failed), c->failed);
-    line_style(&l, "");
-    line_right(&l, amount_age(n, w->seen_ms), c->seen);
-    line_text(&l, " ");
-    line_style(&l, style_of(w));
-    line_left(&l, w->state, c->state - 1);
-    line_style(&l, "");
-    if (*w->doing) {
-        line_printf(&l, " %s", amount_age(n, w->doing_ms));
-        line_printf(&l, " %s", w->doing);
-    }
-}
-
 /* ---- keys ---- */
 
 static const char *const sorts[TOP_SORTS] = { "name", "host", "slots", "queue", "rate",
                                               "done", "fail", "seen",  "state" };
 
-static void add_keys(struct frame *f, size_t first, size_t shown, size_t len)
+void frame_keys(struct frame *f, size_t first, size_t shown, size_t len)
 {
     const struct top_view *v = f->v;
-    struct line l = begin(f);
+    struct line l = frame_line(f);
 
     if (v->typing) {
         line_printf(&l, "workers with: %s", v->filter);
@@ -410,42 +297,21 @@ static const char *const help_lines[] = {
 
 static void add_help(struct frame *f)
 {
-    struct line l = begin(f);
+    struct line l = frame_line(f);
 
     for (size_t i = 0; i < ARRAY_LEN(help_lines) && has_room(f); i++) {
-        l = begin(f);
+        l = frame_line(f);
         line_text(&l, help_lines[i]);
     }
     if (has_room(f))
-        (void)begin(f);
+        (void)frame_line(f);
     if (has_room(f)) {
-        l = begin(f);
+        l = frame_line(f);
         line_text(&l, "any key goes back");
     }
 }
 
 /* ---- all ---- */
-
-static void add_workers(struct frame *f, size_t page)
-{
-    const struct columns c = columns_of(f->cols);
-    size_t *order = mem_calloc(f->t->workers + 1, sizeof(*order)), len, first, shown;
-    struct line l;
-
-    len = top_order(f->t, f->v, order);
-    first = f->rows == 0 ? 0 : MIN(f->v->scroll, len - MIN(len, page));
-    shown = MIN(page, len - first);
-    l = begin(f);
-    (void)l;
-    add_headings(f, &c);
-    for (size_t i = 0; i < shown; i++)
-        add_worker(f, &f->t->worker[order[first + i]], &c);
-    while (f->rows > 0 && f->lines + 1 < f->rows)
-        (void)begin(f);
-    if (f->rows > 0)
-        add_keys(f, first, shown, len);
-    free(order);
-}
 
 void top_frame(const struct top *t, const struct top_view *v, size_t rows, size_t cols,
                uint64_t now_ms, struct buf *out)
@@ -464,10 +330,10 @@ void top_frame(const struct top *t, const struct top_view *v, size_t rows, size_
             add_experiments(&f, layout.experiments);
         if (layout.causes)
             add_causes(&f, layout.causes);
-        add_workers(&f, layout.workers);
+        frame_workers(&f, layout.workers);
     }
     while (rows > 0 && f.lines < rows)
-        (void)begin(&f);
+        (void)frame_line(&f);
 }
 
 /* ---- onto the terminal ---- */

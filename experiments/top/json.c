@@ -69,6 +69,8 @@ static struct json *worker(const struct top_worker *w)
     set_whole(o, "seen_ms_ago", w->seen_ms);
     json_set(o, "doing", *w->doing ? json_new_text(w->doing) : json_new_null());
     set(o, "doing_s", (double)w->doing_ms / 1000);
+    json_set(o, "remaining_s",
+             w->left_ms ? json_new_number((double)w->left_ms / 1000) : json_new_null());
     return o;
 }
 

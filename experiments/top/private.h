@@ -36,8 +36,8 @@ struct top_worker {
     char name[64], host[64], doing[96], version[32];
     const char *state;
     uint32_t pid, slots, running, waiting;
-    uint64_t done, failed, seen_ms, doing_ms;
-    double rate; /* results per second, smoothed */
+    uint64_t done, failed, seen_ms, doing_ms, left_ms; /* left_ms 0: no end is known */
+    double rate;                                       /* results per second, smoothed */
     bool rated;
 };
 

@@ -153,19 +153,9 @@ static int by_identity(const void *a, const void *b)
     return order ? order : (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-/* The words of drover workers. */
-static const char *state_of(const Drover__WorkerStatus *w)
-{
-    return w->unreachable ? "gone"
-           : w->quiet     ? "quiet"
-           : w->draining  ? "draining"
-           : w->paused    ? "paused"
-                          : "working";
-}
-
 static struct top_worker worker_of(const Drover__WorkerStatus *w)
 {
-    struct top_worker r = { .state = state_of(w),
+    struct top_worker r = { .state = wire_worker_state(w),
                             .pid = w->pid,
                             .slots = w->slots,
                             .running = w->running,
@@ -173,7 +163,8 @@ static struct top_worker worker_of(const Drover__WorkerStatus *w)
                             .done = w->jobs_done,
                             .failed = w->jobs_failed,
                             .seen_ms = w->last_seen_ms,
-                            .doing_ms = w->doing_ms };
+                            .doing_ms = w->doing_ms,
+                            .left_ms = w->remaining_ms };
 
     COPY(r.name, w->name);
     COPY(r.host, w->host);

@@ -174,6 +174,31 @@ static void wide_characters_take_two_cells(void **state)
     assert_int_equal(l.left, 0);
 }
 
+static void time_left_is_shown_where_a_worker_has_an_end_and_there_is_room(void **state)
+{
+    static const struct {
+        size_t cols;
+        uint64_t left_ms;
+        bool shown;
+    } cases[] = { { 80, 300000, false }, { 120, 0, false }, { 120, 300000, true } };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf out CLEANUP(buf_release) = { 0 };
+        struct top_view v = view();
+
+        world_make(&w, 5);
+        w.worker[1].remaining_ms = cases[i].left_ms;
+        struct top *t = world_watched(&w);
+        top_frame(t, &v, 24, cases[i].cols, NOW, &out);
+        holds(buf_str(&out), 24, cases[i].cols);
+        assert_int_equal(strstr(buf_str(&out), "SEEN  LEFT STATE") != NULL, cases[i].shown);
+        assert_int_equal(strstr(buf_str(&out), "0.3s    5m working") != NULL, cases[i].shown);
+        assert_int_equal(strstr(buf_str(&out), "0.3s     - working") != NULL, cases[i].shown);
+        top_free(t);
+    }
+}
+
 static void a_silent_coordinator_keeps_its_picture_and_says_since_when(void **state)
 {
     struct buf out CLEANUP(buf_release) = { 0 };
@@ -271,6 +296,7 @@ int main(void)
         cmocka_unit_test(every_size_holds_and_colour_adds_no_cell),
         cmocka_unit_test(no_name_or_message_sends_a_command_to_the_terminal),
         cmocka_unit_test(wide_characters_take_two_cells),
+        cmocka_unit_test(time_left_is_shown_where_a_worker_has_an_end_and_there_is_room),
         cmocka_unit_test(a_silent_coordinator_keeps_its_picture_and_says_since_when),
         cmocka_unit_test(rates_begin_anew_with_a_new_incarnation),
         cmocka_unit_test(only_lines_that_changed_are_drawn),
