@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rows of a table of which any page can be asked: by the cursor of the page before it where that is
 // known, else by its place. Pure bookkeeping; the table asks and draws.
-import type { Page, Wanted } from "./pages";
+import { farthest, type Page, type Wanted } from "./pages";
 
 export class FarPages<Row> {
   private readonly pages = new Map<number, Row[]>();
@@ -62,9 +62,7 @@ export class FarPages<Row> {
   }
 
   private evict(k: number): void {
-    if (this.pages.size <= this.keep) return;
-    const far = [...this.pages.keys()].sort((a, b) => Math.abs(b - k) - Math.abs(a - k));
-    for (const gone of far.slice(0, this.pages.size - this.keep)) {
+    for (const gone of farthest(this.pages, k, this.keep)) {
       this.pages.delete(gone);
       this.fresh.delete(gone);
       this.cursors.delete(gone + 1);

@@ -107,9 +107,7 @@ export class Pages<Row> {
 
   /** The pages farthest from K go when too many are kept; their cursors stay. */
   private evict(k: number): void {
-    if (this.pages.size <= this.keep) return;
-    const far = [...this.pages.keys()].sort((a, b) => Math.abs(b - k) - Math.abs(a - k));
-    for (const gone of far.slice(0, this.pages.size - this.keep)) {
+    for (const gone of farthest(this.pages, k, this.keep)) {
       this.pages.delete(gone);
       this.fresh.delete(gone);
     }
@@ -119,6 +117,13 @@ export class Pages<Row> {
   age(): void {
     this.fresh.clear();
   }
+}
+
+/** The pages of KEPT that are too many, should KEEP stay: those farthest from page K. */
+export function farthest(kept: ReadonlyMap<number, unknown>, k: number, keep: number): number[] {
+  if (kept.size <= keep) return [];
+  const far = [...kept.keys()].sort((a, b) => Math.abs(b - k) - Math.abs(a - k));
+  return far.slice(0, kept.size - keep);
 }
 
 /** All rows at once, as pages. */
