@@ -14,6 +14,7 @@
 
 enum {
     GROUPS_KEPT = 256,    /* peers whose memory stays for the next round */
+    FEW = 64,             /* messages: each is held against each */
     BYTES_KEPT = 4 << 20, /* of the byte string */
     LEASES_FIELD = 1,     /* of a Leases */
     LEASE_ATTEMPT = 2,    /* of a Lease */
@@ -33,13 +34,15 @@ struct group {
 
 struct message {
     uint64_t peer;
-    size_t at, len;
+    size_t at, len; /* len 0: it was sent before the others */
+    bool lease;
 };
 
 struct outbox {
     struct buf bytes;
     struct message *messages;
     size_t messages_len, messages_cap;
+    size_t early;                /* of them, sent before the others */
     struct group *groups, *last; /* last: the one asked for last */
     struct outbox_counts counts;
 };
@@ -99,7 +102,7 @@ static void end_message(struct outbox *o, uint64_t peer, size_t at)
         o->messages_cap = o->messages_cap ? 2 * o->messages_cap : 64;
         o->messages = mem_realloc(o->messages, o->messages_cap, sizeof(*o->messages));
     }
-    o->messages[o->messages_len++] = (struct message){ peer, at, o->bytes.len - at };
+    o->messages[o->messages_len++] = (struct message){ peer, at, o->bytes.len - at, false };
 }
 
 static void close_acks(struct outbox *o, struct group *g)
@@ -135,6 +138,7 @@ static void close_leases(struct outbox *o, struct group *g)
         buf_add(&o->bytes, g->leases.data, g->leases.len);
     }
     end_message(o, g->peer, at);
+    o->messages[o->messages_len - 1].lease = true;
     g->leases_len = 0;
     if (g->leases.cap > 2 * OUTBOX_GROUP_BYTES)
         buf_release(&g->leases);
@@ -159,8 +163,10 @@ int outbox_add(struct outbox *o, uint64_t peer, Drover__Envelope__BodyCase body,
         close_group(o, g);
     at = o->bytes.len;
     rc = wire_encode(&o->bytes, body, message, request, err);
-    if (rc == 0)
+    if (rc == 0) {
         end_message(o, peer, at);
+        o->messages[o->messages_len - 1].lease = body == DROVER__ENVELOPE__BODY_LEASE;
+    }
     return rc;
 }
 
@@ -224,7 +230,7 @@ static void clear(struct outbox *o)
 {
     struct group *g, *tmp;
 
-    o->messages_len = 0;
+    o->messages_len = o->early = 0;
     if (o->bytes.cap > BYTES_KEPT)
         buf_release(&o->bytes);
     buf_clear(&o->bytes);
@@ -248,9 +254,42 @@ void outbox_flush(struct outbox *o, outbox_send_fn send, void *arg)
     for (size_t i = 0; i < o->messages_len; i++) {
         const struct message *m = &o->messages[i];
 
-        send(arg, m->peer, o->bytes.data + m->at, m->len);
+        if (m->len > 0)
+            send(arg, m->peer, o->bytes.data + m->at, m->len);
     }
     clear(o);
+}
+
+/* Does nothing wait for PEER but leases? */
+static bool only_leases(const struct outbox *o, uint64_t peer)
+{
+    for (size_t i = 0; i < o->messages_len; i++)
+        if (o->messages[i].peer == peer && !o->messages[i].lease)
+            return false;
+    return true;
+}
+
+void outbox_flush_leases(struct outbox *o, outbox_send_fn send, void *arg)
+{
+    struct group *g, *tmp;
+
+    if (o->messages_len + HASH_COUNT(o->groups) > FEW)
+        return;
+    HASH_ITER(hh, o->groups, g, tmp)
+    {
+        if (g->acks_len == 0)
+            close_leases(o, g);
+    }
+    for (size_t i = 0; i < o->messages_len; i++) {
+        struct message *m = &o->messages[i];
+
+        HASH_FIND(hh, o->groups, &m->peer, sizeof(m->peer), g);
+        if (m->len == 0 || !only_leases(o, m->peer) || (g && g->acks_len > 0))
+            continue;
+        send(arg, m->peer, o->bytes.data + m->at, m->len);
+        m->len = 0;
+        o->early++;
+    }
 }
 
 void outbox_drop(struct outbox *o)
@@ -263,7 +302,7 @@ struct outbox_counts outbox_counts(const struct outbox *o)
     struct outbox_counts c = o->counts;
 
     c.bytes = o->bytes.len;
-    c.messages = o->messages_len;
+    c.messages = o->messages_len - o->early;
     for (const struct group *g = o->groups; g; g = g->hh.next) {
         c.bytes += g->leases.len + g->acks_len * sizeof(*g->acks);
         c.messages += (g->leases_len > 0) + (g->acks_len > 0);

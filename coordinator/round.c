@@ -90,21 +90,34 @@ static void end_round(struct server *s)
     s->now_steps = 0;
 }
 
+/* A submission is committed, but not on the disk yet. Who submitted it must wait for that; a worker
+ * need not, so what it begins is begun meanwhile: should a power cut take the submission, then
+ * nobody was told of it, and the worker, that holds an attempt nobody knows, is told to drop it. */
+static int sync(struct server *s, struct err *err)
+{
+    shell_send_leases(s);
+    return store_sync(s->store, err);
+}
+
 void shell_flush(struct server *s)
 {
     do {
         struct err err = { 0 };
         int rc = store_in_transaction(s->store) && !s->failed ? commit(s, &err) : 0;
 
+        if (rc == 0 && !s->failed && !store_synced(s->store) && !shell_ready_waits(s))
+            rc = sync(s, &err);
         if (rc < 0)
             shell_fail(s, rc, &err);
         if (s->failed)
             return;
         s->now_steps = 0; /* a disk may take its time */
-        shell_send_all(s);
+        if (store_synced(s->store))
+            shell_send_all(s);
         if (shell_ready_waits(s))
             shell_tell_ready(s);
-    } while (shell_ready_waits(s) || shell_sends_wait(s) || store_in_transaction(s->store));
+    } while (!store_synced(s->store) || shell_ready_waits(s) || shell_sends_wait(s) ||
+             store_in_transaction(s->store));
     if (!s->failed) /* everybody has heard; it takes milliseconds */
         store_tidy(s->store);
     if (!s->failed) /* a load that waits goes on in the next round */

@@ -59,6 +59,11 @@ void shell_send_all(struct server *s)
     s->metrics.lease_groups = c.lease_groups;
 }
 
+void shell_send_leases(struct server *s)
+{
+    outbox_flush_leases(s->outbox, send_one, s);
+}
+
 void shell_send_drop(struct server *s)
 {
     outbox_drop(s->outbox);

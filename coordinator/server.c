@@ -202,6 +202,7 @@ static int start(struct server *s, struct err *err)
                   s->options.store_path, (unsigned long long)store_lost_commits(s->store));
     if (rc == 0) {
         store_tidy_later(s->store);
+        store_sync_later(s->store);
         rc = start_loop(s, err);
     }
     if (rc == 0)

@@ -89,12 +89,20 @@ int mark_count(struct store *s, struct err *err)
 
 void mark_committed(struct store *s)
 {
-    char text[MARK_BYTES + 1];
-
     if (!s->mark.on || sqlite3_total_changes64(s->db) == s->mark.changes)
         return;
     s->mark.changes = sqlite3_total_changes64(s->db);
     s->mark.commits++;
+    if (!s->unsynced)
+        mark_write(s);
+}
+
+void mark_write(const struct store *s)
+{
+    char text[MARK_BYTES + 1];
+
+    if (!s->mark.on)
+        return;
     (void)snprintf(text, sizeof text, "%016" PRIx64 " %016" PRIx64 "\n", s->mark.identity,
                    s->mark.commits);
     /* A mark that could not be written is an older one. */

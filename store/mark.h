@@ -21,8 +21,9 @@ struct store;
 int mark_open(struct store *s, struct err *err) MUST_CHECK;
 /* Inside a transaction, last of all: count it when it changed something. */
 int mark_count(struct store *s, struct err *err) MUST_CHECK;
-/* It is committed. */
+/* It is committed; the mark is written too unless store_sync() is still to come. */
 void mark_committed(struct store *s);
+void mark_write(const struct store *s);
 void mark_close(struct store *s);
 
 #endif

@@ -45,6 +45,8 @@ void store_close(struct store *s)
     if (!s)
         return;
     store_rollback(s);
+    if (s->db)
+        (void)!store_sync(s, NULL); /* the checkpoint below does it too */
     cache_free(s->cache);
     words_free(s->words);
     later_free(s);
@@ -256,14 +258,27 @@ uint64_t store_lost_commits(const struct store *s)
     return s->mark.lost;
 }
 
-int store_begin(struct store *s, struct err *err)
+static int begin(struct store *s, bool soon, struct err *err)
 {
     int rc;
 
     assert(s->writer && !s->open_tx);
-    rc = stmt_run(USE(s, BEGIN), err);
+    rc = wal_wait(s, !soon, err);
+    if (rc == 0)
+        rc = stmt_run(USE(s, BEGIN), err);
     s->open_tx = rc == 0;
+    s->soon = rc == 0 && soon;
     return rc;
+}
+
+int store_begin(struct store *s, struct err *err)
+{
+    return begin(s, false, err);
+}
+
+int store_begin_soon(struct store *s, struct err *err)
+{
+    return begin(s, s->sync_later, err);
 }
 
 int store_commit(struct store *s, struct err *err)
@@ -296,7 +311,7 @@ int store_commit(struct store *s, struct err *err)
     s->open_tx = false;
     if (rc == 0 && swept > 0)
         s->swept = 0;
-    if (rc == 0)
+    if (rc == 0 && !s->unsynced) /* files do not go before the rows that say so are durable */
         checkpoint_sweep(s);
     return rc;
 }

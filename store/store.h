@@ -84,6 +84,14 @@ bool store_in_transaction(const struct store *s);
  * milliseconds, by store_tidy() when he has told everybody what was committed; but for a log of
  * which nobody takes care. The log's file is made long enough for some hundred small commits. */
 void store_tidy_later(struct store *s);
+/* From now on the commit of a submission (store_submit_end()) does not wait for the disk: everybody
+ * sees it, it survives this process, but a power cut may take it until store_sync() has returned 0
+ * or a later transaction that wrote something was committed. So the time until then is the
+ * caller's, for what needs no durable submission; nobody may be told yet that it is taken. Nothing
+ * that was durable before is at risk. store_synced(): is nothing of that kind left? */
+void store_sync_later(struct store *s);
+bool store_synced(const struct store *s);
+int store_sync(struct store *s, struct err *err) MUST_CHECK; /* ERR_IO; not in a transaction */
 void store_tidy(struct store *s); /* not in a transaction; does nothing while the log is short */
 
 /* Count this start of a coordinator: 1, 2, 3... Opens its own transaction; also records the event

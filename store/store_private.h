@@ -31,6 +31,10 @@ struct store {
     struct later *later, *later_last;
     struct plains *plains; /* NULL until the first */
     bool tidy_later;       /* store_tidy_later() */
+    bool sync_later;       /* store_sync_later() */
+    bool soon;             /* the transaction is one whose commit does not wait for the disk */
+    bool half;             /* SQLite is set so: synchronous=NORMAL */
+    bool unsynced;         /* something is committed that store_sync() has to make durable */
     int log_pages;         /* since it was last brought into the file, or was to be */
     int log_grew;          /* by the last commit */
     uint64_t tidied_ms;    /* when it was by store_tidy() */
@@ -46,6 +50,9 @@ struct store {
 };
 
 void plain_write(struct store *s); /* plain.c */
+
+/* store_begin(), but where store_sync_later() was called the commit does not wait for the disk. */
+int store_begin_soon(struct store *s, struct err *err) MUST_CHECK;
 
 /* Statement ID, reset; it finds written what is kept for the commit (plain.h). */
 static inline struct stmt *store_use(struct store *s, enum stmt_id id)

@@ -40,7 +40,7 @@ int store_submit_begin(struct store *s, const char *name, const struct digest *r
 {
     struct stmt *st;
     int64_t id = 0;
-    int rc = store_begin(s, err);
+    int rc = store_begin_soon(s, err);
 
     *ret = (struct store_submission){ 0 };
     if (rc < 0)

@@ -11,6 +11,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/macros.h"
+#include "store/mark.h"
+#include "store/sqlite.h"
 #include "store/store_private.h"
 
 /* Pages: 2 MiB, where the caller tidies and has time for it; 16 MiB; and twice as many where the
@@ -36,6 +38,7 @@ static int on_log(void *arg, struct sqlite3 *db, const char *name, int pages)
     (void)name;
     s->log_grew = pages - s->log_pages;
     s->log_pages = pages;
+    s->unsynced = s->soon; /* a commit that waited has taken along what stood before it */
     if (pages >= (s->tidy_later ? LOG_TOO_LONG : LOG_LONG))
         checkpoint_log(s);
     return SQLITE_OK;
@@ -105,4 +108,44 @@ void store_tidy(struct store *s)
         return;
     checkpoint_log(s);
     s->tidied_ms = now_ms;
+}
+
+int wal_wait(struct store *s, bool wait, struct err *err)
+{
+    int rc = 0;
+
+    assert(!s->open_tx);
+    if (s->half == !wait)
+        return 0;
+    rc = sqlite_run(s->db, wait ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", err);
+    if (rc == 0)
+        s->half = !wait;
+    return rc;
+}
+
+void store_sync_later(struct store *s)
+{
+    s->sync_later = true;
+}
+
+bool store_synced(const struct store *s)
+{
+    return !s->unsynced;
+}
+
+int store_sync(struct store *s, struct err *err)
+{
+    struct sqlite3_file *log = NULL;
+
+    assert(!s->open_tx);
+    if (!s->unsynced)
+        return 0;
+    /* As SQLite itself does at the end of a commit, by the file that it has open: one of our own
+     * would do as well, but closing it is an open and a close for each. */
+    if (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK ||
+        !log || !log->pMethods || log->pMethods->xSync(log, SQLITE_SYNC_NORMAL) != SQLITE_OK)
+        return err_set(err, ERR_IO, "%s-wal: what was committed cannot be made durable", s->path);
+    s->unsynced = false;
+    mark_write(s);
+    return 0;
 }

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* wal.h - SQLite's write-ahead log (walformat.html): when it is brought into the file, and how long
- * it is from the start. Users include store.h, which has store_tidy() and store_tidy_later(). */
+/* wal.h - SQLite's write-ahead log (walformat.html): when it is brought into the file, how long it
+ * is from the start, and when it is on the disk. Users include store.h, which has store_tidy(),
+ * store_sync() and both of their store_..._later(). */
 #ifndef STORE_WAL_H
 #define STORE_WAL_H
+
+#include <stdbool.h>
+
+#include "common/base/err.h"
 
 struct store;
 
@@ -16,6 +21,9 @@ enum {
 
 /* From now on the log of S's connection is brought in by and by. */
 void wal_watch(struct store *s);
+
+/* Does the next commit wait for the disk (synchronous=FULL)? Not in a transaction. */
+int wal_wait(struct store *s, bool wait, struct err *err) MUST_CHECK;
 
 /* Make the log's file WAL_READY_BYTES long. A commit that makes the file longer has to wait for the
  * file system's journal too: seen with 90 kB at a time on ext4, 0.63 ms instead of 0.43. Zeros are

@@ -42,7 +42,7 @@ for level in generic neon; do
     WORKER=$!
     PIDS="$PIDS $WORKER"
     drover run "$HERE/emulated.cfg" --store "$TMP/$level.db" >"$TMP/run.log" 2>&1 || fail "run with $level"
-    kill "$WORKER"
+    drover drain arm --store "$TMP/$level.db" >/dev/null || fail "drain" # the emulator itself may end by a signal
     wait "$WORKER" || fail "the worker's exit status is $?"
     kill "$COORDINATOR"
     wait "$COORDINATOR" || fail "the coordinator's exit status is $?"

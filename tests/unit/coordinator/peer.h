@@ -201,6 +201,7 @@ static inline void lease_cleanup(Drover__Lease **l)
 {
     if (*l)
         drover__lease__free_unpacked(*l, NULL);
+    *l = NULL;
 }
 
 /* Put BYTES on the blob socket; its digest. */

@@ -247,6 +247,64 @@ static void a_message_that_breaks_a_rule_hurts_no_other(void **state)
     assert_true(s.m[0]->cancel->attempt == 1 && s.m[1]->cancel->attempt == 2);
 }
 
+/* Before a submission is on the disk: what may begin, begins; answers, and what must keep its place
+ * behind or before them, wait. */
+static void leases_alone_leave_before_the_rest(void **state)
+{
+    struct outbox *o CLEANUP(outbox_cleanup) = outbox_new();
+    struct cards *c CLEANUP(cards_cleanup) = cards_new();
+    struct sent s = { 0 };
+
+    (void)state;
+    outbox_flush_leases(o, take, &s);
+    assert_int_equal(s.len, 0);
+    add_cancel(o, 1, 7); /* a peer that is told something else first */
+    add_lease(o, c, 1, 8);
+    add_lease(o, c, 2, 9); /* only leases */
+    add_lease(o, c, 2, 10);
+    outbox_ack(o, 3, 5, 0); /* acks say that something is durable */
+    add_lease(o, c, 3, 11);
+    outbox_flush_leases(o, take, &s);
+    assert_int_equal(s.len, 1);
+    assert_int_equal(s.peer[0], 2);
+    assert_int_equal(s.m[0]->leases->n_v, 2);
+    assert_int_equal(outbox_counts(o).messages, 4);
+    sent_release(&s);
+
+    add_lease(o, c, 2, 12);
+    outbox_flush_leases(o, take, &s);
+    outbox_flush_leases(o, take, &s); /* nothing twice */
+    assert_int_equal(s.len, 1);
+    assert_int_equal(s.m[0]->lease->attempt, 12);
+    sent_release(&s);
+
+    outbox_flush(o, take, &s);
+    assert_int_equal(s.len, 4);
+    for (size_t i = 0, cancels = 0, leases = 0; i < s.len; i++) {
+        assert_int_not_equal(s.peer[i], 2);
+        cancels += s.m[i]->body_case == DROVER__ENVELOPE__BODY_CANCEL;
+        leases += s.peer[i] == 1 && s.m[i]->body_case == DROVER__ENVELOPE__BODY_LEASE;
+        assert_true(leases <= cancels); /* the order they were added in */
+    }
+    assert_int_equal(outbox_counts(o).messages, 0);
+    sent_release(&s);
+}
+
+/* Each is held against each: not where thousands wait, which share one wait for the disk. */
+static void leases_do_not_leave_first_when_much_waits(void **state)
+{
+    struct outbox *o CLEANUP(outbox_cleanup) = outbox_new();
+    struct cards *c CLEANUP(cards_cleanup) = cards_new();
+    struct sent s = { 0 };
+
+    (void)state;
+    for (uint64_t peer = 1; peer <= 100; peer++)
+        add_lease(o, c, peer, peer);
+    outbox_flush_leases(o, take, &s);
+    assert_int_equal(s.len, 0);
+    outbox_drop(o);
+}
+
 static void many_peers_are_forgotten_when_they_are_served(void **state)
 {
     struct outbox *o CLEANUP(outbox_cleanup) = outbox_new();
@@ -349,6 +407,8 @@ int main(void)
         cmocka_unit_test(a_cancel_comes_behind_the_lease_it_cancels),
         cmocka_unit_test(what_was_dropped_is_never_sent),
         cmocka_unit_test(a_message_that_breaks_a_rule_hurts_no_other),
+        cmocka_unit_test(leases_alone_leave_before_the_rest),
+        cmocka_unit_test(leases_do_not_leave_first_when_much_waits),
         cmocka_unit_test(many_peers_are_forgotten_when_they_are_served),
         cmocka_unit_test(a_card_says_what_the_job_says),
         cmocka_unit_test(cards_of_other_jobs_and_long_ones_are_not_given),

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: SQLite's log is brought into the file when wal.h says so, and one that was made ready holds
- * what was committed and nothing else. Method: transactions of so many pages, the file's size; a
- * child process that is killed. */
+/* Goal: SQLite's log is brought into the file when wal.h says so, one that was made ready holds
+ * what was committed and nothing else, and a submission is on the disk when store.h says so.
+ * Method: transactions of so many pages, the file's size; a child process that is killed. */
 #include "tests/unit/store/small_plan.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "store/sqlite.h"
@@ -163,6 +165,110 @@ static void killed_writer_leaves_a_ready_log_with_all_it_committed(void **state)
     OK(store_open(&f->s, f->path, "", err));
 }
 
+static void mark_of(const struct fixture *f, char ret[64])
+{
+    char path[STORE_PATH_MAX + 8];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s-mark", f->path);
+    file = fopen(path, "r");
+    memset(ret, 0, 64);
+    if (file) {
+        assert_true(fread(ret, 1, 63, file) > 0);
+        fclose(file);
+    }
+}
+
+static int syncs;
+static bool disk_is_broken;
+
+/* In place of the C library's, for SQLite too. */
+__attribute__((visibility("default"))) int fdatasync(int fd)
+{
+    syncs++;
+    if (disk_is_broken) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+static void a_submission_waits_for_the_disk_unless_it_is_to_be_later(void **state)
+{
+    struct fixture *f = *state;
+    char before[64], after[64];
+    struct plan p;
+
+    write_pages(f->s, 1);
+    syncs = 0;
+    submit_plan(f->s, (struct plan_options){ 0 }, &p);
+    assert_true(syncs >= 1);
+    assert_true(store_synced(f->s));
+
+    store_sync_later(f->s);
+    mark_of(f, before);
+    syncs = 0;
+    submit_plan(f->s, (struct plan_options){ .name = "two" }, &p);
+    assert_int_equal(syncs, 0);
+    assert_false(store_synced(f->s));
+    assert_int_equal(number(f->path, "SELECT count(*) FROM experiment"), 2); /* all see it */
+    mark_of(f, after);
+    assert_string_equal(before, after); /* what a power cut may take is not missed */
+
+    OK(store_sync(f->s, err));
+    assert_int_equal(syncs, 1);
+    assert_true(store_synced(f->s));
+    mark_of(f, after);
+    assert_string_not_equal(before, after);
+    OK(store_sync(f->s, err));
+    assert_int_equal(syncs, 1); /* once is enough */
+}
+
+static void the_next_transaction_that_writes_makes_a_submission_durable(void **state)
+{
+    struct fixture *f = *state;
+    char before[64], after[64];
+    struct plan p;
+
+    store_sync_later(f->s);
+    write_pages(f->s, 1);
+    mark_of(f, before);
+    submit_plan(f->s, (struct plan_options){ 0 }, &p);
+    syncs = 0;
+    begin(f->s); /* writes nothing */
+    commit(f->s);
+    assert_int_equal(syncs, 0);
+    assert_false(store_synced(f->s));
+    write_pages(f->s, 1);
+    assert_int_equal(syncs, 1);
+    assert_true(store_synced(f->s));
+    mark_of(f, after);
+    assert_string_not_equal(before, after);
+    begin(f->s); /* undone: the one after it waits again */
+    store_rollback(f->s);
+    submit_plan(f->s, (struct plan_options){ .name = "two" }, &p);
+    store_close(f->s);
+    OK(store_open(&f->s, f->path, "", err));
+    assert_int_equal(store_lost_commits(f->s), 0);
+    assert_int_equal(number(f->path, "SELECT count(*) FROM experiment"), 2);
+}
+
+static void disk_that_does_not_take_a_submission_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct plan p;
+    struct err why = { 0 };
+
+    store_sync_later(f->s);
+    write_pages(f->s, 1);
+    submit_plan(f->s, (struct plan_options){ 0 }, &p);
+    disk_is_broken = true;
+    assert_int_equal(store_sync(f->s, &why), ERR_IO);
+    disk_is_broken = false;
+    assert_non_null(strstr(why.text, "durable"));
+    assert_false(store_synced(f->s));
+}
+
 #define T(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
 
 int main(void)
@@ -171,6 +277,9 @@ int main(void)
         T(a_long_log_is_brought_in_when_it_is_asked_for_or_too_long),
         T(a_shorter_log_is_brought_in_after_small_commits_only),
         T(log_made_ready_is_empty_and_keeps_its_length),
+        T(a_submission_waits_for_the_disk_unless_it_is_to_be_later),
+        T(the_next_transaction_that_writes_makes_a_submission_durable),
+        T(disk_that_does_not_take_a_submission_is_told),
         T(killed_writer_leaves_a_ready_log_with_all_it_committed),
     };
 
