@@ -40,14 +40,16 @@ go_on() {
     fi
 }
 
-# log_end: sets END, where the log's last frame ends: behind it are older frames, or zeros.
+# log_end: sets END, where the last transaction in the log ends: behind it are frames of one that was under way, older ones, or zeros.
 log_end() {
     END=$(python3 -c '
 import struct, sys
 data = open(sys.argv[1], "rb").read()
-end = 32
-while data[end + 8:end + 16] == data[16:24]:
-    end += 24 + struct.unpack(">I", data[8:12])[0]
+end = at = 32
+while data[at + 8:at + 16] == data[16:24]:
+    commits = data[at + 4:at + 8] != bytes(4)
+    at += 24 + struct.unpack(">I", data[8:12])[0]
+    end = at if commits else end
 print(end)' "$S-wal")
 }
 

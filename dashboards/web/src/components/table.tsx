@@ -2,12 +2,13 @@
 // A table of any length: only the rows on the screen exist; the others are pages behind a cursor.
 // It is a real table with role=grid: arrows move, Enter opens, Space selects, headers sort.
 import type { ComponentChildren, VNode } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { integer } from "../lib/format";
 import { useElementId, useRemembered } from "../lib/hooks";
 import type { Page } from "../lib/pages";
 import { ROW, topFor, windowAt } from "../lib/scroll";
 import { Empty, ErrorNote } from "./basics";
+import { TableBody } from "./table_body";
 import { Column, ColumnChooser, columnWidths, HeadCell } from "./table_columns";
 import { Source, usePaged } from "./table_rows";
 
@@ -41,6 +42,8 @@ export interface TableProps<Row> {
   onPage?: (page: Page<Row>) => void;
 }
 
+const NONE: ReadonlySet<string | number> = new Set();
+
 export function DataTable<Row>(props: TableProps<Row>): VNode {
   const { source, rowKey } = props;
   const id = useElementId("table");
@@ -60,7 +63,8 @@ export function DataTable<Row>(props: TableProps<Row>): VNode {
   };
   const rows = usePaged(source, props.pageSize ?? 100, range, restart, props.onPage);
   const { length } = rows;
-  const { first, last, above, below } = windowAt(top, room.height, length);
+  const view = windowAt(top, room.height, length);
+  const { first, last } = view;
   range.current = { first, last };
 
   useLayoutEffect(() => {
@@ -78,16 +82,9 @@ export function DataTable<Row>(props: TableProps<Row>): VNode {
     return () => observer.disconnect();
   }, []);
 
-  // A long table is one stop of Tab; arrows and Enter go on from there.
-  useLayoutEffect(() => {
-    if (props.onOpen === undefined) return;
-    for (const one of scroller.current?.querySelectorAll<HTMLElement>("tbody a[href], tbody button") ?? [])
-      one.tabIndex = -1;
-  });
-
   const isHidden = (c: Column<Row>) =>
     c.fixed !== true && (hidden === null ? c.shown === false : hidden.includes(c.name));
-  const shown = props.columns.filter((c) => !isHidden(c));
+  const shown = useMemo(() => props.columns.filter((c) => !isHidden(c)), [props.columns, hidden]);
   const widths = columnWidths(shown, room.width - (props.onSelect === undefined ? 0 : 36));
   const whole = widths.reduce((a, b) => a + b, 0) + (props.onSelect === undefined ? 0 : 36);
 
@@ -144,62 +141,6 @@ export function DataTable<Row>(props: TableProps<Row>): VNode {
     }
     event.preventDefault();
   };
-
-  const visible: VNode[] = [];
-  for (let k = first; k < last; k++) {
-    const row = rows.at(k);
-    if (row === undefined) {
-      visible.push(
-        <tr key={"gap " + k} class="gap" aria-rowindex={k + 2}>
-          <td colSpan={shown.length + (props.onSelect === undefined ? 0 : 1)}>
-            <span class="bone bone-1" aria-hidden="true" />
-          </td>
-        </tr>,
-      );
-      continue;
-    }
-    const key = rowKey(row);
-    const selected = props.selection?.has(key) === true;
-    const classes = [
-      k === cursor && focused ? "cursor" : "",
-      key === props.active ? "active" : "",
-      selected ? "selected" : "",
-      props.onOpen === undefined ? "" : "opens",
-      props.rowTone?.(row) ?? "",
-    ];
-    visible.push(
-      <tr
-        key={key}
-        id={id + "-" + k}
-        aria-rowindex={k + 2}
-        aria-selected={props.onSelect === undefined ? undefined : selected}
-        class={classes.filter((c) => c !== "").join(" ")}
-        onClick={(event) => {
-          if (event.target instanceof Element && event.target.closest("a, button, input, label") !== null) return;
-          if ((getSelection()?.toString() ?? "") !== "") return;
-          setCursor(k);
-          props.onOpen?.(row);
-        }}
-      >
-        {props.onSelect !== undefined && (
-          <td class="pick">
-            <input
-              type="checkbox"
-              tabIndex={-1}
-              checked={selected}
-              aria-label={"Select row " + (k + 1)}
-              onChange={() => toggle(row)}
-            />
-          </td>
-        )}
-        {shown.map((c) => (
-          <td key={c.name} class={c.type === "number" ? "num" : ""}>
-            {c.render(row)}
-          </td>
-        ))}
-      </tr>,
-    );
-  }
 
   const { matched, total } = rows;
   const fillHeight = props.height === "fill" || props.height === undefined;
@@ -271,22 +212,26 @@ export function DataTable<Row>(props: TableProps<Row>): VNode {
               ))}
             </tr>
           </thead>
-          <tbody>
-            {above > 0 && <Space key="above" height={above} />}
-            {visible}
-            {below > 0 && <Space key="below" height={below} />}
-          </tbody>
+          <TableBody
+            id={id}
+            view={view}
+            rows={rows}
+            rowKey={rowKey}
+            columns={shown}
+            cursor={focused ? cursor : -1}
+            active={props.active}
+            selection={props.onSelect === undefined ? undefined : (props.selection ?? NONE)}
+            rowTone={props.rowTone}
+            opens={props.onOpen !== undefined}
+            onOpen={(row, k) => {
+              setCursor(k);
+              props.onOpen?.(row);
+            }}
+            onSelect={toggle}
+          />
         </table>
         {rows.none && rows.error === null && (props.empty ?? <Empty title="Nothing here" />)}
       </div>
     </div>
-  );
-}
-
-function Space(props: { height: number }): VNode {
-  return (
-    <tr aria-hidden="true" class="space" style={{ height: props.height + "px" }}>
-      <td />
-    </tr>
   );
 }

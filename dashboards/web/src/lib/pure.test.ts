@@ -14,6 +14,7 @@ import { FarPages } from "./far_pages";
 import { Pages, compareCells, slicePage } from "./pages";
 import { ROW, topFor, windowAt } from "./scroll";
 import { idPart, link, parsePlace, queryText } from "./place";
+import { slotsFor } from "./slots";
 import { EventParser, backOffMs } from "./sse";
 import { chooseChart, insertWord, kindOf, quoted, remembering, seriesOf } from "./sql_text";
 import type { JobDocument, QueryAnswer } from "./types";
@@ -381,4 +382,15 @@ test("the same event many times in a row is one line", () => {
       [2, 1],
     ],
   );
+});
+
+test("a row that stays keeps its element; one that comes takes that of one that went", () => {
+  const at = (m: ReadonlyMap<string, number>) => [...m].map(([key, slot]) => key + slot).join(" ");
+  const first = slotsFor<string>(new Map(), ["a", "b", "c"]);
+  assert.equal(at(first), "a0 b1 c2");
+  const moved = slotsFor(first, ["b", "c", "d", "e"]);
+  assert.equal(at(moved), "b1 c2 d0 e3");
+  assert.equal(at(slotsFor(moved, ["v", "w", "x", "y"])), "v1 w2 x0 y3", "in the order they stand in the page");
+  assert.equal(at(slotsFor(moved, ["e"])), "e3");
+  assert.equal(at(slotsFor(slotsFor(moved, ["e"]), ["e", "f"])), "e3 f0");
 });
