@@ -145,7 +145,7 @@ export function DataTable<Row>(props: TableProps<Row>): VNode {
   const { matched, total } = rows;
   const fillHeight = props.height === "fill" || props.height === undefined;
   return (
-    <div class={"data-table" + (rows.old ? " stale" : "")}>
+    <div class="data-table">
       {(props.toolbar !== undefined || props.chooser !== false) && (
         <div class="table-bar">
           <div class="table-tools">{props.toolbar}</div>
@@ -164,7 +164,7 @@ export function DataTable<Row>(props: TableProps<Row>): VNode {
       {rows.error !== null && <ErrorNote error={rows.error} retry={rows.retry} />}
       <div
         ref={scroller}
-        class={"table-scroll" + (fillHeight ? " fill" : "")}
+        class={"table-scroll" + (fillHeight ? " fill" : "") + (rows.old ? " stale" : "")}
         style={
           fillHeight
             ? undefined
