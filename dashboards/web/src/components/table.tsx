@@ -4,7 +4,7 @@
 import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { integer } from "../lib/format";
-import { useElementId, useRemembered } from "../lib/hooks";
+import { useElementId, useLasting, useRemembered } from "../lib/hooks";
 import type { Page } from "../lib/pages";
 import { ROW, topFor, windowAt } from "../lib/scroll";
 import { Empty, ErrorNote } from "./basics";
@@ -63,6 +63,8 @@ export function DataTable<Row>(props: TableProps<Row>): VNode {
   };
   const rows = usePaged(source, props.pageSize ?? 100, range, restart, props.onPage);
   const { length } = rows;
+  // A layer of its own for a quick answer would have all of it drawn twice more.
+  const pale = useLasting(rows.old, 150);
   const view = windowAt(top, room.height, length);
   const { first, last } = view;
   range.current = { first, last };
@@ -164,7 +166,7 @@ export function DataTable<Row>(props: TableProps<Row>): VNode {
       {rows.error !== null && <ErrorNote error={rows.error} retry={rows.retry} />}
       <div
         ref={scroller}
-        class={"table-scroll" + (fillHeight ? " fill" : "") + (rows.old ? " stale" : "")}
+        class={"table-scroll" + (fillHeight ? " fill" : "") + (pale ? " stale" : "")}
         style={
           fillHeight
             ? undefined

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where the rows of a table come from: from memory, or page by page from the server as they are seen.
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ApiError, asError } from "../lib/api";
 import { FarPages } from "../lib/far_pages";
 import { onTick } from "../lib/live";
@@ -116,7 +116,8 @@ export function usePaged<Row>(
     );
   }, [size]);
 
-  useEffect(() => {
+  // Before the frame: while it is drawn, the answer comes.
+  useLayoutEffect(() => {
     asking.current?.abort();
     asking.current = null;
     setError(null);

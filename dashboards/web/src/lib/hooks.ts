@@ -106,3 +106,17 @@ export function paintCanvas(
   pen.clearRect(0, 0, width, height);
   paint(pen);
 }
+
+/** Is FLAG true, and has it been for MS? What is over at once need not be shown. */
+export function useLasting(flag: boolean, ms: number): boolean {
+  const [lasting, setLasting] = useState(false);
+  useEffect(() => {
+    if (!flag) return undefined;
+    const timer = setTimeout(() => setLasting(true), ms);
+    return () => {
+      clearTimeout(timer);
+      setLasting(false);
+    };
+  }, [flag, ms]);
+  return flag && lasting;
+}
