@@ -93,7 +93,7 @@ static void end_round(struct server *s)
 /* A submission is committed, but not on the disk yet. Who submitted it must wait for that; a worker
  * need not, so what it begins is begun meanwhile: should a power cut take the submission, then
  * nobody was told of it, and the worker, that holds an attempt nobody knows, is told to drop it. */
-static int sync(struct server *s, struct err *err)
+static int make_durable(struct server *s, struct err *err)
 {
     shell_send_leases(s);
     return store_sync(s->store, err);
@@ -106,7 +106,7 @@ void shell_flush(struct server *s)
         int rc = store_in_transaction(s->store) && !s->failed ? commit(s, &err) : 0;
 
         if (rc == 0 && !s->failed && !store_synced(s->store) && !shell_ready_waits(s))
-            rc = sync(s, &err);
+            rc = make_durable(s, &err);
         if (rc < 0)
             shell_fail(s, rc, &err);
         if (s->failed)
