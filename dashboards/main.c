@@ -22,7 +22,7 @@
 
 const char *argp_program_version = "drover-dashboard " DROVER_VERSION;
 
-enum { PORT = 8420, NICE = 10, THREADS = 2, MEMORY_MB = 1024 };
+enum { PORT = 8420, NICE = 10, THREADS_MAX = 2, MEMORY_MB = 1024 };
 
 enum {
     OPT_TOKEN = 256,
@@ -56,7 +56,8 @@ static const struct argp_option options[] = {
       "An answer may take so long (5000); SQL may ask for six times as much", 0 },
     { "memory-mb", OPT_MEMORY, "MB", 0, "Memory for the columns of large experiments (1024)", 0 },
     { "threads", OPT_THREADS, "N", 0,
-      "Threads that answer quick questions (2); slow ones, SQL and tables, have one of their own",
+      "Threads that answer quick questions (half the cores, at most 2); slow ones, SQL and tables, "
+      "have one of their own",
       0 },
     { "nice", OPT_NICE, "N", 0, "Priority, 0 to 19 (10): the coordinator goes first", 0 },
     { "no-page", OPT_NO_PAGE, NULL, 0, "Only the data under /api/v1, no page", 0 },
@@ -304,12 +305,20 @@ static int run(struct arguments *a, struct err *err)
     return rc;
 }
 
+/* On two cores one stays free for the coordinator and its clients. */
+static size_t default_threads(void)
+{
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return cores > THREADS_MAX ? THREADS_MAX : 1;
+}
+
 int main(int argc, char **argv)
 {
     struct arguments a = {
         .service = { .store = "results.db",
                      .time_ms = API_TIME_MS,
-                     .threads = THREADS,
+                     .threads = default_threads(),
                      .memory = (size_t)MEMORY_MB << 20 },
         .http = { .bind = "127.0.0.1", .port = PORT, .tables = routes_all },
         .nice = NICE,
