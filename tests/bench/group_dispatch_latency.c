@@ -40,7 +40,7 @@ void dispatch_report_percentiles(struct bench *b, const char *name, double *seco
     bench_report(b, text, "ms", f, BETTER_LOWER, p99_limit_ms);
 }
 
-/* What the disk takes for what each of them needs once or twice: 4 KiB appended, synchronised. */
+/* What the disk takes for what a durable result needs twice: 4 KiB appended, synchronised. */
 static void measure_disk(const struct cluster *c, double *seconds, size_t n)
 {
     static const char page[4096];
