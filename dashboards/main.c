@@ -310,7 +310,7 @@ static size_t default_threads(void)
 {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
-    return cores > THREADS_MAX ? THREADS_MAX : 1;
+    return cores >= 2 * THREADS_MAX ? THREADS_MAX : 1;
 }
 
 int main(int argc, char **argv)
