@@ -35,10 +35,10 @@ void outbox_lease(struct outbox *o, uint64_t peer, const void *card, size_t len,
 /* SEND(ARG, peer, bytes, len) for each message; the outbox is empty afterwards. */
 typedef void (*outbox_send_fn)(void *arg, uint64_t peer, const void *bytes, size_t len);
 void outbox_flush(struct outbox *o, outbox_send_fn send, void *arg);
-void outbox_drop(struct outbox *o);
-/* Likewise, but only the leases of peers for whom nothing else waits: they leave before the rest.
- * Does nothing when much waits. */
+/* Likewise, but only the leases of peers for whom nothing else waits: they leave before the rest,
+ * which stays. Does nothing when more than 64 messages and groups wait. */
 void outbox_flush_leases(struct outbox *o, outbox_send_fn send, void *arg);
+void outbox_drop(struct outbox *o);
 
 struct outbox_counts {
     size_t bytes, messages;            /* that wait now; groups still open count their content */

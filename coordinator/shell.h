@@ -157,8 +157,8 @@ void shell_send(struct server *s, uint64_t peer, Drover__Envelope__BodyCase body
 void shell_refuse(struct server *s, uint64_t peer, uint64_t request, int code, const char *text);
 void shell_send_ack(struct server *s, uint64_t peer, uint64_t seq, int code);
 void shell_send_all(struct server *s);
-void shell_send_leases(
-    struct server *s); /* alone, as far as that does not change anybody's order */
+/* Leases alone, as far as that does not change the order of any worker's messages. */
+void shell_send_leases(struct server *s);
 void shell_send_drop(struct server *s);
 bool shell_sends_wait(const struct server *s);
 

@@ -140,8 +140,7 @@ int store_sync(struct store *s, struct err *err)
     assert(!s->open_tx);
     if (!s->unsynced)
         return 0;
-    /* As SQLite itself does at the end of a commit, by the file that it has open: one of our own
-     * would do as well, but closing it is an open and a close for each. */
+    /* As SQLite itself does at the end of a commit, by the file that it has open. */
     if (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK ||
         !log || !log->pMethods || log->pMethods->xSync(log, SQLITE_SYNC_NORMAL) != SQLITE_OK)
         return err_set(err, ERR_IO, "%s-wal: what was committed cannot be made durable", s->path);
