@@ -195,10 +195,10 @@ static int start(struct server *s, struct err *err)
 {
     int rc = store_open(&s->store, s->options.store_path, "", err);
 
-    if (rc == 0 && store_lost_commits(s->store) > 0)
+    if (rc == 0 && store_was_damaged(s->store))
         log_error("store_damaged",
-                  "store=%s lost_transactions=%llu text=\"its log lost what was committed: those "
-                  "results are made again\"",
+                  "store=%s lost_transactions=%llu text=\"its log was damaged: what is lost of "
+                  "it is made again\"",
                   s->options.store_path, (unsigned long long)store_lost_commits(s->store));
     if (rc == 0) {
         store_tidy_later(s->store);

@@ -12,31 +12,56 @@
 #include "store/sqlite.h"
 #include "store/store_private.h"
 
-/* "IDENTITY COMMITS\n", both of 16 hex digits: one write, whole or not at all. */
-enum { MARK_BYTES = 34 };
+/* "IDENTITY COMMITS BROUGHT\n", each of 16 hex digits: one write, whole or not at all. */
+enum { MARK_BYTES = 51 };
 /* More than a lost part of a log can have given out: attempts are reserved by the 65,536. */
 #define LEAP_SQL                                                                                   \
     "UPDATE meta SET value = value + 1000000000 WHERE name = 'attempt_reserved';"                  \
     "UPDATE meta SET value = value + 1000000 WHERE name = 'incarnation'"
 
-/* False: there is none, or it is no mark of ours. */
-static bool read_mark(int fd, uint64_t *ret_identity, uint64_t *ret_commits)
+static bool read_fd(int fd, struct mark_numbers *ret)
 {
     char text[MARK_BYTES + 1] = "";
 
-    return pread(fd, text, MARK_BYTES, 0) == MARK_BYTES &&
-           sscanf(text, "%16" SCNx64 " %16" SCNx64, ret_identity, ret_commits) == 2;
+    *ret = (struct mark_numbers){ 0 };
+    return pread(fd, text, MARK_BYTES, 0) > 0 &&
+           sscanf(text, "%16" SCNx64 " %16" SCNx64 " %16" SCNx64, &ret->identity, &ret->commits,
+                  &ret->brought) >= 2;
 }
 
-static int tell(struct store *s, uint64_t lost, struct err *err)
+static void path_of(const char *store, char out[STORE_PATH_MAX + 8])
+{
+    (void)snprintf(out, STORE_PATH_MAX + 8, "%s-mark", store);
+}
+
+bool mark_read(const char *path, struct mark_numbers *ret)
+{
+    char name[STORE_PATH_MAX + 8];
+
+    path_of(path, name);
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && read_fd(fd, ret);
+    if (fd >= 0)
+        (void)close(fd);
+    return ok;
+}
+
+static int tell(struct store *s, struct err *err)
 {
     CLEANUP(buf_release) struct buf text = { 0 };
 
-    buf_printf(&text,
-               "%" PRIu64
-               " committed transactions are gone from the end of %s (or its log %s-wal): "
-               "their results are made again. Look after the disk",
-               lost, s->path, s->path);
+    if (s->mark.lost > 0)
+        buf_printf(&text,
+                   "%" PRIu64
+                   " committed transactions are gone from the end of %s (or its log %s-wal): "
+                   "their results are made again. Look after the disk",
+                   s->mark.lost, s->path, s->path);
+    else
+        buf_printf(&text,
+                   "the log of %s was damaged, but the file has all of it. Look after the disk",
+                   s->path);
+    if (s->mark.aside)
+        buf_printf(&text, "; what was left of the log is %s-wal-damaged", s->path);
     int rc = store_begin(s, err);
     if (rc == 0)
         rc = sqlite_run(s->db, LEAP_SQL, err);
@@ -49,18 +74,26 @@ static int tell(struct store *s, uint64_t lost, struct err *err)
     return rc;
 }
 
+/* How many were lost, from the mark as the last writer left it. */
+static uint64_t lost_by(const struct store *s, const struct mark_numbers *last)
+{
+    return last->identity == s->mark.identity && last->commits > s->mark.commits
+               ? last->commits - s->mark.commits
+               : 0;
+}
+
 int mark_open(struct store *s, struct err *err)
 {
     char path[STORE_PATH_MAX + 8];
     int64_t identity = 0, commits = 0;
-    uint64_t marked_identity, marked;
+    struct mark_numbers last;
 
     int rc = sqlite_number(s->db, "SELECT value FROM meta WHERE name = 'identity'", &identity, err);
     if (rc == 0)
         rc = sqlite_number(s->db, "SELECT value FROM meta WHERE name = 'commits'", &commits, err);
     if (rc < 0)
         return rc;
-    (void)snprintf(path, sizeof path, "%s-mark", s->path);
+    path_of(s->path, path);
     s->mark.fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (s->mark.fd < 0)
         return err_errno(err, errno, "open %s", path);
@@ -68,14 +101,14 @@ int mark_open(struct store *s, struct err *err)
     s->mark.commits = (uint64_t)commits;
     s->mark.changes = sqlite3_total_changes64(s->db);
     s->mark.on = true;
-    /* A new store is all log yet: what it is must not go with it. */
-    if (commits == 0)
-        (void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    if (!read_mark(s->mark.fd, &marked_identity, &marked) || marked_identity != s->mark.identity ||
-        marked <= s->mark.commits)
-        return 0;
-    s->mark.lost = marked - s->mark.commits;
-    return tell(s, s->mark.lost, err);
+    s->mark.lost = read_fd(s->mark.fd, &last) ? lost_by(s, &last) : 0;
+    if (s->mark.lost > 0 || s->mark.aside)
+        rc = tell(s, err);
+    /* A new store is all log yet: what it is must not go with it. And what was brought in by
+     * another program has no mark. */
+    if (rc == 0)
+        mark_bring_in(s, SQLITE_CHECKPOINT_PASSIVE);
+    return rc;
 }
 
 int mark_count(struct store *s, struct err *err)
@@ -103,10 +136,22 @@ void mark_write(const struct store *s)
 
     if (!s->mark.on)
         return;
-    (void)snprintf(text, sizeof text, "%016" PRIx64 " %016" PRIx64 "\n", s->mark.identity,
-                   s->mark.commits);
+    (void)snprintf(text, sizeof text, "%016" PRIx64 " %016" PRIx64 " %016" PRIx64 "\n",
+                   s->mark.identity, s->mark.commits, s->mark.brought);
     /* A mark that could not be written is an older one. */
     (void)!pwrite(s->mark.fd, text, MARK_BYTES, 0);
+}
+
+void mark_bring_in(struct store *s, int mode)
+{
+    int pages = -1, brought = -1;
+
+    if (sqlite3_wal_checkpoint_v2(s->db, NULL, mode, &pages, &brought) != SQLITE_OK ||
+        pages != brought || !s->mark.on)
+        return;
+    s->mark.brought = s->mark.commits;
+    mark_write(s);
+    (void)fdatasync(s->mark.fd);
 }
 
 void mark_close(struct store *s)

@@ -9,13 +9,26 @@
  * mark has lost what was acknowledged: that is said, and attempts' ids and the incarnation leap, so
  * that nothing which the lost part gave out is given out again.
  *
- * The mark is not fsynced: after a power cut it may be older than the store, never newer. */
+ * The mark is not fsynced: after a power cut it may be older than the store, never newer. Beside it
+ * stands, fsynced, how many transactions the file had when the log was last brought in whole: what
+ * torn.h needs. */
 #ifndef STORE_MARK_H
 #define STORE_MARK_H
+
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "common/base/err.h"
 
 struct store;
+
+struct mark_numbers {
+    uint64_t identity, commits, brought;
+};
+
+/* Of the store at PATH. False: there is none, or it is no mark. An older one, without BROUGHT, has
+ * 0 there. */
+bool mark_read(const char *path, struct mark_numbers *ret);
 
 /* Compare, and put it right. Before the first transaction; ERR_IO, ERR_FULL, ERR_READONLY. */
 int mark_open(struct store *s, struct err *err) MUST_CHECK;
@@ -24,6 +37,8 @@ int mark_count(struct store *s, struct err *err) MUST_CHECK;
 /* It is committed; the mark is written too unless store_sync() is still to come. */
 void mark_committed(struct store *s);
 void mark_write(const struct store *s);
+/* Bring the log into the file as MODE (SQLITE_CHECKPOINT_...) says, and mark it when all came. */
+void mark_bring_in(struct store *s, int mode);
 void mark_close(struct store *s);
 
 #endif

@@ -21,6 +21,7 @@
 #include "store/shape.h"
 #include "store/sqlite.h"
 #include "store/store_private.h"
+#include "store/torn.h"
 #include "store/upgrade.h"
 #include "store/wal.h"
 #include "store/words.h"
@@ -57,7 +58,7 @@ void store_close(struct store *s)
         buf_release(&s->scratch[i]);
     stmts_release(&s->q);
     if (s->db && s->writer) /* readers may keep it from becoming empty; nothing is lost then */
-        sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        mark_bring_in(s, SQLITE_CHECKPOINT_TRUNCATE);
     sqlite_disconnect(s->db);
     mark_close(s);
     lock_drop(s->lock_fd);
@@ -138,6 +139,8 @@ int store_open(struct store **ret, const char *path, const char *endpoint, struc
         return rc;
     s = store_new(path, true);
     rc = lock_take(path, endpoint, &s->lock_fd, err);
+    if (rc == 0)
+        rc = torn_set_aside(s, err);
     if (rc == 0)
         rc = sqlite_connect(&s->db, path, CONNECT_WRITE, err);
     if (rc == 0)
@@ -258,6 +261,11 @@ uint64_t store_lost_commits(const struct store *s)
     return s->mark.lost;
 }
 
+bool store_was_damaged(const struct store *s)
+{
+    return s->mark.lost > 0 || s->mark.aside;
+}
+
 static int begin(struct store *s, bool soon, struct err *err)
 {
     int rc;
@@ -309,6 +317,8 @@ int store_commit(struct store *s, struct err *err)
     if (rc < 0)
         store_rollback(s);
     s->open_tx = false;
+    if (rc == 0)
+        wal_committed(s);
     if (rc == 0 && swept > 0)
         s->swept = 0;
     if (rc == 0 && !s->unsynced) /* files do not go before the rows that say so are durable */

@@ -100,9 +100,11 @@ int store_new_incarnation(struct store *s, uint64_t *ret, struct err *err) MUST_
 uint64_t
 store_incarnation(const struct store *s); /* of this open; 0 before store_new_incarnation */
 /* Committed transactions that were there when the store was last written and are not now (mark.h):
- * its log, or all of it, was damaged or replaced. 0: none. It has been told as an event "damaged".
- */
+ * its log, or all of it, was damaged or replaced. 0: none. */
 uint64_t store_lost_commits(const struct store *s);
+/* That, or a damaged log that took nothing with it (torn.h). It has been told as an event
+ * "damaged". */
+bool store_was_damaged(const struct store *s);
 
 struct store_worker {
     uint8_t uid[16];                             /* new for every start of the process */

@@ -35,15 +35,17 @@ struct store {
     bool soon;             /* the transaction is one whose commit does not wait for the disk */
     bool half;             /* SQLite is set so: synchronous=NORMAL */
     bool unsynced;         /* something is committed that store_sync() has to make durable */
+    bool log_full;         /* it has to be brought in after this commit */
     int log_pages;         /* since it was last brought into the file, or was to be */
     int log_grew;          /* by the last commit */
     uint64_t tidied_ms;    /* when it was by store_tidy() */
     bool kept;             /* some rows are kept until the commit (plain.h) */
     struct shape *shapes, *shapes_dirty, *shape_last; /* shape.h */
     struct {
-        bool on;
+        bool on, aside; /* aside: the log was (torn.h) */
         int fd;
         uint64_t identity, commits, lost; /* lost: transactions that its last user had committed */
+        uint64_t brought;                 /* so many has the file alone */
         int64_t changes;                  /* of the connection, when COMMITS was last raised */
     } mark;                               /* mark.h */
     struct buf scratch[3]; /* texts of the row that is written: their memory is kept */

@@ -25,7 +25,7 @@ enum { SHORT_EVERY_MS = 100, FEW_PAGES = 64 };
 /* A reader may keep it from bringing in all: the next one does, so its outcome does not matter. */
 static void checkpoint_log(struct store *s)
 {
-    (void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    mark_bring_in(s, SQLITE_CHECKPOINT_PASSIVE);
     s->log_pages = 0;
 }
 
@@ -39,9 +39,17 @@ static int on_log(void *arg, struct sqlite3 *db, const char *name, int pages)
     s->log_grew = pages - s->log_pages;
     s->log_pages = pages;
     s->unsynced = s->soon; /* a commit that waited has taken along what stood before it */
-    if (pages >= (s->tidy_later ? LOG_TOO_LONG : LOG_LONG))
-        checkpoint_log(s);
+    s->log_full = pages >= (s->tidy_later ? LOG_TOO_LONG : LOG_LONG);
+    if (!s->mark.on) /* not by store_commit() */
+        wal_committed(s);
     return SQLITE_OK;
+}
+
+void wal_committed(struct store *s)
+{
+    if (s->log_full)
+        checkpoint_log(s);
+    s->log_full = false;
 }
 
 void wal_watch(struct store *s)

@@ -22,6 +22,9 @@ enum {
 /* From now on the log of S's connection is brought in by and by. */
 void wal_watch(struct store *s);
 
+/* After a commit that is counted (mark.h): a log that has become too long is brought in. */
+void wal_committed(struct store *s);
+
 /* Does the next commit wait for the disk (synchronous=FULL)? Not in a transaction. */
 int wal_wait(struct store *s, bool wait, struct err *err) MUST_CHECK;
 

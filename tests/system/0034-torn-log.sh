@@ -6,16 +6,41 @@
 
 drover run "$HERE/tiny.cfg" --store "$TMP/plain.db" --workers 1 >"$TMP/plain.log" 2>&1 || fail "the undisturbed run failed"
 
-# half_way NAME: sets S; a coordinator and its worker were killed with part of the work done and a log that holds it.
+# log_ends: sets END, where the last transaction in the log ends (behind it are frames of one that was under way, older ones, or zeros), and MIDDLE, where
+# the middle one of those that are there ends; NEW, how many transactions the mark knows and the file alone does not have.
+log_ends() {
+    eval "$(python3 -c '
+import sqlite3, struct, sys
+store = sys.argv[1]
+data = open(store + "-wal", "rb").read()
+ends, at = [], 32
+while data[at + 8:at + 16] == data[16:24]:
+    commits = data[at + 4:at + 8] != bytes(4)
+    at += 24 + struct.unpack(">I", data[8:12])[0]
+    if commits: ends.append(at)
+alone = sqlite3.connect("file:" + store + "?immutable=1", uri=True)
+has = alone.execute("select value from meta where name = ?", ("commits",)).fetchone()[0]
+marked = int(open(store + "-mark").read().split()[1], 16)
+print("END=%d MIDDLE=%d NEW=%d" % (ends[-1] if ends else 32, ends[len(ends) // 2] if ends else 32, marked - has))' "$S")"
+}
+# half_way NAME: sets S; a coordinator and its worker were killed with part of the work done and a log that has more of it than the file: where it has just
+# been brought in, it has not, and nothing can be lost with it.
 half_way() {
-    S=$TMP/$1.db
-    start_coordinator "$S"
-    start_worker "$1"
-    drover submit "$HERE/tiny.cfg" --coordinator "$ENDPOINT" >"$TMP/submit.log" 2>&1 || fail "submit failed"
-    within 120 at_least "$S" "select count(*) from label" 60 || fail "the search did not get half-way"
-    kill -9 "$COORDINATOR" "$WORKER"
-    wait "$COORDINATOR" "$WORKER" 2>/dev/null || true
-    [ -s "$S-wal" ] || fail "no log is left to be damaged"
+    attempt=0
+    NEW=0
+    while [ "$NEW" -lt 8 ]; do
+        attempt=$((attempt + 1))
+        [ "$attempt" -le 10 ] || fail "the log was always just brought in"
+        S=$TMP/$1-$attempt.db
+        start_coordinator "$S"
+        start_worker "$1"
+        drover submit "$HERE/tiny.cfg" --coordinator "$ENDPOINT" >"$TMP/submit.log" 2>&1 || fail "submit failed"
+        within 120 at_least "$S" "select count(*) from label" 60 || fail "the search did not get half-way"
+        kill -9 "$COORDINATOR" "$WORKER"
+        wait "$COORDINATOR" "$WORKER" 2>/dev/null || true
+        [ -s "$S-wal" ] || fail "no log is left to be damaged"
+        log_ends
+    done
 }
 # go_on: the rest is done; sets DAMAGED, whether it was told.
 go_on() {
@@ -40,21 +65,7 @@ go_on() {
     fi
 }
 
-# log_end: sets END, where the last transaction in the log ends: behind it are frames of one that was under way, older ones, or zeros.
-log_end() {
-    END=$(python3 -c '
-import struct, sys
-data = open(sys.argv[1], "rb").read()
-end = at = 32
-while data[at + 8:at + 16] == data[16:24]:
-    commits = data[at + 4:at + 8] != bytes(4)
-    at += 24 + struct.unpack(">I", data[8:12])[0]
-    end = at if commits else end
-print(end)' "$S-wal")
-}
-
 half_way tail
-log_end
 head -c 7000 /dev/urandom | dd of="$S-wal" bs=4096 seek="$END" oflag=seek_bytes conv=notrunc status=none
 before=$(sqlite3 "file:$S?mode=ro" "select count(*) from label")
 head -c 7000 /dev/urandom >>"$S-wal"
@@ -62,14 +73,12 @@ go_on tail
 [ "$DAMAGED" = no ] && [ "$labels" -ge "$before" ] || fail "rubbish behind the last commit cost something: $before labels, then $labels"
 
 half_way shortened
-log_end
-truncate -s $((END / 2)) "$S-wal"
+truncate -s $((MIDDLE + 100)) "$S-wal"
 go_on shortened
 [ "$DAMAGED" = yes ] || fail "half of the log is gone in silence"
 
 half_way overwritten
-log_end
-printf 'damage' | dd of="$S-wal" bs=1 seek=$((END / 2)) conv=notrunc status=none
+printf 'damage' | dd of="$S-wal" bs=1 seek=$((MIDDLE + 500)) conv=notrunc status=none
 go_on overwritten
 [ "$DAMAGED" = yes ] || fail "a damaged log is read in silence"
 
