@@ -274,6 +274,18 @@ int stmt_get(struct stmt *st, int64_t *ret, struct err *err)
     return stmt_run(st, err);
 }
 
+int stmt_upsert(struct stmt *st, uint64_t *ret, bool *ret_new, struct err *err)
+{
+    int64_t id = 0;
+    int rc;
+
+    sqlite3_set_last_insert_rowid(st->db, 0); /* an update leaves it alone */
+    rc = stmt_get(st, &id, err);
+    *ret = (uint64_t)id;
+    *ret_new = rc == 0 && sqlite3_last_insert_rowid(st->db) == id;
+    return rc;
+}
+
 int stmt_columns(const struct stmt *st)
 {
     return sqlite3_column_count(st->handle);

@@ -88,6 +88,10 @@ uint64_t stmt_inserted(const struct stmt *st);
 /* The first column of the first row. No row: ERR_NOT_FOUND. Resets. */
 int stmt_get(struct stmt *st, int64_t *ret, struct err *err) MUST_CHECK;
 
+/* INSERT ... ON CONFLICT DO UPDATE ... RETURNING id: *RET is the row's, *RET_NEW: it was not there.
+ */
+int stmt_upsert(struct stmt *st, uint64_t *ret, bool *ret_new, struct err *err) MUST_CHECK;
+
 int stmt_columns(const struct stmt *st);
 const char *stmt_column_name(const struct stmt *st, int column);
 /* Values of the row; pointers are valid until the next step or reset. */

@@ -39,7 +39,6 @@ int store_submit_begin(struct store *s, const char *name, const struct digest *r
                        struct err *err)
 {
     struct stmt *st;
-    int64_t id = 0;
     int rc = store_begin_soon(s, err);
 
     *ret = (struct store_submission){ 0 };
@@ -48,8 +47,7 @@ int store_submit_begin(struct store *s, const char *name, const struct digest *r
     st = USE(s, EXPERIMENT_PUT);
     stmt_text(st, ":name", name);
     stmt_int(st, ":now", store_now());
-    rc = stmt_get(st, &id, err);
-    ret->experiment = (uint64_t)id;
+    rc = stmt_upsert(st, &ret->experiment, &ret->first, err);
     if (rc == 0)
         rc = put_revision(s, ret->experiment, revision, recipe, recipe_path, &ret->revision, err);
     if (rc < 0)
@@ -126,31 +124,28 @@ static int clear_run(struct store *s, uint64_t run, struct err *err)
 }
 
 static int put_run(struct store *s, const struct store_submission *sub, const struct digest *point,
-                   uint64_t seed, uint64_t *ret, struct err *err)
+                   uint64_t seed, uint64_t *ret, bool *ret_new, struct err *err)
 {
     struct stmt *st = USE(s, RUN_PUT);
-    int64_t id = 0;
-    int rc;
 
     stmt_u64(st, ":experiment", sub->experiment);
     stmt_u64(st, ":revision", sub->revision);
     stmt_digest(st, ":digest", point);
     stmt_u64(st, ":seed", seed);
-    rc = stmt_get(st, &id, err);
-    *ret = (uint64_t)id;
-    return rc;
+    return stmt_upsert(st, ret, ret_new, err);
 }
 
 int store_submit_run(struct store *s, const struct store_submission *sub,
                      const struct digest *point, uint64_t seed, const struct store_param *params,
                      size_t params_len, uint64_t *ret_run, struct err *err)
 {
+    bool is_new;
     int rc = item_begin(s, err);
 
     if (rc < 0)
         return rc;
-    rc = put_run(s, sub, point, seed, ret_run, err);
-    if (rc == 0)
+    rc = put_run(s, sub, point, seed, ret_run, &is_new, err);
+    if (rc == 0 && !is_new)
         rc = clear_run(s, *ret_run, err);
     for (size_t i = 0; rc == 0 && i < params_len; i++) {
         struct stmt *st = USE(s, PARAM_PUT);
@@ -245,14 +240,13 @@ static int supersede(struct store *s, enum stmt_id what, const struct store_subm
     return stmt_run(st, err);
 }
 
-int store_submit_end(struct store *s, struct store_submission *sub, struct store_ids *withdrawn,
-                     struct err *err)
+/* Of an experiment that was there before: what the older revisions' runs claimed, and the jobs that
+ * nobody claims any more. */
+static int replace(struct store *s, struct store_submission *sub, struct store_ids *withdrawn,
+                   struct err *err)
 {
-    char text[160];
-    int rc;
+    int rc = supersede(s, STMT_RUN_SUPERSEDE, sub, err);
 
-    assert(s->open_tx);
-    rc = supersede(s, STMT_RUN_SUPERSEDE, sub, err);
     if (rc == 0)
         rc = supersede(s, STMT_CLAIMS_SUPERSEDE, sub, err);
     if (rc == 0)
@@ -265,6 +259,36 @@ int store_submit_end(struct store *s, struct store_submission *sub, struct store
         stmt_u64(st, ":revision", sub->revision);
         rc = stmt_run(st, err);
     }
+    return rc;
+}
+
+/* Nothing is there to be replaced, and all jobs are its own: they stay as they were made. Saves a
+ * tenth of the time that a small plan takes. */
+static int stands_alone(struct store *s, const struct store_submission *sub, bool *ret,
+                        struct err *err)
+{
+    int32_t priority = 0;
+    bool paused = false;
+    int rc = 0;
+
+    *ret = sub->first && !sub->joined;
+    if (*ret)
+        rc = store_experiment_control(s, sub->experiment, &paused, &priority, err);
+    *ret = *ret && !paused && priority == 0;
+    return rc;
+}
+
+int store_submit_end(struct store *s, struct store_submission *sub, struct store_ids *withdrawn,
+                     struct err *err)
+{
+    char text[160];
+    bool alone;
+    int rc;
+
+    assert(s->open_tx);
+    rc = stands_alone(s, sub, &alone, err);
+    if (rc == 0 && !alone)
+        rc = replace(s, sub, withdrawn, err);
     snprintf(text, sizeof text,
              "experiment %llu, revision %llu: %u jobs, %u cached, %u added, %u restarted",
              (unsigned long long)sub->experiment, (unsigned long long)sub->revision, sub->jobs,

@@ -42,6 +42,8 @@ struct store_submission {
     uint64_t experiment, revision; /* set by begin */
     uint32_t jobs, cached, added, restarted, shared,
         skipped; /* jobs = cached + added + restarted + shared + skipped (by halving) */
+    bool first;  /* of its experiment: set by begin */
+    bool joined; /* some job was there before, or a decision has a say in it */
     /* May be set after begin: gets the jobs of before whose pausing or priority it changed
      * (control.h). */
     struct store_changes *changed;

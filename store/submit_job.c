@@ -343,8 +343,10 @@ static int submit(struct store *s, struct store_submission *sub, const struct st
     int rc = 0;
 
     *ret_job = job;
-    if (job == 0)
+    if (job == 0) {
+        sub->joined = true;
         rc = find_job(s, &spec->key, ret_job, was, err);
+    }
     if (rc == 0)
         rc = gate_put_claims(s, *ret_job, spec, err);
     if (rc == 0 && spec->candidates_len > 0)
@@ -386,6 +388,7 @@ int store_submit_job(struct store *s, struct store_submission *sub,
         if (rc < 0 || *ret_job > 0)
             return rc;
     }
+    sub->joined = sub->joined || spec->gates_len > 0 || spec->candidates_len > 0;
     rc = item_begin(s, err);
     return rc < 0 ? rc : item_end(s, submit_new(s, sub, spec, ret_job, err), err);
 }

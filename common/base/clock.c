@@ -21,13 +21,18 @@ uint64_t clock_ms(void)
     return clock_ns() / 1000000u;
 }
 
-int64_t clock_wall_ms(void)
+int64_t clock_wall_us(void)
 {
     struct timespec t;
     int rc = clock_gettime(CLOCK_REALTIME, &t);
 
     assert(rc == 0);
-    return (int64_t)t.tv_sec * 1000 + (int64_t)t.tv_nsec / 1000000;
+    return (int64_t)t.tv_sec * 1000000 + (int64_t)t.tv_nsec / 1000;
+}
+
+int64_t clock_wall_ms(void)
+{
+    return clock_wall_us() / 1000;
 }
 
 void clock_sleep_ms(uint64_t ms)
@@ -38,15 +43,16 @@ void clock_sleep_ms(uint64_t ms)
         continue;
 }
 
-const char *clock_iso(int64_t wall_ms, char out[32])
+/* PARTS make a second, PLACES digits each. */
+static const char *iso(int64_t wall, int64_t parts, int places, char out[32])
 {
-    int64_t s = wall_ms / 1000, ms = wall_ms % 1000;
+    int64_t s = wall / parts, rest = wall % parts;
     time_t seconds;
     struct tm tm;
     size_t len;
 
-    if (ms < 0) {
-        ms += 1000;
+    if (rest < 0) {
+        rest += parts;
         s--;
     }
     seconds = (time_t)s;
@@ -54,6 +60,16 @@ const char *clock_iso(int64_t wall_ms, char out[32])
         (void)snprintf(out, 32, "-");
         return out;
     }
-    (void)snprintf(out + len, 32 - len, ".%03dZ", (int)ms);
+    (void)snprintf(out + len, 32 - len, ".%0*dZ", places, (int)rest);
     return out;
+}
+
+const char *clock_iso(int64_t wall_ms, char out[32])
+{
+    return iso(wall_ms, 1000, 3, out);
+}
+
+const char *clock_iso_us(int64_t wall_us, char out[32])
+{
+    return iso(wall_us, 1000000, 6, out);
 }

@@ -72,7 +72,7 @@ void log_write(enum log_level level, const char *event, const char *format, ...)
         return;
     pthread_mutex_lock(&state.lock);
     (void)snprintf(line, sizeof(line), "ts=%s level=%s who=%s event=%s ",
-                   clock_iso(clock_wall_ms(), iso), level_names[level], state.who, event);
+                   clock_iso_us(clock_wall_us(), iso), level_names[level], state.who, event);
     len = strlen(line);
     va_start(args, format);
     len += logfmt_vprint(line + len, sizeof(line) - len, format, args);

@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "tests/bench/group_store.h"
 
@@ -21,6 +23,21 @@ struct starts {
     double at; /* 0: none yet */
 };
 
+/* When LINE was written, in store_seconds(): by its own time, for the reader of a pipe is woken
+ * later. NAN: it has none. */
+static double written_at(const char *line)
+{
+    const double now = store_seconds();
+    const int64_t wall_us = clock_wall_us();
+    struct tm tm = { 0 };
+    const char *rest =
+        strncmp(line, "ts=", 3) == 0 ? strptime(line + 3, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+
+    if (!rest || *rest != '.')
+        return NAN;
+    return now - (double)(wall_us - (int64_t)timegm(&tm) * 1000000) / 1e6 + strtod(rest, NULL);
+}
+
 static void *read_lines(void *arg)
 {
     struct starts *s = arg;
@@ -28,13 +45,12 @@ static void *read_lines(void *arg)
     char line[4096];
 
     while (f && fgets(line, sizeof line, f)) {
-        double now = store_seconds();
-
         if (!strstr(line, "event=job_begun"))
             continue;
+        const double at = written_at(line);
         pthread_mutex_lock(&s->lock);
         if (s->at <= 0)
-            s->at = now;
+            s->at = at;
         pthread_cond_signal(&s->news);
         pthread_mutex_unlock(&s->lock);
     }

@@ -151,6 +151,16 @@ static void submission_of_a_paused_experiment_stays_paused(void **state)
     assert_int_equal(listed(f->s, ready), 1);
 }
 
+static void first_plan_brings_its_own_priority(void **state)
+{
+    struct fixture *f = *state;
+    struct plan p;
+
+    submit_plan(f->s, (struct plan_options){ .priority = 7 }, &p);
+    assert_int_equal(number(f->path, "SELECT count(*) FROM job WHERE priority = 7"), 4);
+    assert_int_equal(number(f->path, "SELECT count(*) FROM job"), 4);
+}
+
 static void priority_is_the_highest_of_those_that_want_it(void **state)
 {
     struct fixture *f = *state;
@@ -434,6 +444,7 @@ int main(void)
         TEST(shared_job_runs_as_long_as_one_that_wants_it_is_not_paused),
         TEST(cancel_of_the_last_unpaused_one_leaves_it_paused),
         TEST(submission_of_a_paused_experiment_stays_paused),
+        TEST(first_plan_brings_its_own_priority),
         TEST(priority_is_the_highest_of_those_that_want_it),
         TEST(retry_gives_failed_jobs_and_those_behind_another_try),
         TEST(retry_of_a_job_takes_what_it_needs_along),
