@@ -31,6 +31,7 @@ begin() {
     "$BIN/drover" run "$HERE/sweep.cfg" $FEWER --store "$S" --workers 2 --quiet >>"$TMP/$1.log" 2>&1 &
     CLIENT=$!
     PIDS="$PIDS $CLIENT"
+    coordinator=0 worker=0 # so often killed in this life of the client
 }
 finished() { rows "$S" "select count(*) from job where state = 'DONE'" 2>/dev/null || echo 0; }
 dump() {
@@ -68,7 +69,11 @@ while [ "$kills" -lt "$KILLS" ]; do
     1) who=coordinator victim=$(children "$CLIENT" drover-coord | head -n 1) ;;
     2) who=worker victim=$(children "$CLIENT" drover-worker | tail -n 1) ;;
     esac
-    if [ -z "$victim" ]; then # between two lives
+    # Who dies six times within moments is given up, and rightly so.
+    eval "n=\${$who:-0}"
+    [ "$n" -lt 5 ] || victim=
+    eval "$who=\$((n + 1))"
+    if [ -z "$victim" ]; then # given up, or between two lives
         who=client victim=$CLIENT
     fi
     left=$(children "$CLIENT" drover)

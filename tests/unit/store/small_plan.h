@@ -4,7 +4,6 @@
 #ifndef TESTS_UNIT_STORE_SMALL_PLAN_H
 #define TESTS_UNIT_STORE_SMALL_PLAN_H
 
-#include "store/control.h"
 #include "tests/unit/store/fixture.h"
 
 struct plan {
@@ -16,7 +15,6 @@ struct plan {
 struct plan_options {
     const char *name, *revision, *point; /* NULL: "exp", "rev", "point" */
     uint64_t examples, shard;            /* 0: 4 and 2 */
-    int32_t priority;                    /* of the experiment, asked for by the plan; 0: not */
     struct store_ids *withdrawn;
 };
 
@@ -40,18 +38,11 @@ static inline void submit_plan(struct store *s, struct plan_options o, struct pl
                                    .params_text = "steps = 10",
                                    .retries = 1 };
     struct store_job_family jf;
-    uint32_t moved;
     char name[64];
 
     *p = (struct plan){ 0 };
     OK(store_submit_begin(s, o.name ? o.name : "exp", &revision, "name = \"exp\";", "exp.cfg",
                           &p->sub, err));
-    if (o.priority != 0)
-        OK(store_control(s,
-                         &(struct store_control){ .verb = STORE_PRIORITY,
-                                                  .experiment = o.name ? o.name : "exp",
-                                                  .priority = o.priority },
-                         NULL, &moved, NULL, err));
     OK(store_submit_run(s, &p->sub, &point, 1, params, 1, &p->run, err));
     OK(store_submit_family(s, &family, &p->family, err));
     OK(store_submit_run_family(s, p->run, "labels", p->family, examples, err));

@@ -154,11 +154,24 @@ static void submission_of_a_paused_experiment_stays_paused(void **state)
 static void first_plan_brings_its_own_priority(void **state)
 {
     struct fixture *f = *state;
-    struct plan p;
+    struct digest revision = key_of("rev"), point = key_of("point");
+    struct store_job_spec spec = {
+        .kind = "noop", .numeric_class = "c", .step = "s", .params = ""
+    };
+    const struct store_control c = { .verb = STORE_PRIORITY, .experiment = "exp", .priority = 7 };
+    struct store_submission sub;
+    uint64_t run, job;
+    uint32_t moved;
 
-    submit_plan(f->s, (struct plan_options){ .priority = 7 }, &p);
-    assert_int_equal(number(f->path, "SELECT count(*) FROM job WHERE priority = 7"), 4);
-    assert_int_equal(number(f->path, "SELECT count(*) FROM job"), 4);
+    OK(store_submit_begin(f->s, "exp", &revision, "", "", &sub, err));
+    OK(store_control(f->s, &c, NULL, &moved, NULL, err));
+    OK(store_submit_run(f->s, &sub, &point, 1, NULL, 0, &run, err));
+    spec.key = key_of("job");
+    spec.runs = &run;
+    spec.runs_len = 1;
+    OK(store_submit_job(f->s, &sub, &spec, &job, err));
+    OK(store_submit_end(f->s, &sub, NULL, err));
+    assert_int_equal(number(f->path, "SELECT priority FROM job"), 7);
 }
 
 static void priority_is_the_highest_of_those_that_want_it(void **state)
