@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/base/mem.h"
@@ -113,6 +114,38 @@ static void measure_wakeups(double *seconds, size_t n)
     }
 }
 
+struct cpu_time {
+    double all, stolen;
+};
+
+/* Of all cores since the machine was started (proc(5)): stolen is what its host gave to others
+ * while something here wanted to run. Nothing where there is no such count. */
+static struct cpu_time cpu_time(void)
+{
+    struct cpu_time ret = { 0 };
+    char line[256] = "", *at = line + 3;
+    FILE *f = fopen("/proc/stat", "r");
+
+    if (f && fgets(line, sizeof line, f) && strncmp(line, "cpu ", 4) == 0)
+        for (int i = 0; i < 8; i++) {
+            ret.stolen = strtod(at, &at); /* the eighth */
+            ret.all += ret.stolen;
+        }
+    if (f)
+        fclose(f);
+    return ret;
+}
+
+static void report_stolen(struct bench *b, struct cpu_time since)
+{
+    const struct cpu_time now = cpu_time();
+    const double all = now.all - since.all,
+                 share = all > 0 ? 100 * (now.stolen - since.stolen) / all : 0;
+
+    bench_report(b, "dispatch.stolen", "%", (struct figure){ share, share, share, 1 }, BETTER_LOWER,
+                 NAN);
+}
+
 void dispatch_bench_latency(struct bench *b)
 {
     const struct cluster_conf conf = { .workers = 1, .curve = true, .tell_starts = true };
@@ -120,10 +153,12 @@ void dispatch_bench_latency(struct bench *b)
     double *start = mem_calloc(n, sizeof *start), *durable = mem_calloc(n, sizeof *durable),
            *disk = mem_calloc(n, sizeof *disk), *wakeups = mem_calloc(n, sizeof *wakeups);
     uint64_t total = 0;
+    struct cpu_time begin;
     struct cluster c;
     struct talk *t;
 
     cluster_open(&c, &conf);
+    begin = cpu_time();
     t = talk_open(&c);
     for (size_t i = 0; i < n + 10; i++) { /* the first ten warm up */
         char name[64];
@@ -150,6 +185,7 @@ void dispatch_bench_latency(struct bench *b)
     dispatch_report_percentiles(b, "dispatch.submit_durable", durable, n, 15);
     dispatch_report_percentiles(b, "dispatch.disk_sync", disk, n, NAN);
     dispatch_report_percentiles(b, "dispatch.wakeups", wakeups, n, NAN);
+    report_stolen(b, begin);
     free(wakeups);
     free(disk);
     free(start);
