@@ -173,7 +173,7 @@ static void sizes_are_limited(void **state)
 
 static void memory_is_limited(void **state)
 {
-    struct store_query limits = { .memory_max = 16 << 20 };
+    struct store_query limits = { .memory_max = 16 << 20, .time_ms = 600000 };
     struct fixture *f = *state;
     uint64_t rows = 0;
     struct store *r;
