@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plan_job.c - one job of a plan (plan_rows.h). */
+/* plan_job.c - one job of a plan. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,17 +11,26 @@
 #include "coordinator/plan_rows.h"
 #include "coordinator/shell.h"
 
+int plan_text(char *to, size_t size, const char *from, const char *what, struct err *err)
+{
+    if (strlen(from) >= size)
+        return err_set(err, ERR_INVALID, "%s \"%.100s\" is longer than %zu bytes", what, from,
+                       size - 1);
+    memcpy(to, from, strlen(from) + 1);
+    return 0;
+}
+
 static int take_inputs(const Drover__PlanJob *w, const struct plan_rows *p, size_t job,
                        struct store_input *ret, struct err *err)
 {
     for (size_t i = 0; i < w->n_inputs; i++) {
         const Drover__Input *in = w->inputs[i];
-        int rc = plan_rows_text(ret[i].name, sizeof(ret[i].name), in->name, "input", err);
+        int rc = plan_text(ret[i].name, sizeof(ret[i].name), in->name, "input", err);
 
         if (rc == 0)
-            rc = plan_rows_text(ret[i].path, sizeof(ret[i].path), in->path, "path", err);
+            rc = plan_text(ret[i].path, sizeof(ret[i].path), in->path, "path", err);
         if (rc == 0)
-            rc = plan_rows_text(ret[i].output, sizeof(ret[i].output), in->output, "output", err);
+            rc = plan_text(ret[i].output, sizeof(ret[i].output), in->output, "output", err);
         if (rc < 0)
             return rc;
         ret[i].source = (enum store_source)in->source;
@@ -202,8 +211,8 @@ static int take_job(const Drover__Plan *plan, const struct plan_rows *p, size_t 
     return rc;
 }
 
-int plan_rows_job(struct store *s, const Drover__Plan *plan, struct plan_rows *p, size_t i,
-                  struct err *err)
+int plan_job_put(struct store *s, const Drover__Plan *plan, struct plan_rows *p, size_t i,
+                 struct err *err)
 {
     const Drover__PlanJob *w = plan->jobs[i];
     struct job_parts j CLEANUP(job_parts_release) = { 0 };

@@ -18,15 +18,6 @@ void plan_rows_release(struct plan_rows *p)
     gates_release(&p->gates);
 }
 
-int plan_rows_text(char *to, size_t size, const char *from, const char *what, struct err *err)
-{
-    if (strlen(from) >= size)
-        return err_set(err, ERR_INVALID, "%s \"%.100s\" is longer than %zu bytes", what, from,
-                       size - 1);
-    memcpy(to, from, strlen(from) + 1);
-    return 0;
-}
-
 static int put_files(struct store *s, const Drover__Plan *plan, struct err *err)
 {
     int rc = 0;
@@ -62,11 +53,11 @@ static int put_families(struct store *s, const Drover__Plan *plan, struct plan_r
                                   .level = w->level,
                                   .evaluation = wire_digest(w->evaluation) };
 
-        rc = plan_rows_text(f.kind, sizeof(f.kind), w->kind, "kind", err);
+        rc = plan_text(f.kind, sizeof(f.kind), w->kind, "kind", err);
         if (rc == 0)
-            rc = plan_rows_text(f.task, sizeof(f.task), w->task, "task", err);
+            rc = plan_text(f.task, sizeof(f.task), w->task, "task", err);
         if (rc == 0)
-            rc = plan_rows_text(f.split, sizeof(f.split), w->split, "split", err);
+            rc = plan_text(f.split, sizeof(f.split), w->split, "split", err);
         if (rc == 0)
             rc = store_submit_family(s, &f, &p->families[i], err);
     }
@@ -133,6 +124,6 @@ int plan_rows_put(struct store *s, const Drover__Plan *plan, struct plan_rows *r
     for (size_t i = 0; i < plan->n_runs && rc == 0; i++)
         rc = put_run(s, plan, ret, i, err);
     for (size_t i = 0; i < plan->n_jobs && rc == 0; i++)
-        rc = plan_rows_job(s, plan, ret, i, err);
+        rc = plan_job_put(s, plan, ret, i, err);
     return rc;
 }

@@ -30,11 +30,11 @@ int plan_rows_put(struct store *store, const Drover__Plan *plan, struct plan_row
                   struct err *err) MUST_CHECK;
 void plan_rows_release(struct plan_rows *p);
 
-/* For plan_rows_put(): job I, behind those that it needs (plan_job.c). */
-int plan_rows_job(struct store *store, const Drover__Plan *plan, struct plan_rows *p, size_t i,
-                  struct err *err) MUST_CHECK;
+/* For plan_rows_put() (plan_job.c): job I, behind those that it needs. */
+int plan_job_put(struct store *store, const Drover__Plan *plan, struct plan_rows *p, size_t i,
+                 struct err *err) MUST_CHECK;
 /* FROM in TO, of SIZE bytes; ERR_INVALID, which calls it WHAT, when it is too long. */
-int plan_rows_text(char *to, size_t size, const char *from, const char *what,
-                   struct err *err) MUST_CHECK;
+int plan_text(char *to, size_t size, const char *from, const char *what,
+              struct err *err) MUST_CHECK;
 
 #endif
