@@ -156,3 +156,12 @@ void sqlite_disconnect(struct sqlite3 *db)
 {
     sqlite3_close_v2(db);
 }
+
+bool sqlite_file_bytes(struct sqlite3 *db, uint64_t at, void *ret, size_t len)
+{
+    struct sqlite3_file *file = NULL;
+
+    return sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK &&
+           file && file->pMethods &&
+           file->pMethods->xRead(file, ret, (int)len, (sqlite3_int64)at) == SQLITE_OK;
+}

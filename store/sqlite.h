@@ -5,6 +5,7 @@
 #define STORE_SQLITE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/base/err.h"
@@ -39,5 +40,11 @@ void sqlite_disconnect(struct sqlite3 *db);
 int sqlite_run(struct sqlite3 *db, const char *sql, struct err *err) MUST_CHECK;
 /* The first column of the first row of SQL as a number. */
 int sqlite_number(struct sqlite3 *db, const char *sql, int64_t *ret, struct err *err) MUST_CHECK;
+
+/* LEN bytes of the file itself from offset AT, whatever its log has. By SQLite's own descriptor:
+ * who opens the file and closes it takes this process's locks on it away. False: not so many are
+ * there.
+ */
+bool sqlite_file_bytes(struct sqlite3 *db, uint64_t at, void *ret, size_t len);
 
 #endif

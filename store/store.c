@@ -201,13 +201,15 @@ int store_open_read(struct store **ret, const char *path, struct err *err)
     rc = connect_reader(s, err);
     if (rc == 0)
         rc = migrate_check(s->db, path, &version, err);
-    else if (rc == ERR_CORRUPT)
+    else if (rc == ERR_CORRUPT && torn_explain(s, err) == 0)
         rc = migrate_corrupt(path, err);
     if (rc == 0 && version < migrate_latest())
         rc = err_set(
             err, ERR_VERSION,
             "%s has schema %d, this program reads %d: `drover run` on it brings it up to date",
             path, version, migrate_latest());
+    if (rc == 0)
+        rc = torn_check(s, err);
     if (rc == 0)
         rc = sqlite_run(s->db, "PRAGMA query_only = ON", err);
     if (rc == 0)

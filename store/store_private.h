@@ -4,6 +4,7 @@
 #define STORE_STORE_PRIVATE_H
 
 #include "common/base/buf.h"
+#include "store/mark.h"
 #include "store/stmt.h"
 #include "store/store.h"
 
@@ -44,10 +45,10 @@ struct store {
     struct {
         bool on, aside; /* aside: the log was (torn.h) */
         int fd;
-        uint64_t identity, commits, lost; /* lost: transactions that its last user had committed */
-        uint64_t brought;                 /* so many has the file alone */
-        int64_t changes;                  /* of the connection, when COMMITS was last raised */
-    } mark;                               /* mark.h */
+        struct mark_numbers n;
+        uint64_t lost;   /* transactions that its last user had committed */
+        int64_t changes; /* of the connection, when n.commits was last raised */
+    } mark;
     struct buf scratch[3]; /* texts of the row that is written: their memory is kept */
 };
 

@@ -2,47 +2,18 @@
 /* Goal: a log that lost committed transactions is told, never read in silence; a tail that was not
  * committed is no loss. Method: children that commit and die with their log behind them; the log is
  * then cut, overwritten, thrown away, replaced. */
-#include <signal.h>
-#include <sys/wait.h>
-
 #include "store/mark.h"
-#include "tests/unit/store/fixture.h"
+#include "tests/unit/store/planted.h"
 
-/* A child commits COMMITS events of 2 KiB and is killed. */
+static void write_events(struct store *s, void *arg)
+{
+    if (!commit_events(s, *(int *)arg))
+        _exit(2);
+}
+
 static void commit_and_die(struct fixture *f, int commits)
 {
-    char text[2048];
-    int status;
-
-    store_close(f->s);
-    f->s = NULL;
-    memset(text, 'x', sizeof text - 1);
-    text[sizeof text - 1] = '\0';
-    pid_t child = fork();
-    if (child == 0) {
-        struct store *s;
-        struct err err;
-        if (store_open(&s, f->path, "", &err) < 0)
-            _exit(1);
-        for (int i = 0; i < commits; i++)
-            if (store_begin(s, &err) < 0 || store_event(s, "planted", 0, 0, text, &err) < 0 ||
-                store_commit(s, &err) < 0)
-                _exit(2);
-        (void)raise(SIGKILL);
-    }
-    waitpid(child, &status, 0);
-    assert_true(WIFSIGNALED(status));
-}
-
-static const char *wal_of(const struct fixture *f, const char *what, char out[128])
-{
-    snprintf(out, 128, "%s-%s", f->path, what);
-    return out;
-}
-
-static int64_t events(const struct fixture *f)
-{
-    return number(f->path, "SELECT count(*) FROM event WHERE kind = 'planted'");
+    write_and_die(f, write_events, &commits);
 }
 
 static void expect_loss(struct fixture *f, uint64_t lost)
@@ -80,7 +51,7 @@ static void log_that_was_cut_short_is_told(void **state)
     struct stat st;
 
     commit_and_die(f, 8);
-    assert_int_equal(stat(wal_of(f, "wal", wal), &st), 0);
+    assert_int_equal(stat(beside(f, "wal", wal), &st), 0);
     assert_int_equal(truncate(wal, st.st_size - 1), 0);
     expect_loss(f, 1);
     assert_int_equal(events(f), 7);
@@ -93,7 +64,7 @@ static void log_that_was_overwritten_in_its_midst_is_told(void **state)
     struct stat st;
 
     commit_and_die(f, 8);
-    assert_int_equal(stat(wal_of(f, "wal", wal), &st), 0);
+    assert_int_equal(stat(beside(f, "wal", wal), &st), 0);
     int fd = open(wal, O_WRONLY);
     assert_int_equal(pwrite(fd, "damage", 6, st.st_size / 2), 6);
     close(fd);
@@ -108,7 +79,7 @@ static void log_that_was_thrown_away_is_told(void **state)
     char wal[128];
 
     commit_and_die(f, 8);
-    assert_int_equal(unlink(wal_of(f, "wal", wal)), 0);
+    assert_int_equal(unlink(beside(f, "wal", wal)), 0);
     expect_loss(f, 8);
     assert_int_equal(events(f), 0);
 }
@@ -142,7 +113,7 @@ static void mark_of_another_store_says_nothing(void **state)
     expect_loss(f, 0);
     store_close(f->s);
     /* Rubbish, and nothing at all. */
-    int fd = open(wal_of(f, "mark", mark), O_WRONLY | O_TRUNC);
+    int fd = open(beside(f, "mark", mark), O_WRONLY | O_TRUNC);
     assert_int_equal(write(fd, "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz", 40), 40);
     close(fd);
     expect_loss(f, 0);

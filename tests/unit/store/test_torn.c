@@ -1,30 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: a damaged log never gives a store that is partly older than its own file. Method: children
- * that commit, bring their log in, commit more and die with the log behind them; the log is then
- * damaged, or the file or its mark made older; what is left must be whole transactions. */
-#include <signal.h>
+ * that commit, bring their log in, commit more and die with the log behind them, or die in the
+ * midst of bringing it in; the log is then damaged or removed, or the file or its mark made older;
+ * what is left must be whole transactions, or is refused. */
 #include <sqlite3.h>
-#include <sys/wait.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
+#include "store/backup.h"
 #include "store/mark.h"
-#include "tests/unit/store/fixture.h"
+#include "tests/unit/store/planted.h"
 
 /* Enough for a log that store_tidy() brings in. */
-enum { BEFORE = 200, AFTER = 8 };
+enum { BEFORE = 200, AFTER = 8, PART = 65536 };
 
-static bool commit_events(struct store *s, int commits)
-{
-    char text[2048];
-    struct err err;
-
-    memset(text, 'x', sizeof text - 1);
-    text[sizeof text - 1] = '\0';
-    for (int i = 0; i < commits; i++)
-        if (store_begin(s, &err) < 0 || store_event(s, "planted", 0, 0, text, &err) < 0 ||
-            store_commit(s, &err) < 0)
-            return false;
-    return true;
-}
+struct bringing {
+    const char *path;
+    int after;   /* so many commits */
+    off_t limit; /* bytes */
+};
 
 /* A reader at the end of the log: it may be brought in, but not begun anew. */
 static bool pin(const char *path)
@@ -35,39 +29,72 @@ static bool pin(const char *path)
            sqlite3_exec(db, "BEGIN; SELECT count(*) FROM event", NULL, NULL, NULL) == SQLITE_OK;
 }
 
-static void write_and_die(const char *path, int after)
+static void bring_in(struct store *s, void *arg)
 {
-    struct store *s;
-    struct err err;
+    const struct bringing *how = arg;
 
-    if (store_open(&s, path, "", &err) < 0)
-        _exit(1);
     store_tidy_later(s);
-    if (!commit_events(s, BEFORE) || !pin(path))
+    if (!commit_events(s, BEFORE) || !pin(how->path))
         _exit(2);
     store_tidy(s);
-    if (!commit_events(s, after))
+    if (!commit_events(s, how->after))
         _exit(3);
-    (void)raise(SIGKILL);
 }
 
 static void bring_in_and_die(struct fixture *f, int after)
 {
-    int status;
-
-    store_close(f->s);
-    f->s = NULL;
-    pid_t child = fork();
-    if (child == 0)
-        write_and_die(f->path, after);
-    waitpid(child, &status, 0);
-    assert_true(WIFSIGNALED(status));
+    write_and_die(f, bring_in, &(struct bringing){ .path = f->path, .after = after });
 }
 
-static const char *beside(const struct fixture *f, const char *what, char out[128])
+/* No write beyond the limit: SIGXFSZ then. Pages are brought in in their order, so those before the
+ * limit are from the log by then, and the others are as they were. */
+static void bring_in_up_to(struct store *s, void *arg)
 {
-    snprintf(out, 128, "%s-%s", f->path, what);
-    return out;
+    const struct bringing *how = arg;
+    struct rlimit limit = { (rlim_t)how->limit, RLIM_INFINITY };
+
+    store_tidy_later(s);
+    if (!commit_events(s, BEFORE) || setrlimit(RLIMIT_FSIZE, &limit) < 0)
+        _exit(2);
+    store_tidy(s);
+}
+
+static off_t size_of(const struct fixture *f)
+{
+    struct stat st;
+
+    assert_int_equal(stat(f->path, &st), 0);
+    return st.st_size;
+}
+
+/* The file says that it is longer than it is. */
+static void die_while_bringing_in(struct fixture *f)
+{
+    off_t limit = size_of(f) + PART;
+
+    write_and_die(f, bring_in_up_to, &(struct bringing){ .limit = limit });
+    assert_int_equal(size_of(f), limit);
+}
+
+static void run(const struct fixture *f, const char *sql)
+{
+    struct sqlite3 *db;
+
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+/* The same in pages that were there before: nothing shows it. */
+static void die_while_bringing_in_unseen(struct fixture *f)
+{
+    assert_true(commit_events(f->s, 2 * BEFORE));
+    store_close(f->s);
+    run(f, "DELETE FROM event");
+    OK(store_open(&f->s, f->path, "", err));
+    off_t size = size_of(f);
+    write_and_die(f, bring_in_up_to, &(struct bringing){ .limit = size - PART });
+    assert_int_equal(size_of(f), size);
 }
 
 /* In the middle of what was brought in: behind some whole transactions of it. */
@@ -93,11 +120,6 @@ static const char *integrity(const struct fixture *f, char out[512])
     sqlite3_finalize(st);
     sqlite3_close(db);
     return out;
-}
-
-static int64_t events(const struct fixture *f)
-{
-    return number(f->path, "SELECT count(*) FROM event WHERE kind = 'planted'");
 }
 
 static void expect(struct fixture *f, int64_t left, uint64_t lost)
@@ -168,17 +190,20 @@ static void killed_writer_s_log_is_no_damage(void **state)
     assert_int_equal(events(f), BEFORE + BEFORE + AFTER);
 }
 
-/* As if the writer had died while it brought the log in: the file is ahead of its mark. */
+/* Brought in by a program that keeps no mark, and damaged after that: how much the file has is not
+ * known. */
 static void neither_whole_is_refused_and_left_as_it_is(void **state)
 {
     struct fixture *f = *state;
-    char mark[128], wal[128];
+    char wal[128];
+    struct sqlite3 *db;
 
     bring_in_and_die(f, AFTER);
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA wal_checkpoint", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
+    sqlite3_close(db);
     damage_log(f);
-    int fd = open(beside(f, "mark", mark), O_WRONLY);
-    assert_int_equal(pwrite(fd, "0000000000000002", 16, 34), 16);
-    close(fd);
     for (int i = 0; i < 2; i++) {
         FAILS(ERR_CORRUPT, "backup", store_open(&f->s, f->path, "", err));
         assert_int_equal(access(beside(f, "wal", wal), F_OK), 0);
@@ -209,14 +234,16 @@ static void log_that_is_read_is_not_moved_away(void **state)
 {
     struct fixture *f = *state;
     char wal[128];
-    struct store *reader;
+    struct sqlite3 *reader;
 
     bring_in_and_die(f, AFTER);
     damage_log(f);
-    OK(store_open_read(&reader, f->path, err));
+    assert_int_equal(sqlite3_open_v2(f->path, &reader, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM event", NULL, NULL, NULL),
+                     SQLITE_OK);
     FAILS(ERR_CONFLICT, "dashboard", store_open(&f->s, f->path, "", err));
     assert_int_equal(access(beside(f, "wal", wal), F_OK), 0);
-    store_close(reader);
+    sqlite3_close(reader);
     expect(f, BEFORE, AFTER);
 }
 
@@ -233,6 +260,235 @@ static void mark_without_what_was_brought_in_is_read(void **state)
     assert_int_equal(events(f), BEFORE);
 }
 
+static void bringing_in_that_was_cut_short_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    char text[512];
+
+    die_while_bringing_in(f);
+    assert_int_equal(events(f), BEFORE);
+    OK(store_open(&f->s, f->path, "", err));
+    assert_false(store_was_damaged(f->s));
+    assert_string_equal(integrity(f, text), "ok");
+    store_close(f->s);
+    OK(store_open(&f->s, f->path, "", err));
+    assert_false(store_was_damaged(f->s));
+    assert_int_equal(events(f), BEFORE);
+}
+
+static void refused(struct fixture *f, const char *why)
+{
+    struct store *reader;
+
+    for (int i = 0; i < 2; i++) {
+        FAILS(ERR_CORRUPT, why, store_open(&f->s, f->path, "", err));
+        FAILS(ERR_CORRUPT, why, store_open_read(&reader, f->path, err));
+    }
+}
+
+static void half_brought_in_and_no_log_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    char wal[128], shm[128];
+
+    die_while_bringing_in(f);
+    assert_int_equal(unlink(beside(f, "wal", wal)), 0);
+    refused(f, "is gone since");
+    assert_int_equal(unlink(beside(f, "shm", shm)), 0);
+    refused(f, "is gone since");
+}
+
+static void half_brought_in_unseen_and_no_log_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    char wal[128];
+
+    die_while_bringing_in_unseen(f);
+    assert_int_equal(unlink(beside(f, "wal", wal)), 0);
+    run(f, "SELECT count(*) FROM event");
+    refused(f, "is gone since");
+}
+
+static void half_brought_in_and_half_a_log_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    char wal[128];
+
+    die_while_bringing_in(f);
+    damage_log(f);
+    refused(f, "is damaged");
+    assert_int_equal(truncate(beside(f, "wal", wal), 1 << 20), 0);
+    refused(f, "is damaged");
+}
+
+/* The count is in the file already, and not a frame of the log can be read: it looks as it should.
+ */
+static void half_brought_in_and_a_log_without_its_beginning_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    char wal[128];
+
+    die_while_bringing_in_unseen(f);
+    int fd = open(beside(f, "wal", wal), O_WRONLY);
+    assert_int_equal(pwrite(fd, "damage", 6, 200), 6);
+    close(fd);
+    refused(f, "is damaged");
+}
+
+/* sqlite3 FILE after the kill: it ends what was begun, and takes the log away. */
+static void another_program_that_brought_it_in_since_does_no_harm(void **state)
+{
+    struct fixture *f = *state;
+    char wal[128];
+
+    for (int i = 0; i < 2; i++) {
+        if (i == 0)
+            die_while_bringing_in(f);
+        else
+            die_while_bringing_in_unseen(f);
+        run(f, "SELECT count(*) FROM event");
+        assert_int_not_equal(access(beside(f, "wal", wal), F_OK), 0);
+        assert_int_equal(events(f), BEFORE);
+        OK(store_open(&f->s, f->path, "", err));
+        assert_false(store_was_damaged(f->s));
+    }
+}
+
+static void bring_in_past_a_reader(struct store *s, void *arg)
+{
+    const struct bringing *how = arg;
+
+    store_tidy_later(s);
+    if (!commit_events(s, BEFORE / 2) || !pin(how->path) || !commit_events(s, BEFORE / 2))
+        _exit(2);
+    store_tidy(s);
+    if (!commit_events(s, how->after))
+        _exit(3);
+}
+
+/* Up to where the reader is the file is whole; only its log has the rest. */
+static void bringing_in_that_a_reader_holds_up_is_no_damage(void **state)
+{
+    struct fixture *f = *state;
+    struct mark_numbers mark;
+
+    write_and_die(f, bring_in_past_a_reader, &(struct bringing){ .path = f->path, .after = AFTER });
+    assert_true(mark_read(f->path, &mark));
+    assert_true(mark.brought < mark.bringing);
+    assert_int_equal(mark.commits, mark.bringing + AFTER);
+    assert_int_equal(events(f), BEFORE + AFTER);
+    OK(store_open(&f->s, f->path, "", err));
+    assert_false(store_was_damaged(f->s));
+    assert_true(mark_read(f->path, &mark));
+    assert_int_equal(mark.brought, mark.commits);
+}
+
+/* A process that reads all the time from GO on; ends when STOP is closed. */
+static pid_t start_reader(const char *path, int go, int ready, int stop)
+{
+    char c = 0;
+    pid_t child = fork();
+
+    if (child != 0)
+        return child;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || read(go, &c, 1) != 1 || !pin(path) ||
+        write(ready, &c, 1) != 1)
+        _exit(1);
+    (void)!read(stop, &c, 1);
+    _exit(0);
+}
+
+struct held_up {
+    int go, ready;
+};
+
+static void bring_in_half_held_up(struct store *s, void *arg)
+{
+    const struct held_up *how = arg;
+    char c = 0;
+
+    store_tidy_later(s);
+    if (!commit_events(s, BEFORE / 2) || write(how->go, &c, 1) != 1 ||
+        read(how->ready, &c, 1) != 1 || !commit_events(s, BEFORE / 2))
+        _exit(2);
+    store_tidy(s);
+}
+
+/* The next writer cannot bring it in either; what he marks must not forget what the file has. */
+static void how_much_the_file_has_is_known_while_a_reader_holds_it_up(void **state)
+{
+    struct fixture *f = *state;
+    struct mark_numbers before, after;
+    int go[2], ready[2], stop[2];
+
+    assert_true(commit_events(f->s, 1));
+    store_close(f->s);
+    f->s = NULL;
+    assert_true(pipe(go) == 0 && pipe(ready) == 0 && pipe(stop) == 0);
+    pid_t reader = start_reader(f->path, go[0], ready[1], stop[0]);
+    write_and_die(f, bring_in_half_held_up, &(struct held_up){ go[1], ready[0] });
+    assert_true(mark_read(f->path, &before));
+    assert_true(before.brought > 0 && before.bringing > before.brought);
+    OK(store_open(&f->s, f->path, "", err));
+    assert_true(mark_read(f->path, &after));
+    assert_int_equal(after.brought, before.brought);
+    assert_true(after.bringing >= before.bringing);
+    assert_int_equal(events(f), 1 + BEFORE);
+    assert_int_equal(kill(reader, SIGKILL), 0);
+    waitpid(reader, NULL, 0);
+    for (int i = 0; i < 2; i++) {
+        close(go[i]);
+        close(ready[i]);
+        close(stop[i]);
+    }
+}
+
+/* What the refusal asks for: a backup of before, or one of just then, is whole and needs no log. */
+static void backup_in_its_place_is_taken(void **state)
+{
+    struct fixture *f = *state;
+    struct store_backup_done done;
+    struct store *reader;
+    char older[128], latest[128], wal[128], shm[128];
+
+    OK(store_open_read(&reader, f->path, err));
+    OK(store_backup(reader, &(struct store_backup){ .path = beside(f, "older", older) }, &done,
+                    err));
+    store_close(reader);
+    die_while_bringing_in(f);
+    OK(store_open_read(&reader, f->path, err));
+    OK(store_backup(reader, &(struct store_backup){ .path = beside(f, "latest", latest) }, &done,
+                    err));
+    store_close(reader);
+    for (int i = 0; i < 2; i++) {
+        (void)unlink(beside(f, "wal", wal));
+        (void)unlink(beside(f, "shm", shm));
+        copy_file(i == 0 ? older : latest, f->path);
+        assert_int_equal(events(f), i == 0 ? 0 : BEFORE);
+        OK(store_open(&f->s, f->path, "", err));
+        assert_int_equal(store_lost_commits(f->s), i == 0 ? BEFORE : 0);
+        if (i == 0) /* as it was, but for the mark */
+            store_close(f->s);
+    }
+}
+
+/* Who only reads sets nothing right, so he is told; a store that was put back is older and whole.
+ */
+static void reader_is_told_of_a_log_that_does_not_fit(void **state)
+{
+    struct fixture *f = *state;
+    struct store *reader;
+
+    bring_in_and_die(f, AFTER);
+    OK(store_open_read(&reader, f->path, err));
+    store_close(reader);
+    damage_log(f);
+    FAILS(ERR_CORRUPT, "drover coordinator", store_open_read(&reader, f->path, err));
+    expect(f, BEFORE, AFTER);
+    OK(store_open_read(&reader, f->path, err));
+    store_close(reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +501,16 @@ int main(void)
         T(older_file_beside_a_newer_log_is_not_mixed_with_it),
         T(log_that_is_read_is_not_moved_away),
         T(mark_without_what_was_brought_in_is_read),
+        T(bringing_in_that_was_cut_short_goes_on),
+        T(half_brought_in_and_no_log_is_refused),
+        T(half_brought_in_unseen_and_no_log_is_refused),
+        T(half_brought_in_and_half_a_log_is_refused),
+        T(half_brought_in_and_a_log_without_its_beginning_is_refused),
+        T(another_program_that_brought_it_in_since_does_no_harm),
+        T(bringing_in_that_a_reader_holds_up_is_no_damage),
+        T(how_much_the_file_has_is_known_while_a_reader_holds_it_up),
+        T(backup_in_its_place_is_taken),
+        T(reader_is_told_of_a_log_that_does_not_fit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

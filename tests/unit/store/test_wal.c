@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: SQLite's log is brought into the file when wal.h says so, one that was made ready holds
- * what was committed and nothing else, and a submission is on the disk when store.h says so.
- * Method: transactions of so many pages, the file's size; a child process that is killed. */
+/* Goal: SQLite's log is brought into the file when wal.h says so, and in what order; one that was
+ * made ready holds what was committed and nothing else, and a submission is on the disk when
+ * store.h says so. Method: transactions of so many pages, the file's size; a child process that is
+ * killed. */
 #include "tests/unit/store/small_plan.h"
 
 #include <errno.h>
@@ -181,11 +182,27 @@ static void mark_of(const struct fixture *f, char ret[64])
 
 static int syncs;
 static bool disk_is_broken;
+static char synced[64]; /* the file's first letter after results.db-, or 'f' */
+
+/* Whose name does FD have? */
+static void note_sync(int fd)
+{
+    char link[32], name[256] = "";
+    size_t n = strlen(synced);
+
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    if (n + 1 >= sizeof synced || readlink(link, name, sizeof name - 1) < 0)
+        return;
+    const char *ending = strstr(name, "results.db-");
+    synced[n] = ending ? ending[strlen("results.db-")] : 'f';
+    synced[n + 1] = '\0';
+}
 
 /* In place of the C library's, for SQLite too. */
 __attribute__((visibility("default"))) int fdatasync(int fd)
 {
     syncs++;
+    note_sync(fd);
     if (disk_is_broken) {
         errno = EIO;
         return -1;
@@ -269,6 +286,29 @@ static void disk_that_does_not_take_a_submission_is_told(void **state)
     assert_false(store_synced(f->s));
 }
 
+/* A mark on the disk never tells of more than the log there has, nor a file of pages that no mark
+ * tells of. */
+static void log_is_durable_before_its_mark_and_its_mark_before_the_file(void **state)
+{
+    struct fixture *f = *state;
+    struct plan p;
+
+    store_tidy_later(f->s);
+    store_sync_later(f->s);
+    write_pages(f->s, 4500);
+    submit_plan(f->s, (struct plan_options){ 0 }, &p);
+    assert_false(store_synced(f->s));
+    synced[0] = '\0';
+    store_tidy(f->s);
+    assert_true(store_synced(f->s));
+    assert_string_equal(synced, "wmwfm"); /* SQLite itself sees to the log once more */
+    write_pages(f->s, 1);
+    synced[0] = '\0';
+    store_close(f->s);
+    f->s = NULL;
+    assert_string_equal(synced, "mwfm");
+}
+
 #define T(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
 
 int main(void)
@@ -280,6 +320,7 @@ int main(void)
         T(a_submission_waits_for_the_disk_unless_it_is_to_be_later),
         T(the_next_transaction_that_writes_makes_a_submission_durable),
         T(disk_that_does_not_take_a_submission_is_told),
+        T(log_is_durable_before_its_mark_and_its_mark_before_the_file),
         T(killed_writer_leaves_a_ready_log_with_all_it_committed),
     };
 
