@@ -148,30 +148,31 @@ static bool all_there(const struct store *s, struct sqlite3 *db, const struct ma
 }
 
 /* FILE sees the file alone. */
-static int look(struct store *s, struct sqlite3 *file, const struct mark_numbers *mark,
-                struct err *err)
+static int look(struct store *s, struct sqlite3 *file, struct mark_numbers mark, struct err *err)
 {
     const bool log = has_log(s);
     int64_t alone, both;
 
     if (!log && is_backup(file))
         return 0;
-    int rc = count_commits(file, mark->identity, &alone, err);
+    int rc = count_commits(file, mark.identity, &alone, err);
     if (rc < 0 || alone == OTHER_STORE)
         return rc;
-    if (alone >= 0 && alone < (int64_t)mark->brought) /* an older copy of the file */
+    if (alone >= 0 && alone < (int64_t)mark.brought) /* an older copy of the file */
         return log ? move_log(s, err) : 0;
+    if (alone == (int64_t)mark.bringing && frames_in_file(file, &mark.last))
+        mark.brought = mark.bringing; /* it was done, only not said */
     both = alone;
     if (log)
-        rc = count_both(s, mark->identity, &both, err);
+        rc = count_both(s, mark.identity, &both, err);
     if (rc < 0)
         return rc;
-    if (cut_short(mark))
-        return all_there(s, file, mark, both) ? 0 : refuse(s, err);
+    if (cut_short(&mark))
+        return all_there(s, file, &mark, both) ? 0 : refuse(s, err);
     if (both >= alone)
         return 0;
     /* More than the mark knows: another program brought it in, or began to. */
-    return alone == (int64_t)mark->brought ? move_log(s, err) : refuse(s, err);
+    return alone == (int64_t)mark.brought ? move_log(s, err) : refuse(s, err);
 }
 
 /* The file alone; sqlite_connect() would have read of it, and it may be unsound. */
@@ -195,7 +196,7 @@ int torn_set_aside(struct store *s, struct err *err)
         return 0;
     int rc = connect_alone(s, &file, err);
     if (rc == 0)
-        rc = look(s, file, &mark, err);
+        rc = look(s, file, mark, err);
     sqlite3_close_v2(file);
     return rc;
 }

@@ -354,6 +354,20 @@ static void another_program_that_brought_it_in_since_does_no_harm(void **state)
     }
 }
 
+/* Killed behind the last page and before the mark: as if it had been marked. */
+static void brought_in_and_not_said_is_brought_in(void **state)
+{
+    struct fixture *f = *state;
+    char mark[128];
+
+    bring_in_and_die(f, AFTER);
+    int fd = open(beside(f, "mark", mark), O_WRONLY);
+    assert_int_equal(pwrite(fd, "0000000000000000", 16, 34), 16);
+    close(fd);
+    damage_log(f);
+    expect(f, BEFORE, AFTER);
+}
+
 static void bring_in_past_a_reader(struct store *s, void *arg)
 {
     const struct bringing *how = arg;
@@ -507,6 +521,7 @@ int main(void)
         T(half_brought_in_and_half_a_log_is_refused),
         T(half_brought_in_and_a_log_without_its_beginning_is_refused),
         T(another_program_that_brought_it_in_since_does_no_harm),
+        T(brought_in_and_not_said_is_brought_in),
         T(bringing_in_that_a_reader_holds_up_is_no_damage),
         T(how_much_the_file_has_is_known_while_a_reader_holds_it_up),
         T(backup_in_its_place_is_taken),
