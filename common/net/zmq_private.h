@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* zmq_private.h - between zmq.c (messages) and zmq_monitor.c (connections). Nobody else includes
- * this. */
+/* zmq_private.h - between zmq_open.c (sockets), zmq.c (messages) and zmq_monitor.c (connections).
+ * Nobody else includes this. */
 #ifndef COMMON_NET_ZMQ_PRIVATE_H
 #define COMMON_NET_ZMQ_PRIVATE_H
 
@@ -12,7 +12,10 @@
 #include "common/net/transport.h"
 #include "common/net/zap.h"
 
-enum { TRANSPORT_GONE_MAX = 256 }; /* events kept; a peer more is told at its next message */
+enum {
+    TRANSPORT_GONE_MAX = 256,   /* events kept; a peer more is told at its next message */
+    TRANSPORT_LINGER_MS = 1000, /* for what is on its way when a socket is closed */
+};
 
 struct zmq_queue;
 
@@ -46,6 +49,9 @@ struct zmq_transport {
     uint64_t again_ms; /* when to try again after a refusal; 0: libzmq does it */
     unsigned refusals;
 };
+
+/* What a transport does once it is open; it closes one that was opened in part, too. */
+extern const struct transport_ops zmq_transport_ops;
 
 /* Receive one frame of SOCKET into the transport's message; false: there is none. */
 bool zmq_transport_receive(struct zmq_transport *t, void *socket);
