@@ -18,7 +18,7 @@ struct last_page {
 
 /* Of the log of the store at PATH, whose last commit SQLite has read or written: the sums of frames
  * are not looked at. None when there is no log, nothing is committed in it, or it cannot be read.
- * One small read per frame, some 0.3 us each. */
+ * One small read per frame: 0.7-0.9 us each seen, 0.4 ms for 2 MiB. */
 struct last_page frames_last_page(const char *path);
 
 /* Is PAGE so in the file that DB has open? */
