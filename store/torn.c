@@ -130,10 +130,10 @@ static int refuse(const struct store *s, struct err *err)
 {
     return err_set(
         err, ERR_CORRUPT,
-        "%s: its last writer ended while it brought the log %s-wal into the file, and "
-        "that log is %s since: the file has pages of before and after. Put a backup in "
-        "its place (drover backup), or move it away with what is beside it and run again",
-        s->path, s->path, has_log(s) ? "damaged" : "gone");
+        "%s: its log (-wal) was being brought into it when the last writer ended, and is "
+        "%s since: the file has pages of before and after. Put a backup in its place, or "
+        "move it away with what is beside it, and run again; drover doctor says more",
+        s->path, has_log(s) ? "damaged" : "gone");
 }
 
 /* Can bringing in, cut short, go on, or is it done? THERE is what the file with its log has. The
@@ -213,10 +213,10 @@ static int compare(const struct store *s, const struct mark_numbers *mark, struc
         return 0;
     if (has_log(s))
         return err_set(err, ERR_CORRUPT,
-                       "%s: its log %s-wal is damaged, and with it the store would be read as it "
+                       "%s: its log (-wal) is damaged, and with it the store would be read as it "
                        "never was. Start drover coordinator on it, which sets that right or says "
                        "what to do",
-                       s->path, s->path);
+                       s->path);
     return there < (int64_t)mark->brought || is_backup(s->db) ? 0 : refuse(s, err);
 }
 

@@ -151,19 +151,22 @@ const char *child_fate(const struct child *c, char *out, size_t size)
 
 void child_last_words(const struct child *c, char *out, size_t size)
 {
+    static const char more[] = "...";
+    char tail[2048];
     FILE *f = fopen(c->log, "re");
 
+    assert(size >= sizeof(more));
     *out = '\0';
     if (!f)
         return;
-    if (fseek(f, -(long)size + 1, SEEK_END) != 0)
+    if (fseek(f, -(long)sizeof(tail) + 1, SEEK_END) != 0)
         rewind(f);
-    size_t len = fread(out, 1, size - 1, f);
-    fclose(f);
-    out[len] = '\0';
-    while (len > 0 && out[len - 1] == '\n')
-        out[--len] = '\0';
-    const char *line = strrchr(out, '\n');
-    if (line)
-        memmove(out, line + 1, strlen(line));
+    size_t len = fread(tail, 1, sizeof(tail) - 1, f);
+    (void)fclose(f);
+    while (len > 0 && tail[len - 1] == '\n')
+        len--;
+    tail[len] = '\0';
+    const char *newline = strrchr(tail, '\n'), *line = newline ? newline + 1 : tail;
+    if ((size_t)snprintf(out, size, "%s", line) >= size)
+        memcpy(out + size - sizeof(more), more, sizeof(more));
 }

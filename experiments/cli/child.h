@@ -33,7 +33,7 @@ void child_signal(struct child *c, int signal); /* nothing when it does not run 
 bool child_gave_up(const struct child *c);
 /* "exit code 1", "signal 9 (Killed)". */
 const char *child_fate(const struct child *c, char *out, size_t size);
-/* The last lines of its log, for an error; OUT is NUL-terminated. */
+/* The last line of its log, for an error; what does not fit is "..." at its end. SIZE >= 4. */
 void child_last_words(const struct child *c, char *out, size_t size);
 
 #endif

@@ -105,7 +105,7 @@ static int start_worker(struct embedded *e, size_t i, struct err *err)
 
 static int died(struct member *m, const char *what, struct err *err)
 {
-    char words[300], fate[64];
+    char words[400], fate[64];
 
     child_last_words(&m->child, words, sizeof(words));
     return err_set(err, ERR_IO, "%s ended with %s: %s (see %s)", what,

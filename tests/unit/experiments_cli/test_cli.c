@@ -210,6 +210,9 @@ static void the_end_of_a_child_is_told_with_its_last_words(void **state)
     wait_for_end(&c);
     child_last_words(&c, words, sizeof(words));
     assert_string_equal(words, "the last words");
+    char few[11];
+    child_last_words(&c, few, sizeof(few));
+    assert_string_equal(few, "the las...");
     assert_string_equal(child_fate(&c, fate, sizeof(fate)), "exit code 3");
     assert_true(child_gave_up(&c));
 
