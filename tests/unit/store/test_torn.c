@@ -503,6 +503,27 @@ static void reader_is_told_of_a_log_that_does_not_fit(void **state)
     store_close(reader);
 }
 
+/* He has looked, and what he marks meanwhile is ahead of what a reader sees for moments. */
+static void reader_beside_a_writer_need_not_look(void **state)
+{
+    struct fixture *f = *state;
+    struct store *reader;
+    char mark[128];
+
+    assert_true(commit_events(f->s, 1));
+    int fd = open(beside(f, "mark", mark), O_WRONLY);
+    assert_int_equal(pwrite(fd, "00000000000fffff", 16, 51), 16);
+    close(fd);
+    OK(store_open_read(&reader, f->path, err));
+    store_close(reader);
+    store_close(f->s);
+    fd = open(mark, O_WRONLY);
+    assert_int_equal(pwrite(fd, "00000000000fffff", 16, 51), 16);
+    close(fd);
+    FAILS(ERR_CORRUPT, "gone since", store_open_read(&reader, f->path, err));
+    FAILS(ERR_CORRUPT, "gone since", store_open(&f->s, f->path, "", err));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -526,6 +547,7 @@ int main(void)
         T(how_much_the_file_has_is_known_while_a_reader_holds_it_up),
         T(backup_in_its_place_is_taken),
         T(reader_is_told_of_a_log_that_does_not_fit),
+        T(reader_beside_a_writer_need_not_look),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
